@@ -1,0 +1,95 @@
+#include "decision_record.h"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "decision_log.h"
+#include "xa_tm/error.h"
+#include "xa_tm/xid.h"
+
+namespace xa_tm {
+namespace {
+
+Decision some_decision() {
+    return {"shop-1:9f2c4e0d11a0b3c7:3:41",
+            std::chrono::sys_time<std::chrono::microseconds>{
+                std::chrono::microseconds{1795417200123456}},
+            {{"users", "users:1", "pg_xid=751"}, {"points", "points:2", ""}}};
+}
+
+std::string random_bytes(std::mt19937& random, std::size_t length_max) {
+    std::uniform_int_distribution<std::size_t> length{0, length_max};
+    std::uniform_int_distribution<int> byte{0, 255};
+    std::string bytes(length(random), '\0');
+    for (auto& c : bytes) {
+        c = static_cast<char>(byte(random));
+    }
+    return bytes;
+}
+
+TEST(DecisionRecord, RoundTrips) {
+    const LogRecord decision{some_decision()};
+    EXPECT_EQ(decode(encode(decision)), decision);
+    const LogRecord heuristic{Heuristic{"shop-1:9f2c4e0d11a0b3c7:3:41", "users:1", XaCode::heurrb}};
+    EXPECT_EQ(decode(encode(heuristic)), heuristic);
+}
+
+TEST(DecisionRecord, RoundTripsArbitraryBytes) {
+    std::mt19937 random{20261123};
+    std::uniform_int_distribution<int> branches{0, 6};
+    for (int i = 0; i < 2000; ++i) {
+        auto decision = some_decision();
+        decision.gtrid = random_bytes(random, kMaxGtridBytes);
+        decision.branches.clear();
+        for (int n = branches(random); n > 0; --n) {
+            decision.branches.push_back({random_bytes(random, 48),
+                                         random_bytes(random, kMaxBqualBytes),
+                                         random_bytes(random, kMaxEvidenceBytes)});
+        }
+        EXPECT_EQ(decode(encode(decision)), LogRecord{decision});
+        EXPECT_LE(encode(decision).size(), encoded_size_max(decision));
+    }
+}
+
+TEST(DecisionRecord, IsNotReadFromACutOrExtendedOne) {
+    auto bytes = encode(some_decision());
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+        EXPECT_EQ(decode(std::span{bytes}.first(length)), std::nullopt) << length;
+    }
+    bytes.push_back(std::byte{0});
+    EXPECT_EQ(decode(bytes), std::nullopt);
+}
+
+TEST(DecisionRecord, IsNotReadFromAnotherVersionOrKind) {
+    auto bytes = encode(some_decision());
+    bytes[0] = std::byte{2};
+    EXPECT_EQ(decode(bytes), std::nullopt);
+    bytes = encode(some_decision());
+    bytes[1] = std::byte{9};
+    EXPECT_EQ(decode(bytes), std::nullopt);
+}
+
+TEST(DecisionsOf, MarksTheBranchThatAHeuristicNames) {
+    const auto decision = some_decision();
+    const auto pending =
+        decisions_of({{7, encode(decision)},
+                      {8, encode(Heuristic{decision.gtrid, "points:2", XaCode::heurrb})}});
+    ASSERT_EQ(pending.size(), 1U);
+    EXPECT_EQ(pending[0].entry, 7U);
+    EXPECT_EQ(pending[0].progress[0], PendingDecision::Progress::open);
+    EXPECT_EQ(pending[0].progress[1], PendingDecision::Progress::heuristic);
+    EXPECT_FALSE(pending[0].is_finished());
+}
+
+TEST(DecisionsOf, RefusesAnEntryThatItCanNotRead) {
+    try {
+        std::ignore = decisions_of({{7, {std::byte{250}}}});
+        FAIL() << "an unreadable entry may hold a decision";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::log_damaged);
+    }
+}
+
+}  // namespace
+}  // namespace xa_tm

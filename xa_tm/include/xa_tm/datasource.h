@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "xa_tm/connection.h"
+
+namespace xa_tm {
+
+class ConnectionPool;
+
+/// How a datasource connects, whatever its server.
+struct DatasourceOptions {
+    /// Connections in use at once, idle ones included.
+    std::size_t pool_size_max = 64;
+    /// How long enlist() waits for a free connection before it throws pool_exhausted.
+    std::chrono::milliseconds pool_timeout{5000};
+    /// How long one attempt to connect may take; whole seconds.
+    std::chrono::seconds connect_timeout{5};
+};
+
+/// One database that takes part in global transactions, and the pool of connections to it. Its name
+/// is written into the xid of every branch, so it stays the same for as long as the log lives.
+///
+/// Ownership: owns its pool; outlives every transaction that enlisted it.
+/// Thread safety: all members may be called from several threads at once.
+class Datasource {
+public:
+    static constexpr std::size_t kMaxNameLength = 48;
+
+    /// Throws Error (invalid_configuration) when the name is not 1 to 48 of [A-Za-z0-9._-].
+    Datasource(std::string name, DatasourceOptions options);
+    Datasource(const Datasource&) = delete;
+    Datasource& operator=(const Datasource&) = delete;
+    virtual ~Datasource();
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] const DatasourceOptions& options() const noexcept { return options_; }
+    /// "postgresql" or "mysql", as in the scheme of a URI.
+    [[nodiscard]] virtual std::string_view kind() const noexcept = 0;
+
+    /// A new connection outside the pool. Throws Error; the message says what to change.
+    [[nodiscard]] virtual std::unique_ptr<Connection> connect(const SessionMark& mark) = 0;
+
+    [[nodiscard]] ConnectionPool& pool() noexcept { return *pool_; }
+
+private:
+    std::string name_;
+    DatasourceOptions options_;
+    std::unique_ptr<ConnectionPool> pool_;
+};
+
+}  // namespace xa_tm

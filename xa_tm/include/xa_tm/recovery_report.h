@@ -1,0 +1,114 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xa_tm/datasource.h"
+#include "xa_tm/recovery_log/recovery_log.h"
+#include "xa_tm/xid.h"
+
+namespace xa_tm {
+
+/// What recovery makes of a transaction that some server still knows, or the log still holds.
+enum class TransactionState {
+    commit_decided,  ///< the log holds the decision to commit
+    presumed_abort,  ///< ours, without a decision, and it can no longer get one
+    live,      ///< ours, without a decision, and still running in the process that owns the log
+    lost_log,  ///< made by a node of our name with a log that is not this one, or not yet this old
+    foreign,   ///< another transaction manager's
+};
+
+[[nodiscard]] std::string_view to_string(TransactionState state) noexcept;
+
+enum class RecoveryAction {
+    none,
+    commit,
+    rollback,
+    confirm,  ///< make sure that nothing is left of a decided branch which the server does not list
+};
+
+[[nodiscard]] std::string_view to_string(RecoveryAction action) noexcept;
+
+/// How far a branch is, as recovery last saw it.
+enum class RecoveredState {
+    prepared,     ///< listed by its server
+    absent,       ///< not listed by its server
+    unreachable,  ///< its server could not be asked
+    committed,    ///< by this recovery
+    rolled_back,  ///< by this recovery
+    finished,     ///< this recovery made sure that nothing is left of it
+    heuristic,    ///< finished by its resource manager itself; waits for a person
+};
+
+[[nodiscard]] std::string_view to_string(RecoveredState state) noexcept;
+
+struct RecoveryBranch {
+    std::string resource;
+    /// Nothing when what the server holds is no xid.
+    std::optional<Xid> xid;
+    /// The server's own name for it; empty when only the log knows it.
+    std::string name;
+    RecoveredState state;
+    RecoveryAction action;
+    /// Why this action, or why none; for a failed one what the server said.
+    std::string reason;
+};
+
+struct RecoveryTransaction {
+    /// Readable when ours; in hexadecimal or the server's own name otherwise.
+    std::string gtrid;
+    TransactionState state;
+    /// Since the decision or, where the server tells, the prepare; for display only.
+    std::optional<std::chrono::seconds> age;
+    std::vector<RecoveryBranch> branches;
+
+    /// What is done, or would be done, with the branches that are still prepared.
+    [[nodiscard]] RecoveryAction action() const noexcept;
+    /// The reason of the first branch that has something left to do, else of the first.
+    [[nodiscard]] const std::string& reason() const noexcept;
+    /// True when a branch of ours is prepared, or may be, and no live process is about to finish
+    /// it.
+    [[nodiscard]] bool is_in_doubt() const noexcept;
+};
+
+struct RecoveryResource {
+    std::string name;
+    std::string kind;
+    bool is_reachable;
+    /// One line for a person; empty when reachable.
+    std::string error;
+};
+
+struct RecoveryLogSummary {
+    std::filesystem::path path;
+    std::string node;
+    recovery_log::LogId id;
+    std::uint32_t incarnation;
+    /// The other process that owns the log now, if one does.
+    std::optional<recovery_log::LogOwner> owner;
+};
+
+/// Everything in doubt that the log and the reachable resources know of.
+struct RecoveryReport {
+    RecoveryLogSummary log;
+    std::vector<RecoveryResource> resources;
+    std::vector<RecoveryTransaction> transactions;
+
+    [[nodiscard]] bool is_complete() const noexcept;  ///< every resource could be listed
+    [[nodiscard]] bool is_anything_in_doubt() const noexcept;
+};
+
+/// Looks without touching: takes no ownership, finishes no branch, also beside the log's live
+/// owner. Resources are asked at the same time, each in a thread of its own. Throws Error when the
+/// log can't be read.
+[[nodiscard]] RecoveryReport inspect(const std::filesystem::path& log_directory,
+                                     std::span<Datasource* const> resources,
+                                     std::chrono::milliseconds answer_timeout);
+
+}  // namespace xa_tm

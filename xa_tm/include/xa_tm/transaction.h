@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "xa_tm/datasource.h"
+#include "xa_tm/outcome.h"
+
+namespace xa_tm {
+
+class TransactionManagerState;
+
+/// One global transaction. Rolls back at the end of its scope unless it was committed.
+///
+/// The branches' connections stay with it until then, refusing work once the transaction has ended:
+/// no later statement escapes into autocommit.
+///
+/// Ownership: movable; must not outlive the TransactionManager, nor branches it.
+/// Thread safety: one thread at a time.
+class Transaction {
+public:
+    Transaction(Transaction&&) noexcept;
+    /// Rolls back what this was before, unless that had ended.
+    Transaction& operator=(Transaction&&) noexcept;
+    ~Transaction();
+
+    /// Makes the datasource take part and gives its branch; the same one when it takes part
+    /// already. Throws Error: the server can't be reached, refuses the branch, or the transaction
+    /// has ended. The transaction stays usable; leaving the scope rolls it back.
+    template <class D>
+    typename D::Branch enlist(D& datasource) {
+        Datasource* const one[] = {&datasource};
+        return D::branch_of(*enlist_all(one).front());
+    }
+
+    /// Makes several datasources take part, all in one wait, and gives their branches as a tuple.
+    template <class First, class Second, class... Rest>
+    std::tuple<typename First::Branch, typename Second::Branch, typename Rest::Branch...> enlist(
+        First& first, Second& second, Rest&... rest) {
+        Datasource* const all[] = {&first, &second, &rest...};
+        const auto connections = enlist_all(all);
+        return enlist_as<First, Second, Rest...>(connections,
+                                                 std::index_sequence_for<First, Second, Rest...>{});
+    }
+
+    /// Commits everywhere or nowhere. Never throws: whatever happens is in the report. A second
+    /// call gives the same report; after rollback() it says so. In-doubt branches are finished by
+    /// recovery.
+    CommitReport commit() noexcept;
+
+    /// Rolls back everywhere. What can't be reached is rolled back by recovery (presumed abort).
+    void rollback() noexcept;
+
+    /// As it shows in XA RECOVER, pg_prepared_xacts and xa-recover.
+    [[nodiscard]] const std::string& gtrid() const noexcept;
+
+private:
+    friend class TransactionManager;
+    class State;
+    explicit Transaction(TransactionManagerState& manager);
+
+    /// One open connection per datasource, in this order.
+    [[nodiscard]] std::vector<Connection*> enlist_all(std::span<Datasource* const> datasources);
+
+    template <class... D, std::size_t... I>
+    static std::tuple<typename D::Branch...> enlist_as(const std::vector<Connection*>& connections,
+                                                       std::index_sequence<I...>) {
+        return {D::branch_of(*connections[I])...};
+    }
+
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace xa_tm

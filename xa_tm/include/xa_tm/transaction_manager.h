@@ -1,0 +1,86 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "xa_tm/datasource.h"
+#include "xa_tm/error.h"
+#include "xa_tm/recovery_log/recovery_log.h"
+#include "xa_tm/recovery_report.h"
+#include "xa_tm/transaction.h"
+
+namespace xa_tm {
+
+struct Config {
+    /// Names this transaction manager in every xid: 1 to 20 of [A-Za-z0-9._-], its own among all
+    /// that share a database, and never changed while its log lives.
+    std::string node;
+    /// Where the recovery log lives; must exist, on a file system that survives the machine's
+    /// crash.
+    std::filesystem::path log_directory;
+    /// How long the answer to one verb may take before the connection counts as lost.
+    std::chrono::milliseconds answer_timeout{30000};
+    /// How often recovery looks at a resource when nothing waits for it there.
+    std::chrono::milliseconds recovery_interval{10000};
+    /// False: a directory without a log is an error instead of the birth of one.
+    bool create_log = true;
+    std::size_t log_segment_size_bytes = std::size_t{16} << 20;
+    /// True: accept a log that is lost with the machine, and with it the atomicity of what was in
+    /// doubt then.
+    bool allow_volatile_log = false;
+};
+
+/// Runs global transactions over the datasources that were added, and recovers those in doubt.
+///
+/// Ownership: owns its log (no other process can open it meanwhile) and its datasources.
+/// Thread safety: begin() and log_summary() may be called from several threads at once; add(),
+/// start() and recover() from one, before that.
+class TransactionManager {
+public:
+    /// Opens the log, or makes one in an empty directory. Throws Error with a line that says what
+    /// to change.
+    explicit TransactionManager(Config config);
+    TransactionManager(const TransactionManager&) = delete;
+    TransactionManager& operator=(const TransactionManager&) = delete;
+    /// Ends background recovery. All its transactions have ended their scope by now.
+    ~TransactionManager();
+
+    /// Adds a datasource under a name that stays the same for as long as the log lives; before
+    /// start(). Does not connect. Throws Error (invalid_configuration) for a name in use or an
+    /// unfit argument.
+    template <class D, class... Arguments>
+    D& add(std::string name, Arguments&&... arguments) {
+        auto datasource =
+            std::make_unique<D>(std::move(name), std::forward<Arguments>(arguments)...);
+        auto& added = *datasource;
+        adopt(std::move(datasource));
+        return added;
+    }
+
+    /// Recovers now, and keeps recovering in the background, each resource by itself. Returns after
+    /// one look at every resource; one that can't be reached is tried again later and fails
+    /// nothing.
+    void start();
+
+    /// Begins a transaction. Throws Error: before start() (invalid_state), or when the log is full
+    /// or poisoned (log_refuses_decisions), so that nothing is begun that could not be decided.
+    [[nodiscard]] Transaction begin();
+
+    /// Recovers in the foreground, instead of start(), until nothing is left to do or the time is
+    /// up, and reports what was found and done.
+    [[nodiscard]] RecoveryReport recover(std::chrono::milliseconds timeout);
+
+    [[nodiscard]] RecoveryLogSummary log_summary() const;
+    [[nodiscard]] recovery_log::LogStatus log_status() const;
+
+private:
+    void adopt(std::unique_ptr<Datasource> datasource);
+
+    std::unique_ptr<TransactionManagerState> state_;
+};
+
+}  // namespace xa_tm

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "xa_tm/connection.h"
+#include "xa_tm/outcome.h"
+#include "xa_tm/recovery_log/recovery_log.h"
+
+namespace xa_tm {
+
+/// Two-phase commit with presumed abort, as pure data: events go in, what to do next comes out. It
+/// knows no connection, clock or thread; whoever drives it sends every verb at once and feeds each
+/// answer back.
+///
+///     open --commit()--> one branch: one_phase
+///                        several:    voting --all yes--> deciding --durable--> completing
+///                                           --any no---> aborting
+///          --rollback()--> aborting
+///
+/// Ownership: a value.
+/// Thread safety: one thread at a time.
+class CommitProtocol {
+public:
+    struct Send {
+        std::size_t branch;
+        Verb verb;
+        friend bool operator==(const Send&, const Send&) = default;
+    };
+    /// What is to be done now, in this order.
+    struct Step {
+        /// Force the decision to commit every branch whose state is prepared, then call decision().
+        bool force_decision = false;
+        std::vector<Send> sends = {};
+        friend bool operator==(const Step&, const Step&) = default;
+    };
+
+    explicit CommitProtocol(std::size_t branches) : branches_(branches, Branch{}) {}
+
+    /// The application wants to commit. Once, and only while no other call but the constructor was
+    /// made.
+    [[nodiscard]] Step commit();
+    /// The application wants to roll back, or can't go on. Likewise.
+    [[nodiscard]] Step rollback();
+    /// The answer to the verb that was sent to this branch; a lost one is XAER_RMFAIL.
+    [[nodiscard]] Step answer(std::size_t branch, XaCode code);
+    /// What became of the force that a step asked for.
+    [[nodiscard]] Step decision(recovery_log::ForceResult result);
+
+    /// True when no verb and no force is outstanding: the outcome is final.
+    [[nodiscard]] bool is_finished() const noexcept { return phase_ == Phase::finished; }
+    [[nodiscard]] Outcome outcome() const;
+    [[nodiscard]] BranchState state(std::size_t branch) const { return branches_.at(branch).state; }
+    [[nodiscard]] std::size_t branches() const noexcept { return branches_.size(); }
+    /// True when a decision to commit has been made: by a durable record, or for a single branch
+    /// that wrote by sending it the only commit there will be. Branches that are unknown then are
+    /// to be committed.
+    [[nodiscard]] bool is_commit_decided() const noexcept { return goal_ == Goal::committed; }
+    /// True when the decision stands in the log, so that it must be forgotten there in the end.
+    [[nodiscard]] bool is_decision_logged() const noexcept { return is_decision_logged_; }
+
+private:
+    enum class Phase { open, one_phase, voting, deciding, completing, aborting, finished };
+    /// What every branch is to reach, as far as it is known.
+    enum class Goal { undecided, committed, rolled_back, left_to_next_incarnation };
+    struct Branch {
+        BranchState state = BranchState::active;
+    };
+
+    void send(Step& step, std::size_t branch, Verb verb);
+    void abort(Step& step);
+    void count_votes(Step& step);
+    void commit_prepared(Step& step);
+    void take_vote(Step& step, std::size_t branch, XaCode code);
+    void take_one_phase(Step& step, std::size_t branch, XaCode code);
+    void take_commit(std::size_t branch, XaCode code);
+    void take_rollback(std::size_t branch, XaCode code);
+    void advance(Step& step);
+    [[nodiscard]] std::size_t count(BranchState state) const noexcept;
+    [[nodiscard]] bool is_anything_outstanding() const noexcept;
+    [[nodiscard]] Outcome outcome_of_commit() const;
+
+    std::vector<Branch> branches_;
+    Phase phase_ = Phase::open;
+    Goal goal_ = Goal::undecided;
+    bool is_decision_logged_ = false;
+};
+
+}  // namespace xa_tm

@@ -1,0 +1,374 @@
+// Invariants:
+// - the transaction is in the table's live set from before its first verb until its branches are
+// final or
+//   handed over, so that recovery never races this thread;
+// - space for the decision is reserved before the first prepare leaves (a decision never meets a
+// full disk);
+// - a connection whose answer did not come is closed at once.
+
+#include "coordinator.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "logging.h"
+#include "xa_tm/error.h"
+#include "xa_tm/recovery_log/check.h"
+#include "xa_tm/recovery_log/crash_point.h"
+
+namespace xa_tm {
+namespace {
+
+using recovery_log::ForceResult;
+using Progress = PendingDecision::Progress;
+
+void pass_sent_point(Verb verb) {
+    if (verb == Verb::prepare) {
+        XA_TM_CRASH_POINT("coordinator.prepare_sent");
+    } else if (verb == Verb::commit) {
+        XA_TM_CRASH_POINT("coordinator.commit_sent");
+    } else if (verb == Verb::commit_one_phase) {
+        XA_TM_CRASH_POINT("coordinator.one_phase_sent");
+    } else if (verb == Verb::rollback) {
+        XA_TM_CRASH_POINT("coordinator.rollback_sent");
+    }
+}
+
+void pass_answered_point(Verb verb) {
+    if (verb == Verb::prepare) {
+        XA_TM_CRASH_POINT("coordinator.vote_received");
+    } else if (verb == Verb::commit) {
+        XA_TM_CRASH_POINT("coordinator.commit_answered");
+    } else if (verb == Verb::commit_one_phase) {
+        XA_TM_CRASH_POINT("coordinator.one_phase_answered");
+    } else if (verb == Verb::rollback) {
+        XA_TM_CRASH_POINT("coordinator.rollback_answered");
+    }
+}
+
+std::string describe(const Answer& answer) {
+    return answer.message.empty() ? std::string{to_string(answer.code)} : answer.message;
+}
+
+Error start_failed(const EnlistedBranch& branch) {
+    const auto& answer = branch.last_answer;
+    const auto code = answer.code == XaCode::rmfail ? ErrorCode::resource_unreachable
+                                                    : ErrorCode::resource_refused;
+    const auto& resource = branch.datasource->name();
+    return {{code, resource, answer.sqlstate, answer.native_error},
+            fmt::format("resource {}: the branch could not be started: {}", resource,
+                        describe(answer))};
+}
+
+}  // namespace
+
+/// One transaction's way through the protocol.
+class Coordinator::Run {
+public:
+    Run(Coordinator& coordinator, const std::string& gtrid, std::span<EnlistedBranch> branches)
+        : coordinator_{coordinator},
+          gtrid_{gtrid},
+          branches_{branches},
+          protocol_{branches.size()},
+          verbs_(branches.size()) {}
+
+    CommitReport commit();
+    CommitReport rollback();
+
+private:
+    bool reserve_space();
+    void drive(CommitProtocol::Step step);
+    void send(const CommitProtocol::Send& send);
+    CommitProtocol::Step force();
+    CommitProtocol::Step take(Gather::Arrival arrival);
+    [[nodiscard]] Decision decision() const;
+    void settle();
+    void leave_to_recovery();
+    void record_heuristics();
+    [[nodiscard]] CommitReport report() const;
+    [[nodiscard]] std::string next_for(std::size_t branch) const;
+
+    Coordinator& coordinator_;
+    const std::string& gtrid_;
+    std::span<EnlistedBranch> branches_;
+    CommitProtocol protocol_;
+    std::vector<Verb> verbs_;
+    Gather gather_;
+    Deadline deadline_;
+    std::optional<recovery_log::Reservation> reservation_;
+    std::optional<PendingDecision> decided_;
+    std::string reason_;
+};
+
+CommitReport Coordinator::Run::commit() {
+    if (branches_.size() > 1 && !reserve_space()) {
+        return rollback();
+    }
+    if (branches_.size() > 1) {
+        XA_TM_CRASH_POINT("coordinator.before_prepare");
+    }
+    drive(protocol_.commit());
+    settle();
+    return report();
+}
+
+CommitReport Coordinator::Run::rollback() {
+    drive(protocol_.rollback());
+    settle();
+    return report();
+}
+
+bool Coordinator::Run::reserve_space() {
+    reservation_ = coordinator_.log_.reserve(decision());
+    if (!reservation_) {
+        reason_ = fmt::format("the recovery log takes no decision, so nothing was prepared: {}",
+                              coordinator_.log_.log().status().reason);
+    }
+    return reservation_.has_value();
+}
+
+void Coordinator::Run::drive(CommitProtocol::Step step) {
+    for (;;) {
+        // In-doubt window begins: a branch that votes yes is prepared until it learns the decision.
+        for (const auto& one : step.sends) {
+            send(one);
+        }
+        if (!step.sends.empty()) {
+            deadline_ = std::chrono::steady_clock::now() + coordinator_.answer_timeout_;
+        }
+        if (step.force_decision) {
+            step = force();
+        } else if (!gather_.is_empty()) {
+            step = take(gather_.next(deadline_));
+        } else {
+            break;
+        }
+    }
+    XA_TM_CHECK(protocol_.is_finished(), "the protocol ends when nothing is outstanding");
+}
+
+void Coordinator::Run::send(const CommitProtocol::Send& send) {
+    auto& branch = branches_[send.branch];
+    verbs_[send.branch] = send.verb;
+    auto* connection = branch.lease.connection();
+    XA_TM_CHECK(connection != nullptr, "a branch whose connection was closed is sent nothing more");
+    BOOST_LOG_SEV(coordinator_logger(), Severity::debug)
+        << gtrid_attribute(gtrid_) << resource_attribute(branch.datasource->name()) << "Sending "
+        << to_string(send.verb);
+    connection->send(send.verb, branch.xid);
+    gather_.expect(send.branch, *connection);
+    pass_sent_point(send.verb);
+}
+
+CommitProtocol::Step Coordinator::Run::take(Gather::Arrival arrival) {
+    auto& branch = branches_[arrival.key];
+    branch.last_answer = std::move(arrival.answer);
+    if (!arrival.is_answered || branch.last_answer.code == XaCode::rmfail) {
+        branch.lease.close();
+    }
+    const auto code = branch.last_answer.code;
+    const bool is_good = code == XaCode::ok || code == XaCode::rdonly;
+    if (!is_good && reason_.empty()) {
+        reason_ = fmt::format("resource {} answered {} to {}: {}", branch.datasource->name(),
+                              to_string(code), to_string(verbs_[arrival.key]),
+                              describe(branch.last_answer));
+    }
+    pass_answered_point(verbs_[arrival.key]);
+    return protocol_.answer(arrival.key, code);
+}
+
+CommitProtocol::Step Coordinator::Run::force() {
+    XA_TM_CRASH_POINT("coordinator.before_decision_forced");
+    auto decided = decision();
+    const auto forced = coordinator_.log_.force(std::move(*reservation_), decided);
+    reservation_.reset();
+    if (forced.result == ForceResult::durable) {
+        // Durable from here: the transaction is committed even if this process never runs again.
+        decided_ = PendingDecision::fresh(std::move(decided), forced.id);
+        XA_TM_CRASH_POINT("coordinator.decision_forced");
+    } else {
+        reason_ =
+            fmt::format("the decision could not be forced to the recovery log: {}", forced.reason);
+    }
+    return protocol_.decision(forced.result);
+}
+
+/// The decision to commit every branch that voted yes; before the votes, every branch.
+Decision Coordinator::Run::decision() const {
+    Decision decision{
+        gtrid_,
+        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()),
+        {}};
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        const auto& branch = branches_[i];
+        const auto state = protocol_.state(i);
+        if (state != BranchState::read_only) {
+            decision.branches.push_back({branch.datasource->name(), branch.xid.bqual,
+                                         branch.last_answer.evidence.substr(0, kMaxEvidenceBytes)});
+        }
+    }
+    return decision;
+}
+
+/// Nothing is outstanding: the transaction leaves the live set, alone or with what recovery has to
+/// do.
+void Coordinator::Run::settle() {
+    record_heuristics();
+    const auto outcome = protocol_.outcome();
+    const bool is_left_in_doubt =
+        outcome == Outcome::unknown && !protocol_.is_commit_decided() && branches_.size() > 1;
+    if (is_left_in_doubt) {
+        BOOST_LOG_SEV(coordinator_logger(), Severity::fatal)
+            << gtrid_attribute(gtrid_)
+            << "Decision not known to be durable; the branches stay prepared and no new "
+               "transaction "
+               "starts until the log is opened anew.";
+        return;  // it stays live: neither outcome is safe for this incarnation
+    }
+    if (protocol_.is_commit_decided() && outcome != Outcome::rolled_back) {
+        leave_to_recovery();
+    } else {
+        coordinator_.table_.leave(gtrid_);
+    }
+    // In-doubt window ends: what is not finished is recovery's now.
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        if (protocol_.state(i) == BranchState::unknown) {
+            const auto& resource = branches_[i].datasource->name();
+            BOOST_LOG_SEV(coordinator_logger(), Severity::warning)
+                << gtrid_attribute(gtrid_) << resource_attribute(resource)
+                << code_attribute(branches_[i].last_answer.code)
+                << "Branch not finished; recovery will finish it.";
+            coordinator_.wake_recovery_(resource);
+        }
+    }
+}
+
+void Coordinator::Run::leave_to_recovery() {
+    auto pending =
+        decided_ ? std::move(*decided_) : PendingDecision::fresh(decision(), std::nullopt);
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        const auto& branches = pending.decision.branches;
+        const auto named =
+            std::ranges::find(branches, branches_[i].xid.bqual, &DecidedBranch::bqual);
+        if (named == branches.end()) {
+            continue;
+        }
+        const auto state = protocol_.state(i);
+        auto& progress = pending.progress[static_cast<std::size_t>(named - branches.begin())];
+        if (state == BranchState::committed) {
+            progress = Progress::finished;
+        } else if (state != BranchState::unknown) {
+            progress = Progress::heuristic;
+        }
+    }
+    if (!pending.is_finished()) {
+        coordinator_.table_.hand_over(std::move(pending));
+        return;
+    }
+    coordinator_.table_.leave(gtrid_);
+    if (pending.entry) {
+        XA_TM_CRASH_POINT("coordinator.before_forget");
+        coordinator_.log_.forget(*pending.entry);
+    }
+}
+
+void Coordinator::Run::record_heuristics() {
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        const auto& answer = branches_[i].last_answer;
+        const auto state = protocol_.state(i);
+        if (!is_heuristic(answer.code) && state != BranchState::heuristic_rollback) {
+            continue;
+        }
+        const bool is_durable =
+            coordinator_.log_.record({gtrid_, branches_[i].xid.bqual, answer.code});
+        BOOST_LOG_SEV(coordinator_logger(), Severity::error)
+            << gtrid_attribute(gtrid_) << resource_attribute(branches_[i].datasource->name())
+            << code_attribute(answer.code)
+            << (is_durable ? "Resource manager finished a branch by itself; a person has to "
+                             "compare the data."
+                           : "Resource manager finished a branch by itself and the log could not "
+                             "keep that; "
+                             "a person has to compare the data.");
+    }
+}
+
+CommitReport Coordinator::Run::report() const {
+    std::vector<BranchReport> reports;
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        const auto& answer = branches_[i].last_answer;
+        reports.push_back({branches_[i].datasource->name(), protocol_.state(i), answer.code,
+                           answer.message, next_for(i)});
+    }
+    return {gtrid_, protocol_.outcome(), reason_, std::move(reports)};
+}
+
+std::string Coordinator::Run::next_for(std::size_t branch) const {
+    const auto state = protocol_.state(branch);
+    if (state == BranchState::prepared) {
+        return "stays prepared; the next start reads the log and commits it or rolls it back";
+    }
+    if (state != BranchState::unknown) {
+        return {};
+    }
+    if (protocol_.is_decision_logged()) {
+        return "recovery will commit it";
+    }
+    if (protocol_.is_commit_decided()) {
+        return "recovery keeps trying to commit it; should this process end first, it is rolled "
+               "back if it "
+               "is still prepared";
+    }
+    return protocol_.outcome() == Outcome::rolled_back
+               ? "recovery will roll it back if the server still has it"
+               : "only the data can tell whether it has committed";
+}
+
+void Coordinator::start(std::span<EnlistedBranch> branches, const SessionMark& mark) {
+    Gather gather;
+    const auto send_start = [&](std::size_t i) {
+        auto& connection = *branches[i].lease.connection();
+        connection.send(Verb::start, branches[i].xid);
+        gather.expect(i, connection);
+    };
+    for (std::size_t i = 0; i < branches.size(); ++i) {
+        send_start(i);
+    }
+    const auto deadline = std::chrono::steady_clock::now() + answer_timeout_;
+    EnlistedBranch* failed = nullptr;
+    while (!gather.is_empty()) {
+        auto arrival = gather.next(deadline);
+        auto& branch = branches[arrival.key];
+        branch.last_answer = std::move(arrival.answer);
+        if (branch.last_answer.code == XaCode::ok) {
+            continue;
+        }
+        if (branch.last_answer.code == XaCode::rmfail && !branch.lease.is_fresh()) {
+            // The connection died in the pool: nothing of this transaction was on it, so try a new
+            // one.
+            try {
+                branch.lease.reconnect(mark);
+                send_start(arrival.key);
+                continue;
+            } catch (const Error& error) {
+                branch.last_answer.message = error.what();
+            }
+        }
+        branch.lease.close();
+        failed = &branch;
+    }
+    if (failed != nullptr) {
+        throw start_failed(*failed);
+    }
+}
+
+CommitReport Coordinator::commit(const std::string& gtrid, std::span<EnlistedBranch> branches) {
+    return Run{*this, gtrid, branches}.commit();
+}
+
+CommitReport Coordinator::rollback(const std::string& gtrid, std::span<EnlistedBranch> branches) {
+    return Run{*this, gtrid, branches}.rollback();
+}
+
+}  // namespace xa_tm

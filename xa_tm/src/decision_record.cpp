@@ -1,0 +1,160 @@
+// Layout, little-endian: version u8 (1) · kind u8 · body.
+//   kind 1, decision:  gtrid str · decided_at i64 (µs since 1970) · count u16 ·
+//                      count × (resource str · bqual str · evidence str)
+//   kind 2, heuristic: gtrid str · bqual str · XA code i32
+//   str: length u16 · bytes
+
+#include "decision_record.h"
+
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+#include "xa_tm/recovery_log/check.h"
+
+namespace xa_tm {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kDecision = 1;
+constexpr std::uint8_t kHeuristic = 2;
+constexpr std::size_t kMaxString = 0xFFFF;
+
+class Writer {
+public:
+    template <class Number>
+    void number(Number value) {
+        const auto bits = static_cast<std::make_unsigned_t<Number>>(value);
+        for (std::size_t i = 0; i < sizeof bits; ++i) {
+            bytes_.push_back(static_cast<std::byte>((bits >> (8 * i)) & 0xFFU));
+        }
+    }
+    void string(std::string_view text) {
+        XA_TM_CHECK(text.size() <= kMaxString, "names, xids and evidence are short");
+        number(static_cast<std::uint16_t>(text.size()));
+        for (const char c : text) {
+            bytes_.push_back(static_cast<std::byte>(c));
+        }
+    }
+    [[nodiscard]] std::vector<std::byte> take() { return std::move(bytes_); }
+
+private:
+    std::vector<std::byte> bytes_;
+};
+
+/// Reads until something is missing; then everything further is empty and is_good() is false.
+class Reader {
+public:
+    explicit Reader(std::span<const std::byte> bytes) noexcept : rest_{bytes} {}
+
+    template <class Number>
+    Number number() {
+        std::make_unsigned_t<Number> bits = 0;
+        const auto bytes = take(sizeof bits);
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            const auto byte = std::to_integer<std::make_unsigned_t<Number>>(bytes[i]);
+            bits = static_cast<std::make_unsigned_t<Number>>(bits | (byte << (8 * i)));
+        }
+        return static_cast<Number>(bits);
+    }
+    std::string string() {
+        const auto bytes = take(number<std::uint16_t>());
+        std::string text(bytes.size(), '\0');
+        if (!bytes.empty()) {
+            std::memcpy(text.data(), bytes.data(), bytes.size());
+        }
+        return text;
+    }
+    [[nodiscard]] bool is_good() const noexcept { return is_good_; }
+    [[nodiscard]] bool is_at_end() const noexcept { return is_good_ && rest_.empty(); }
+
+private:
+    std::span<const std::byte> take(std::size_t count) noexcept {
+        if (!is_good_ || rest_.size() < count) {
+            is_good_ = false;
+            return {};
+        }
+        const auto taken = rest_.first(count);
+        rest_ = rest_.subspan(count);
+        return taken;
+    }
+
+    std::span<const std::byte> rest_;
+    bool is_good_ = true;
+};
+
+Decision read_decision(Reader& reader) {
+    Decision decision;
+    decision.gtrid = reader.string();
+    decision.decided_at = std::chrono::sys_time<std::chrono::microseconds>{
+        std::chrono::microseconds{reader.number<std::int64_t>()}};
+    const auto count = reader.number<std::uint16_t>();
+    for (std::uint16_t i = 0; i < count && reader.is_good(); ++i) {
+        auto resource = reader.string();
+        auto bqual = reader.string();
+        auto evidence = reader.string();
+        decision.branches.push_back({std::move(resource), std::move(bqual), std::move(evidence)});
+    }
+    return decision;
+}
+
+Heuristic read_heuristic(Reader& reader) {
+    auto gtrid = reader.string();
+    auto bqual = reader.string();
+    const auto code = static_cast<XaCode>(reader.number<std::int32_t>());
+    return {std::move(gtrid), std::move(bqual), code};
+}
+
+void write(Writer& writer, const Decision& decision) {
+    writer.number(kDecision);
+    writer.string(decision.gtrid);
+    writer.number(std::int64_t{decision.decided_at.time_since_epoch().count()});
+    writer.number(static_cast<std::uint16_t>(decision.branches.size()));
+    for (const auto& branch : decision.branches) {
+        XA_TM_CHECK(branch.evidence.size() <= kMaxEvidenceBytes, "space was reserved for no more");
+        writer.string(branch.resource);
+        writer.string(branch.bqual);
+        writer.string(branch.evidence);
+    }
+}
+
+void write(Writer& writer, const Heuristic& heuristic) {
+    writer.number(kHeuristic);
+    writer.string(heuristic.gtrid);
+    writer.string(heuristic.bqual);
+    writer.number(static_cast<std::int32_t>(heuristic.code));
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const LogRecord& record) {
+    Writer writer;
+    writer.number(kVersion);
+    std::visit([&](const auto& content) { write(writer, content); }, record);
+    return writer.take();
+}
+
+std::optional<LogRecord> decode(std::span<const std::byte> bytes) {
+    Reader reader{bytes};
+    if (reader.number<std::uint8_t>() != kVersion) {
+        return std::nullopt;
+    }
+    std::optional<LogRecord> record;
+    const auto kind = reader.number<std::uint8_t>();
+    if (kind == kDecision) {
+        record = read_decision(reader);
+    } else if (kind == kHeuristic) {
+        record = read_heuristic(reader);
+    }
+    return reader.is_at_end() ? record : std::nullopt;
+}
+
+std::size_t encoded_size_max(const Decision& decision) {
+    auto widest = decision;
+    for (auto& branch : widest.branches) {
+        branch.evidence.assign(kMaxEvidenceBytes, ' ');
+    }
+    return encode(widest).size();
+}
+
+}  // namespace xa_tm

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+#include "xa_tm/connection.h"
+
+namespace xa_tm {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+/// The second half of scatter and gather: waits for the answers of many connections with one poll.
+///
+/// Ownership: borrows the connections until their answers have arrived.
+/// Thread safety: one thread at a time.
+class Gather {
+public:
+    struct Arrival {
+        std::size_t key;
+        Answer answer;
+        /// False when the deadline passed first: the answer is XAER_RMFAIL and the session has to
+        /// be closed.
+        bool is_answered;
+    };
+
+    /// A verb has been sent over this connection; its answer will arrive under `key`.
+    void expect(std::size_t key, Connection& connection) { waiting_.push_back({key, &connection}); }
+    [[nodiscard]] bool is_empty() const noexcept { return waiting_.empty(); }
+    /// The next answer that arrives, in any order. Not called when empty.
+    [[nodiscard]] Arrival next(Deadline deadline);
+
+private:
+    struct Waiting {
+        std::size_t key;
+        Connection* connection;
+    };
+
+    std::vector<Waiting> waiting_;
+};
+
+/// Sends one verb and waits for its answer; XAER_RMFAIL when none came in time.
+[[nodiscard]] Answer exchange(Connection& connection, Verb verb, const Xid& xid,
+                              std::chrono::milliseconds timeout);
+
+}  // namespace xa_tm

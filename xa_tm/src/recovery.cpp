@@ -1,0 +1,203 @@
+// Invariants:
+// - the order of a look is list, known, list: a branch is judged only when it stands in both lists,
+// by what
+//   was known in between (traps 1 to 3);
+// - a list that did not arrive whole is no list: the pass ends without a judgement (law 7);
+// - a decision is forgotten only after every branch it names is known to be finished (law 6).
+
+#include "recovery.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "gather.h"
+#include "logging.h"
+#include "xa_tm/error.h"
+#include "xa_tm/recovery_log/crash_point.h"
+
+namespace xa_tm {
+namespace {
+
+Error not_answered(const Datasource& datasource, Verb verb, const Answer& answer) {
+    return {{answer.code == XaCode::rmfail ? ErrorCode::resource_unreachable
+                                           : ErrorCode::resource_refused,
+             datasource.name(), answer.sqlstate, answer.native_error},
+            fmt::format("resource {}: {} failed with {}: {}", datasource.name(), to_string(verb),
+                        to_string(answer.code), answer.message)};
+}
+
+std::string with_server_words(std::string_view sentence, const Answer& answer) {
+    return fmt::format("{} ({}{}{})", sentence, to_string(answer.code),
+                       answer.message.empty() ? "" : ": ", answer.message);
+}
+
+RecoveredState state_before_acting(const PlannedBranch& planned) noexcept {
+    if (planned.listed.name.empty()) {
+        return planned.action == RecoveryAction::none ? RecoveredState::heuristic
+                                                      : RecoveredState::absent;
+    }
+    return RecoveredState::prepared;
+}
+
+}  // namespace
+
+bool ResourcePass::is_done() const noexcept {
+    return resource.is_reachable && std::ranges::all_of(planned, [](const PlannedBranch& branch) {
+               return branch.action == RecoveryAction::none;
+           });
+}
+
+ResourcePass ResourceRecovery::look(const Known& known) {
+    ResourcePass pass{.resource = {.name = datasource_.name(),
+                                   .kind = std::string{datasource_.kind()},
+                                   .is_reachable = true,
+                                   .error = {}},
+                      .planned = {},
+                      .states = {}};
+    try {
+        auto before = list();
+        XA_TM_CRASH_POINT("recovery.listed");
+        auto facts = known();
+        auto after = list();
+        pass.planned = plan_recovery({.view = facts.view,
+                                      .node = facts.log.node,
+                                      .log = facts.log.id,
+                                      .incarnation = facts.log.incarnation,
+                                      .resource = datasource_.name(),
+                                      .resources = resources_,
+                                      .before = std::move(before),
+                                      .known = std::move(facts.transactions),
+                                      .after = std::move(after)});
+    } catch (const Error& error) {
+        connection_.reset();
+        pass.resource.is_reachable = false;
+        pass.resource.error = error.what();
+    }
+    for (const auto& planned : pass.planned) {
+        pass.states.push_back(state_before_acting(planned));
+    }
+    return pass;
+}
+
+ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& table,
+                                       DecisionLog& log) {
+    auto pass = look(known);
+    for (std::size_t i = 0; i < pass.planned.size() && pass.resource.is_reachable; ++i) {
+        try {
+            act(pass.planned[i], pass.states[i], table, log);
+        } catch (const Error& error) {
+            connection_.reset();
+            pass.resource.is_reachable = false;
+            pass.resource.error = error.what();
+        }
+    }
+    return pass;
+}
+
+/// Throws Error when the answer did not come; every other answer is the caller's to read.
+Answer ResourceRecovery::ask(Verb verb, const Xid& xid) {
+    if (connection_ == nullptr || !connection_->is_reusable()) {
+        connection_.reset();
+        connection_ = datasource_.connect(mark_);
+    }
+    auto answer = exchange(*connection_, verb, xid, answer_timeout_);
+    if (answer.code == XaCode::rmfail) {
+        throw not_answered(datasource_, verb, answer);
+    }
+    return answer;
+}
+
+std::vector<ListedBranch> ResourceRecovery::list() {
+    const bool is_kept_connection = connection_ != nullptr;
+    try {
+        auto answer = ask(Verb::recover, {});
+        if (answer.code != XaCode::ok) {
+            throw not_answered(datasource_, Verb::recover, answer);
+        }
+        return std::move(answer.listed);
+    } catch (const Error& error) {
+        connection_.reset();
+        if (!is_kept_connection || error.code() != ErrorCode::resource_unreachable) {
+            throw;
+        }
+    }
+    return list();  // the connection of the last pass had died meanwhile: ask over a new one
+}
+
+void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, TransactionTable& table,
+                           DecisionLog& log) {
+    if (planned.action == RecoveryAction::none) {
+        return;
+    }
+    const Xid& xid = *planned.listed.xid;
+    Answer answer;
+    switch (planned.action) {
+        case RecoveryAction::none:
+            return;
+        case RecoveryAction::commit:
+            XA_TM_CRASH_POINT("recovery.commit_sent");
+            answer = ask(Verb::commit, xid);
+            XA_TM_CRASH_POINT("recovery.commit_answered");
+            break;
+        case RecoveryAction::rollback:
+            XA_TM_CRASH_POINT("recovery.rollback_sent");
+            answer = ask(Verb::rollback, xid);
+            XA_TM_CRASH_POINT("recovery.rollback_answered");
+            break;
+        case RecoveryAction::confirm:
+            answer = ask(Verb::locate, xid);
+            break;
+    }
+    const bool is_ok = answer.code == XaCode::ok;
+    if (planned.action == RecoveryAction::confirm ? answer.code == XaCode::nota : is_ok) {
+        state = planned.action == RecoveryAction::commit     ? RecoveredState::committed
+                : planned.action == RecoveryAction::rollback ? RecoveredState::rolled_back
+                                                             : RecoveredState::finished;
+        if (planned.action != RecoveryAction::rollback) {
+            finish(xid, table, log);
+        }
+        BOOST_LOG_SEV(recovery_logger(), Severity::info)
+            << gtrid_attribute(xid.gtrid) << resource_attribute(datasource_.name())
+            << "Branch is finished: " << to_string(state);
+        planned.action = RecoveryAction::none;
+        return;
+    }
+    if (planned.action == RecoveryAction::commit &&
+        (is_heuristic(answer.code) || is_rolled_back(answer.code))) {
+        table.mark_heuristic(xid.gtrid, xid.bqual);
+        const bool is_durable = log.record({xid.gtrid, xid.bqual, answer.code});
+        state = RecoveredState::heuristic;
+        planned.action = RecoveryAction::none;
+        planned.reason = with_server_words(
+            is_durable ? "its resource manager finished it by itself against the decision"
+                       : "its resource manager finished it by itself against the decision, and the "
+                         "log could not keep that",
+            answer);
+        BOOST_LOG_SEV(recovery_logger(), Severity::error)
+            << gtrid_attribute(xid.gtrid) << resource_attribute(datasource_.name())
+            << code_attribute(answer.code)
+            << "Resource manager finished a branch by itself; a person has to compare the data.";
+        return;
+    }
+    // Not known, busy, still attached to an old session, or refused: the next pass asks again (law
+    // 7).
+    planned.reason = with_server_words("not finished yet", answer);
+}
+
+void ResourceRecovery::finish(const Xid& xid, TransactionTable& table, DecisionLog& log) {
+    if (const auto finished = table.finish(xid.gtrid, xid.bqual); finished && finished->entry) {
+        XA_TM_CRASH_POINT("recovery.before_forget");
+        log.forget(*finished->entry);
+    }
+}
+
+std::set<std::string, std::less<>> names_of(std::span<Datasource* const> resources) {
+    std::set<std::string, std::less<>> names;
+    for (const auto* resource : resources) {
+        names.insert(resource->name());
+    }
+    return names;
+}
+
+}  // namespace xa_tm

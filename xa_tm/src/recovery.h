@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "decision_log.h"
+#include "recovery_plan.h"
+#include "transaction_table.h"
+#include "xa_tm/datasource.h"
+#include "xa_tm/recovery_report.h"
+
+namespace xa_tm {
+
+/// What is known besides the servers' lists, read between the two of them.
+struct KnownTransactions {
+    LogView view;
+    RecoveryLogSummary log;
+    TransactionTable::Snapshot transactions;
+};
+
+/// What one look at one resource found, and what was done about it.
+struct ResourcePass {
+    RecoveryResource resource;
+    /// Empty when the resource could not be listed completely: no information, not absence.
+    std::vector<PlannedBranch> planned;
+    /// One per planned branch.
+    std::vector<RecoveredState> states;
+
+    /// True when the resource was listed and nothing is left for recovery to do there.
+    [[nodiscard]] bool is_done() const noexcept;
+};
+
+/// Recovery of one resource: lists, judges, and as the log's owner acts. Each resource has one of
+/// its own, so that one which is down delays no other.
+///
+/// Ownership: keeps one connection between passes; borrows the datasource.
+/// Thread safety: one thread at a time.
+class ResourceRecovery {
+public:
+    using Known = std::function<KnownTransactions()>;
+
+    ResourceRecovery(Datasource& datasource, std::set<std::string, std::less<>> resources,
+                     SessionMark mark, std::chrono::milliseconds answer_timeout)
+        : datasource_{datasource},
+          resources_{std::move(resources)},
+          mark_{std::move(mark)},
+          answer_timeout_{answer_timeout} {}
+
+    /// List, read what is known, list again, judge. Touches nothing.
+    [[nodiscard]] ResourcePass look(const Known& known);
+    /// look(), then everything that it found to be done, with the outcome noted in the table and
+    /// the log.
+    [[nodiscard]] ResourcePass recover(const Known& known, TransactionTable& table,
+                                       DecisionLog& log);
+
+    [[nodiscard]] Datasource& datasource() const noexcept { return datasource_; }
+
+private:
+    [[nodiscard]] Answer ask(Verb verb, const Xid& xid);
+    [[nodiscard]] std::vector<ListedBranch> list();
+    void act(PlannedBranch& planned, RecoveredState& state, TransactionTable& table,
+             DecisionLog& log);
+    void finish(const Xid& xid, TransactionTable& table, DecisionLog& log);
+
+    Datasource& datasource_;
+    std::set<std::string, std::less<>> resources_;
+    SessionMark mark_;
+    std::chrono::milliseconds answer_timeout_;
+    std::unique_ptr<Connection> connection_;
+};
+
+/// Puts the passes over all resources and what is known together into one report.
+[[nodiscard]] RecoveryReport make_report(const KnownTransactions& known,
+                                         std::span<const ResourcePass> passes);
+
+/// The names of these datasources.
+[[nodiscard]] std::set<std::string, std::less<>> names_of(std::span<Datasource* const> resources);
+
+}  // namespace xa_tm

@@ -1,0 +1,160 @@
+#include "recovery_plan.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "global_id.h"
+
+namespace xa_tm {
+namespace {
+
+using Progress = PendingDecision::Progress;
+
+struct Judgement {
+    TransactionState state;
+    RecoveryAction action;
+    std::string reason;
+};
+
+Judgement judge_undecided(const PlanInput& input, const GlobalId& id, const std::string& gtrid) {
+    if (id.incarnation > input.incarnation) {
+        return {
+            TransactionState::lost_log, RecoveryAction::none,
+            fmt::format(
+                "made by incarnation {}, but this log has seen only {}: it was restored from an "
+                "old copy, so the decision may be lost; restore the newest copy of the log",
+                id.incarnation, input.incarnation)};
+    }
+    if (id.incarnation < input.incarnation || input.view == LogView::ownerless) {
+        return {
+            TransactionState::presumed_abort, RecoveryAction::rollback,
+            fmt::format(
+                "the log holds no decision and incarnation {} has ended, so it can't commit any "
+                "more",
+                id.incarnation)};
+    }
+    if (input.view == LogView::beside_the_owner) {
+        return {TransactionState::live, RecoveryAction::none,
+                "its transaction may still be running in the process that owns the log"};
+    }
+    if (input.known.live.contains(gtrid)) {
+        return {TransactionState::live, RecoveryAction::none,
+                "its transaction is still running in this process"};
+    }
+    return {TransactionState::presumed_abort, RecoveryAction::rollback,
+            "this process has ended its transaction without a decision to commit"};
+}
+
+Judgement judge_decided(const PendingDecision& pending, const std::string& bqual) {
+    const auto& branches = pending.decision.branches;
+    const auto branch = std::ranges::find(branches, bqual, &DecidedBranch::bqual);
+    if (branch == branches.end()) {
+        return {TransactionState::commit_decided, RecoveryAction::none,
+                "the decision to commit does not name this branch, so neither outcome is safe: a "
+                "person has "
+                "to compare the data"};
+    }
+    const auto progress = pending.progress[static_cast<std::size_t>(branch - branches.begin())];
+    if (progress == Progress::heuristic) {
+        return {TransactionState::commit_decided, RecoveryAction::none,
+                "its resource manager finished it by itself against the decision: a person has to "
+                "compare "
+                "the data"};
+    }
+    return {TransactionState::commit_decided, RecoveryAction::commit,
+            "the log holds the decision to commit and the branch is still prepared"};
+}
+
+Judgement judge_ours(const PlanInput& input, const GlobalId& id, const Xid& xid) {
+    if (input.known.live.contains(xid.gtrid)) {
+        return {TransactionState::live, RecoveryAction::none,
+                "its transaction is still running in this process"};
+    }
+    const auto pending = input.known.decisions.find(xid.gtrid);
+    return pending != input.known.decisions.end() ? judge_decided(pending->second, xid.bqual)
+                                                  : judge_undecided(input, id, xid.gtrid);
+}
+
+/// Nothing when the branch is another configured resource's to judge.
+std::optional<Judgement> judge(const PlanInput& input, const ListedBranch& listed) {
+    const Judgement foreign{TransactionState::foreign, RecoveryAction::none,
+                            "another transaction manager's"};
+    if (!listed.xid || listed.xid->format_id != kFormatId) {
+        return foreign;
+    }
+    const auto id = parse_gtrid(listed.xid->gtrid);
+    const auto branch = parse_bqual(listed.xid->bqual);
+    if (!id || !branch) {
+        return foreign;
+    }
+    if (id->log != input.log) {
+        if (id->node != input.node) {
+            return foreign;
+        }
+        return Judgement{
+            TransactionState::lost_log, RecoveryAction::none,
+            fmt::format("made by node {} with log {}, which is not this log: only that log knows "
+                        "the decision",
+                        id->node, id->log.to_string())};
+    }
+    if (branch->resource != input.resource && input.resources.contains(branch->resource)) {
+        return std::nullopt;
+    }
+    auto judgement = judge_ours(input, *id, *listed.xid);
+    if (branch->resource != input.resource) {
+        judgement.action = RecoveryAction::none;
+        judgement.reason = fmt::format(
+            "belongs to resource {}, which is not configured here: add it", branch->resource);
+    }
+    return judgement;
+}
+
+/// Decided branches that the resource does not list: committed already, or still in an old
+/// session's hands.
+void plan_unlisted(const PlanInput& input, std::vector<PlannedBranch>& plan) {
+    const auto is_listed = [&](const Xid& xid) {
+        const auto same = [&](const ListedBranch& listed) { return listed.xid == xid; };
+        return std::ranges::any_of(input.before, same) || std::ranges::any_of(input.after, same);
+    };
+    for (const auto& [gtrid, pending] : input.known.decisions) {
+        for (std::size_t i = 0; i < pending.decision.branches.size(); ++i) {
+            const auto& branch = pending.decision.branches[i];
+            const Xid xid{kFormatId, gtrid, branch.bqual};
+            if (branch.resource != input.resource || pending.progress[i] == Progress::finished ||
+                is_listed(xid)) {
+                continue;
+            }
+            const bool is_heuristic = pending.progress[i] == Progress::heuristic;
+            plan.push_back(
+                {ListedBranch{.xid = xid, .name = {}}, TransactionState::commit_decided,
+                 is_heuristic ? RecoveryAction::none : RecoveryAction::confirm,
+                 is_heuristic
+                     ? judge_decided(pending, branch.bqual).reason
+                     : "the log holds the decision to commit and the server does not list the "
+                       "branch: it has committed, or an old session is still at it"});
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<PlannedBranch> plan_recovery(const PlanInput& input) {
+    std::vector<PlannedBranch> plan;
+    for (const auto& listed : input.after) {
+        const auto is_same = [&](const ListedBranch& other) {
+            return other.xid == listed.xid && other.name == listed.name;
+        };
+        if (!std::ranges::any_of(input.before, is_same)) {
+            continue;  // it came in between: the next pass judges it
+        }
+        if (auto judgement = judge(input, listed)) {
+            plan.push_back(
+                {listed, judgement->state, judgement->action, std::move(judgement->reason)});
+        }
+    }
+    plan_unlisted(input, plan);
+    return plan;
+}
+
+}  // namespace xa_tm

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "transaction_table.h"
+#include "xa_tm/connection.h"
+#include "xa_tm/recovery_report.h"
+
+namespace xa_tm {
+
+/// From where the log is looked at, which tells who may still be deciding.
+enum class LogView {
+    owner,             ///< this process owns it: what is not in its live set has ended
+    beside_the_owner,  ///< another process owns it: everything of its incarnation may be live
+    ownerless,         ///< nobody owns it: every incarnation has ended
+};
+
+/// Everything that one resource's branches are judged by. The order in which it was read is the
+/// proof: `before`, then `known`, then `after` (traps 2 and 3).
+struct PlanInput {
+    LogView view;
+    std::string node;
+    recovery_log::LogId log;
+    std::uint32_t incarnation;
+    /// The resource that was listed, and all that are configured.
+    std::string resource;
+    std::set<std::string, std::less<>> resources;
+    /// Complete lists of the resource's prepared branches.
+    std::vector<ListedBranch> before;
+    TransactionTable::Snapshot known;
+    std::vector<ListedBranch> after;
+};
+
+struct PlannedBranch {
+    ListedBranch listed;
+    TransactionState state;
+    RecoveryAction action;
+    std::string reason;
+};
+
+/// One action and its reason for every branch that stands in both lists, and for every branch that
+/// a decision still waits for at this resource. Pure: nothing but the input decides.
+[[nodiscard]] std::vector<PlannedBranch> plan_recovery(const PlanInput& input);
+
+}  // namespace xa_tm

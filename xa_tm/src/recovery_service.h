@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "recovery.h"
+
+namespace xa_tm {
+
+/// Recovery in the background: one thread a resource, each passing over its own at its own pace.
+///
+/// Ownership: owns its threads; borrows the table, the log and the datasources, which outlive it.
+/// Thread safety: wake() may be called from several threads at once.
+class RecoveryService {
+public:
+    struct Parameters {
+        ResourceRecovery::Known known;
+        TransactionTable& table;
+        DecisionLog& log;
+        std::chrono::milliseconds interval;
+    };
+
+    /// Starts one thread for each resource.
+    RecoveryService(std::vector<ResourceRecovery> resources, Parameters parameters);
+    RecoveryService(const RecoveryService&) = delete;
+    RecoveryService& operator=(const RecoveryService&) = delete;
+    /// Waits until every pass under way has ended: at most the time that one answer may take.
+    ~RecoveryService();
+
+    /// Waits until every resource has been passed over once, reachable or not.
+    void wait_for_first_passes();
+    /// There is something to do at this resource: pass over it soon.
+    void wake(std::string_view resource);
+
+private:
+    struct Worker {
+        explicit Worker(ResourceRecovery resource) : recovery{std::move(resource)} {}
+        ResourceRecovery recovery;
+        bool is_first_pass_done = false;
+        bool is_woken = false;
+        bool is_reachable = true;
+        std::thread thread = {};
+    };
+
+    void run(Worker& worker);
+    void note(Worker& worker, const ResourcePass& pass) const;
+
+    Parameters parameters_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool is_stopping_ = false;
+    std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace xa_tm

@@ -1,0 +1,209 @@
+#include "xa_tm/transaction_manager.h"
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "global_id.h"
+#include "log_errors.h"
+#include "logging.h"
+#include "transaction_manager_state.h"
+
+namespace xa_tm {
+namespace {
+
+constexpr std::chrono::milliseconds kPauseBetweenPasses{50};
+
+std::unique_ptr<recovery_log::RecoveryLog> open_log(const Config& config) {
+    if (!is_valid_name(config.node, kMaxNodeLength)) {
+        throw Error(
+            {.code = ErrorCode::invalid_configuration},
+            fmt::format("node name \"{}\" can't be part of an xid: use 1 to {} characters of "
+                        "A-Z a-z 0-9 . _ -",
+                        config.node, kMaxNodeLength));
+    }
+    return translate_log_errors([&] {
+        return recovery_log::RecoveryLog::open(
+            {.directory = config.log_directory,
+             .node = config.node,
+             .create = config.create_log,
+             .segment_size_bytes = config.log_segment_size_bytes,
+             .allow_volatile_file_system = config.allow_volatile_log});
+    });
+}
+
+/// Takes over what earlier passes have finished, so that the report tells everything that was done.
+void keep_finished(ResourcePass& now, const ResourcePass& before) {
+    const auto is_still_there = [&](const PlannedBranch& branch) {
+        return std::ranges::any_of(now.planned, [&](const PlannedBranch& other) {
+            return other.listed.xid == branch.listed.xid;
+        });
+    };
+    for (std::size_t i = 0; i < before.planned.size(); ++i) {
+        const auto state = before.states[i];
+        const bool is_finished = state == RecoveredState::committed ||
+                                 state == RecoveredState::rolled_back ||
+                                 state == RecoveredState::finished;
+        if (is_finished && !is_still_there(before.planned[i])) {
+            now.planned.push_back(before.planned[i]);
+            now.states.push_back(state);
+        }
+    }
+}
+
+}  // namespace
+
+TransactionManagerState::TransactionManagerState(Config wanted)
+    : config{std::move(wanted)},
+      log{open_log(config)},
+      coordinator{log, table, config.answer_timeout, [this](std::string_view resource) {
+                      if (recovery_service != nullptr) {
+                          recovery_service->wake(resource);
+                      }
+                  }} {
+    for (auto& pending : log.pending_at_open()) {
+        table.hand_over(std::move(pending));
+    }
+}
+
+std::string TransactionManagerState::next_gtrid() {
+    return to_gtrid({.node = config.node,
+                     .log = log.log().id(),
+                     .incarnation = log.log().incarnation(),
+                     .sequence = ++sequence_});
+}
+
+SessionMark TransactionManagerState::session_mark() const {
+    return {fmt::format("xa_tm:{}:{}:{}", log.log().id().to_string(), log.log().incarnation(),
+                        config.node)};
+}
+
+KnownTransactions TransactionManagerState::known() const {
+    return {.view = LogView::owner,
+            .log = {.path = config.log_directory,
+                    .node = config.node,
+                    .id = log.log().id(),
+                    .incarnation = log.log().incarnation(),
+                    .owner = std::nullopt},
+            .transactions = table.snapshot()};
+}
+
+std::vector<Datasource*> TransactionManagerState::datasource_pointers() const {
+    std::vector<Datasource*> pointers;
+    for (const auto& datasource : datasources) {
+        pointers.push_back(datasource.get());
+    }
+    return pointers;
+}
+
+std::vector<ResourceRecovery> TransactionManagerState::resource_recoveries() const {
+    std::vector<ResourceRecovery> recoveries;
+    const auto names = names_of(datasource_pointers());
+    for (const auto& datasource : datasources) {
+        recoveries.emplace_back(*datasource, names, session_mark(), config.answer_timeout);
+    }
+    return recoveries;
+}
+
+void TransactionManagerState::check_is_added(const Datasource& datasource) const {
+    const auto is_same = [&](const auto& added) { return added.get() == &datasource; };
+    if (!std::ranges::any_of(datasources, is_same)) {
+        throw Error(
+            {.code = ErrorCode::invalid_configuration, .resource = datasource.name()},
+            fmt::format("resource {} was not added to this transaction manager, so recovery "
+                        "would not know it; add it before start()",
+                        datasource.name()));
+    }
+}
+
+TransactionManager::TransactionManager(Config config)
+    : state_{std::make_unique<TransactionManagerState>(std::move(config))} {}
+
+TransactionManager::~TransactionManager() = default;
+
+void TransactionManager::adopt(std::unique_ptr<Datasource> datasource) {
+    const auto& name = datasource->name();
+    if (state_->recovery_service != nullptr) {
+        throw Error(
+            {.code = ErrorCode::invalid_state, .resource = name},
+            fmt::format("resource {} is added after start(); add every resource before it", name));
+    }
+    const auto has_same_name = [&](const auto& other) { return other->name() == name; };
+    if (std::ranges::any_of(state_->datasources, has_same_name)) {
+        throw Error(
+            {.code = ErrorCode::invalid_configuration, .resource = name},
+            fmt::format("two resources are named {}; branches are found again by that name, so "
+                        "give each its own",
+                        name));
+    }
+    state_->datasources.push_back(std::move(datasource));
+}
+
+void TransactionManager::start() {
+    if (state_->recovery_service != nullptr) {
+        throw Error({.code = ErrorCode::invalid_state},
+                    "the transaction manager is started already");
+    }
+    state_->recovery_service = std::make_unique<RecoveryService>(
+        state_->resource_recoveries(),
+        RecoveryService::Parameters{.known = [this] { return state_->known(); },
+                                    .table = state_->table,
+                                    .log = state_->log,
+                                    .interval = state_->config.recovery_interval});
+    state_->recovery_service->wait_for_first_passes();
+}
+
+Transaction TransactionManager::begin() {
+    if (state_->recovery_service == nullptr) {
+        throw Error({.code = ErrorCode::invalid_state},
+                    "the transaction manager is not started; call start() first");
+    }
+    const auto status = state_->log.log().status();
+    if (status.health != recovery_log::Health::healthy) {
+        throw Error({.code = ErrorCode::log_refuses_decisions},
+                    fmt::format("no transaction can be decided: {}", status.reason));
+    }
+    return Transaction{*state_};
+}
+
+RecoveryReport TransactionManager::recover(std::chrono::milliseconds timeout) {
+    if (state_->recovery_service != nullptr) {
+        throw Error({.code = ErrorCode::invalid_state},
+                    "recovery runs in the background already; recover() goes instead of start()");
+    }
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    auto recoveries = state_->resource_recoveries();
+    std::vector<ResourcePass> passes(recoveries.size());
+    const auto pass_over = [&](std::size_t i) {
+        const auto known = [this] { return state_->known(); };
+        auto pass = recoveries[i].recover(known, state_->table, state_->log);
+        keep_finished(pass, passes[i]);
+        passes[i] = std::move(pass);
+    };
+    for (;;) {
+        std::vector<std::future<void>> running;
+        for (std::size_t i = 0; i < recoveries.size(); ++i) {
+            running.push_back(std::async(std::launch::async, pass_over, i));
+        }
+        for (auto& one : running) {
+            one.get();
+        }
+        const auto next = std::chrono::steady_clock::now() + kPauseBetweenPasses;
+        if (std::ranges::all_of(passes, &ResourcePass::is_done) || next >= deadline) {
+            return make_report(state_->known(), passes);
+        }
+        std::this_thread::sleep_until(next);
+    }
+}
+
+RecoveryLogSummary TransactionManager::log_summary() const {
+    return state_->known().log;
+}
+
+recovery_log::LogStatus TransactionManager::log_status() const {
+    return state_->log.log().status();
+}
+
+}  // namespace xa_tm

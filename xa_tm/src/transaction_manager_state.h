@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator.h"
+#include "decision_log.h"
+#include "recovery.h"
+#include "recovery_service.h"
+#include "transaction_table.h"
+#include "xa_tm/transaction_manager.h"
+
+namespace xa_tm {
+
+/// What a TransactionManager and its transactions share.
+///
+/// Ownership: owned by the manager; outlives every transaction.
+/// Thread safety: datasources change only before start(); everything else guards itself.
+class TransactionManagerState {
+public:
+    explicit TransactionManagerState(Config config);
+
+    [[nodiscard]] std::string next_gtrid();
+    [[nodiscard]] SessionMark session_mark() const;
+    [[nodiscard]] KnownTransactions known() const;
+    [[nodiscard]] std::vector<ResourceRecovery> resource_recoveries() const;
+    /// Throws Error (invalid_configuration) for a datasource of another manager, or of none.
+    void check_is_added(const Datasource& datasource) const;
+    [[nodiscard]] std::vector<Datasource*> datasource_pointers() const;
+
+    Config config;
+    DecisionLog log;
+    TransactionTable table;
+    std::vector<std::unique_ptr<Datasource>> datasources;
+    std::unique_ptr<RecoveryService> recovery_service;
+    Coordinator coordinator;
+
+private:
+    std::atomic<std::uint64_t> sequence_{0};
+};
+
+}  // namespace xa_tm
