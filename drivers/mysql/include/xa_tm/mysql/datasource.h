@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "xa_tm/datasource.h"
+
+namespace soci {
+class session;
+}
+struct st_mysql;
+using MYSQL = st_mysql;
+
+namespace xa_tm::mysql {
+
+class Connection;
+
+/// The application's way into one branch: both views of the connection that the branch runs on.
+///
+/// The server refuses statements that would end the transaction by themselves (COMMIT, DDL) with
+/// errno 1399.
+///
+/// Ownership: a light handle, valid until the Transaction that gave it has ended its scope.
+/// Thread safety: one thread at a time, the one that uses the Transaction.
+class Branch {
+public:
+    /// A SOCI session over the branch's connection. It refuses work (soci::soci_error) once the
+    /// branch has ended. Throws Error (invalid_state) when the branch has ended already.
+    [[nodiscard]] soci::session& sql() const;
+    /// The C client's handle of the same connection. Before the Transaction's next call every
+    /// result must have been read; it must not be closed, nor used after the branch has ended.
+    /// Throws like sql().
+    [[nodiscard]] MYSQL* native_handle() const;
+
+private:
+    friend class Datasource;
+    explicit Branch(Connection& connection) noexcept : connection_{&connection} {}
+
+    Connection* connection_;
+};
+
+/// A MySQL or MariaDB database that takes part in global transactions.
+///
+/// Ownership: as xa_tm::Datasource.
+/// Thread safety: all members may be called from several threads at once.
+class Datasource final : public xa_tm::Datasource {
+public:
+    using Branch = mysql::Branch;
+
+    /// The URI is mysql://user:password@host:port/database?socket=/path&charset=utf8mb4, or
+    /// mariadb://…; every part may be left out, then the C client's default counts, and for the
+    /// character set utf8mb4. Nothing is connected yet. Throws Error (invalid_configuration) when
+    /// the URI, the name or an option can't be.
+    Datasource(std::string name, const std::string& uri, DatasourceOptions options = {});
+    ~Datasource() override;
+
+    [[nodiscard]] std::string_view kind() const noexcept override { return "mysql"; }
+
+    /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
+    [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
+
+    /// The branch that is open on a connection which this class has made.
+    [[nodiscard]] static Branch branch_of(xa_tm::Connection& connection);
+
+private:
+    /// SOCI's form of the URI; holds the password.
+    std::string connect_string_;
+};
+
+}  // namespace xa_tm::mysql

@@ -1,0 +1,220 @@
+// Invariants:
+// - SOCI's session holds mysql_ exactly while is_lent_; else it holds placeholder_, which answers
+//   every statement with "Server has gone away", so that nothing runs behind the transaction's back
+//   (law 10);
+// - a step of the exchange is suspended inside the client library exactly while waiting_for_ is not
+//   0;
+// - replies_.size() is the number of statements whose result has been read completely.
+
+#include "client_api.h"
+
+#include <utility>
+
+#include <poll.h>
+#include <soci/mysql/soci-mysql.h>
+
+#include "xa_tm/recovery_log/check.h"
+
+namespace xa_tm::mysql {
+namespace {
+
+soci::mysql_session_backend* backend_of(soci::session& session) {
+    // A dynamic_cast would not link: the type's information is not exported.
+    return static_cast<soci::mysql_session_backend*>(session.get_backend());
+}
+
+int to_wait_flags(short events) {
+    int flags = 0;
+    flags |= (events & (POLLIN | POLLHUP | POLLERR)) != 0 ? MYSQL_WAIT_READ : 0;
+    flags |= (events & (POLLOUT | POLLHUP | POLLERR)) != 0 ? MYSQL_WAIT_WRITE : 0;
+    flags |= (events & POLLPRI) != 0 ? MYSQL_WAIT_EXCEPT : 0;
+    return flags;
+}
+
+}  // namespace
+
+Session::Session(const std::string& soci_connect_string) {
+    try {
+        sql_.open(soci::mysql, soci_connect_string);
+    } catch (const soci::mysql_soci_error& error) {
+        throw ConnectError(error.what(), static_cast<int>(error.err_num_));
+    } catch (const soci::soci_error& error) {
+        throw ConnectError(error.what(), 0);
+    }
+    placeholder_ = ::mysql_init(nullptr);
+    XA_TM_CHECK(placeholder_ != nullptr, "memory for a handle");
+    mysql_ = std::exchange(backend_of(sql_)->conn_, placeholder_);
+    thread_id_ = ::mysql_thread_id(mysql_);
+    ::mysql_optionsv(mysql_, MYSQL_OPT_NONBLOCK, nullptr);
+}
+
+Session::~Session() {
+    if (is_lent_) {
+        static_cast<void>(take_back());
+    }
+    ::mysql_close(mysql_);
+    // placeholder_ is SOCI's to close, with its session.
+}
+
+bool Session::lend() noexcept {
+    auto* backend = backend_of(sql_);
+    // A new connection may have got the placeholder's address, but the placeholder has no number.
+    if (backend == nullptr || mysql_ == nullptr || backend->conn_ != placeholder_ ||
+        ::mysql_thread_id(placeholder_) != 0) {
+        return false;
+    }
+    backend->conn_ = mysql_;
+    is_lent_ = true;
+    return true;
+}
+
+bool Session::take_back() noexcept {
+    XA_TM_CHECK(is_lent_, "only what was lent is taken back");
+    is_lent_ = false;
+    auto* backend = backend_of(sql_);
+    // A new connection may have got the old one's address, but not its number at the server.
+    if (backend == nullptr || backend->conn_ != mysql_ || ::mysql_thread_id(mysql_) != thread_id_) {
+        mysql_ = nullptr;  // SOCI has closed it
+        ::mysql_close(std::exchange(placeholder_, nullptr));
+        return false;
+    }
+    backend->conn_ = placeholder_;
+    return mysql_->status == MYSQL_STATUS_READY && ::mysql_more_results(mysql_) == 0;
+}
+
+MYSQL* Session::native_handle() noexcept {
+    auto* backend = backend_of(sql_);
+    return backend == nullptr ? nullptr : backend->conn_;
+}
+
+void Session::send(std::vector<std::string> statements) noexcept {
+    XA_TM_CHECK(!is_lent_, "verbs are sent while the application has no access");
+    statements_ = std::move(statements);
+    replies_.clear();
+    sent_ = 0;
+    waiting_for_ = 0;
+    step_ = Step::send;
+    is_broken_ = false;
+    if (mysql_ == nullptr) {
+        give_up(CR_SERVER_GONE_ERROR, "the application has closed or reconnected the session");
+        return;
+    }
+    run(0);
+}
+
+std::optional<std::vector<Reply>> Session::receive() noexcept {
+    if (!is_broken_ && replies_.size() < statements_.size()) {
+        const auto wanted = readiness();
+        pollfd ready{wanted.descriptor,
+                     static_cast<short>((wanted.for_reading ? POLLIN : 0) |
+                                        (wanted.for_writing ? POLLOUT : 0)),
+                     0};
+        if (::poll(&ready, 1, 0) > 0) {
+            run(to_wait_flags(ready.revents));
+        }
+    }
+    if (replies_.size() < statements_.size()) {
+        return std::nullopt;
+    }
+    return std::exchange(replies_, {});
+}
+
+xa_tm::Connection::Readiness Session::readiness() const noexcept {
+    return {static_cast<int>(::mysql_get_socket(mysql_)), (waiting_for_ & MYSQL_WAIT_READ) != 0,
+            (waiting_for_ & MYSQL_WAIT_WRITE) != 0};
+}
+
+/// Carries the exchange on until a step has to wait for the network, or all replies are there.
+void Session::run(int ready) {
+    while (!is_broken_ && replies_.size() < statements_.size()) {
+        waiting_for_ = waiting_for_ != 0 ? continue_step(ready) : start_step();
+        if (waiting_for_ != 0) {
+            return;
+        }
+        finish_step();
+    }
+}
+
+int Session::start_step() {
+    switch (step_) {
+        case Step::send: {
+            const auto& statement = statements_[sent_];
+            return ::mysql_send_query_start(&send_result_, mysql_, statement.data(),
+                                            statement.size());
+        }
+        case Step::read: return ::mysql_read_query_result_start(&read_result_, mysql_);
+        case Step::store: return ::mysql_store_result_start(&stored_, mysql_);
+    }
+    XA_TM_CHECK(false, "every step can be started");
+}
+
+int Session::continue_step(int ready) {
+    switch (step_) {
+        case Step::send: return ::mysql_send_query_cont(&send_result_, mysql_, ready);
+        case Step::read: return ::mysql_read_query_result_cont(&read_result_, mysql_, ready);
+        case Step::store: return ::mysql_store_result_cont(&stored_, mysql_, ready);
+    }
+    XA_TM_CHECK(false, "every step can be continued");
+}
+
+void Session::finish_step() {
+    switch (step_) {
+        case Step::send:
+            if (send_result_ != 0) {
+                take_error();
+            } else if (++sent_ == statements_.size()) {
+                step_ = Step::read;
+            }
+            return;
+        case Step::read:
+            if (read_result_ != 0) {
+                take_error();
+            } else if (::mysql_field_count(mysql_) != 0) {
+                step_ = Step::store;
+            } else {
+                replies_.push_back({.is_ok = true});
+            }
+            return;
+        case Step::store:
+            step_ = Step::read;
+            if (stored_ == nullptr) {
+                take_error();
+                return;
+            }
+            take_rows(*stored_);
+            ::mysql_free_result(std::exchange(stored_, nullptr));
+            return;
+    }
+}
+
+void Session::take_rows(MYSQL_RES& result) {
+    Reply reply{.is_ok = true};
+    const auto columns = ::mysql_num_fields(&result);
+    while (MYSQL_ROW row = ::mysql_fetch_row(&result)) {
+        const auto* lengths = ::mysql_fetch_lengths(&result);
+        auto& values = reply.rows.emplace_back();
+        for (unsigned column = 0; column < columns; ++column) {
+            values.push_back(row[column] == nullptr
+                                 ? std::nullopt
+                                 : std::optional{std::string{row[column], lengths[column]}});
+        }
+    }
+    replies_.push_back(std::move(reply));
+}
+
+void Session::take_error() {
+    const auto error = static_cast<int>(::mysql_errno(mysql_));
+    if (error >= CR_MIN_ERROR && error <= CR_MAX_ERROR) {
+        give_up(error, ::mysql_error(mysql_));
+        return;
+    }
+    replies_.push_back(
+        {.error = error, .sqlstate = ::mysql_sqlstate(mysql_), .message = ::mysql_error(mysql_)});
+}
+
+void Session::give_up(int error, const std::string& why) {
+    is_broken_ = true;
+    replies_.resize(statements_.size(), Reply{.error = error, .message = why});
+}
+
+}  // namespace xa_tm::mysql

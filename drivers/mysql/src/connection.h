@@ -1,0 +1,74 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client_api.h"
+#include "xa_tm/connection.h"
+
+namespace xa_tm::mysql {
+
+/// One connection to MySQL or MariaDB that answers XA verbs. On MariaDB a prepared branch stays
+/// attached to the session that prepared it: no other session can finish it before that one has
+/// ended.
+///
+/// Ownership: owns its session.
+/// Thread safety: one thread at a time.
+class Connection final : public xa_tm::Connection {
+public:
+    /// Connects. Throws ConnectError.
+    Connection(std::string resource, const std::string& soci_connect_string);
+
+    /// Takes the named lock "MARK/CONNECTION_ID" for as long as the session lives, so that everyone
+    /// can see whose session it is, also where performance_schema is off. Throws Error. Before any
+    /// verb.
+    void show_mark(const SessionMark& mark, std::chrono::seconds timeout);
+
+    void send(Verb verb, const Xid& xid) noexcept override;
+    [[nodiscard]] std::optional<Answer> receive() noexcept override;
+    [[nodiscard]] Readiness readiness() const noexcept override;
+    [[nodiscard]] bool is_reusable() const noexcept override;
+    [[nodiscard]] bool is_open_to_application() const noexcept override { return is_open_; }
+
+    // What Branch gives to the application; both throw Error (invalid_state) unless the branch is
+    // open.
+    [[nodiscard]] soci::session& sql();
+    [[nodiscard]] MYSQL* native_handle();
+
+private:
+    void check_open() const;
+    /// An answer that needs no server, if there is one.
+    [[nodiscard]] std::optional<Answer> answer_at_once(const Xid& xid);
+    [[nodiscard]] std::vector<std::string> statements() const;
+    /// Nothing when the verb needs a second trip, which has been sent then.
+    [[nodiscard]] std::optional<Answer> answer_from(const std::vector<Reply>& replies);
+    [[nodiscard]] std::optional<Answer> end_answer_from(const Reply& end, const Reply& reply);
+    [[nodiscard]] std::optional<Answer> locate_answer_from(const Reply& reply);
+    [[nodiscard]] Answer finish_answer_from(const Reply& reply);
+    [[nodiscard]] Answer start_answer_from(const Reply& reply);
+    [[nodiscard]] Answer second_answer_from(const Reply& rollback);
+    [[nodiscard]] Answer failure(const Reply& reply);
+    [[nodiscard]] std::vector<std::string> end_and_roll_back() const;
+
+    std::string resource_;
+    Session session_;
+    bool is_open_ = false;    ///< lent to the application
+    bool is_certain_ = true;  ///< false once an answer left the session's state unclear
+    std::string
+        branch_;  ///< xid of the branch that was started here and not prepared yet, or empty
+    std::string
+        prepared_;  ///< xid of the branch that was prepared here and not finished yet, or empty
+
+    // The verb in progress.
+    bool is_outstanding_ = false;
+    Verb verb_ = Verb::start;
+    std::string xid_;
+    /// Set when nothing was sent: the answer to give.
+    std::optional<Answer> answer_at_once_;
+    /// Set during a second trip: what the first one found.
+    std::optional<Answer> first_answer_;
+};
+
+}  // namespace xa_tm::mysql

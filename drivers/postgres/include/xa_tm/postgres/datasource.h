@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "xa_tm/datasource.h"
+
+namespace soci {
+class session;
+}
+struct pg_conn;
+using PGconn = pg_conn;
+
+namespace xa_tm::postgres {
+
+class Connection;
+
+/// The application's way into one branch: both views of the connection that the branch runs on.
+///
+/// Statements must not end the transaction by themselves (COMMIT, ROLLBACK), or what they did is no
+/// longer part of the global transaction: XA §2.3.
+///
+/// Ownership: a light handle, valid until the Transaction that gave it has ended its scope.
+/// Thread safety: one thread at a time, the one that uses the Transaction.
+class Branch {
+public:
+    /// A SOCI session over the branch's connection. It refuses work (soci::soci_error) once the
+    /// branch has ended. Throws Error (invalid_state) when the branch has ended already.
+    [[nodiscard]] soci::session& sql() const;
+    /// libpq's handle of the same connection, in blocking mode and with nothing outstanding. It
+    /// must not be closed, nor used after the branch has ended. Throws like sql().
+    [[nodiscard]] PGconn* native_handle() const;
+
+private:
+    friend class Datasource;
+    explicit Branch(Connection& connection) noexcept : connection_{&connection} {}
+
+    Connection* connection_;
+};
+
+/// A PostgreSQL database that takes part in global transactions.
+///
+/// Ownership: as xa_tm::Datasource.
+/// Thread safety: all members may be called from several threads at once.
+class Datasource final : public xa_tm::Datasource {
+public:
+    using Branch = postgres::Branch;
+
+    /// The URI is libpq's: postgresql://user:password@host:port/database?parameter=value, where
+    /// ?host= may name the folder of a Unix socket. Nothing is connected yet. Throws Error
+    /// (invalid_configuration) when the URI, the name or an option can't be.
+    Datasource(std::string name, const std::string& uri, DatasourceOptions options = {});
+    ~Datasource() override;
+
+    [[nodiscard]] std::string_view kind() const noexcept override { return "postgresql"; }
+
+    /// Throws Error: resource_unreachable, authentication_failed, two_phase_unavailable,
+    /// resource_refused.
+    [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
+
+    /// The branch that is open on a connection which this class has made.
+    [[nodiscard]] static Branch branch_of(xa_tm::Connection& connection);
+
+private:
+    /// Complete but for the session's mark; holds the password.
+    std::string connect_uri_;
+};
+
+}  // namespace xa_tm::postgres

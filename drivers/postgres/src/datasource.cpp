@@ -1,0 +1,74 @@
+#include "xa_tm/postgres/datasource.h"
+
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "connection.h"
+#include "sqlstate_map.h"
+#include "xa_tm/error.h"
+
+namespace xa_tm::postgres {
+namespace {
+
+std::string checked_uri(const std::string& resource, const std::string& uri,
+                        std::chrono::seconds connect_timeout) {
+    const auto refuse = [&resource](std::string_view why) -> Error {
+        return {{.code = ErrorCode::invalid_configuration, .resource = resource},
+                fmt::format("resource {}: {}", resource, why)};
+    };
+    if (connect_timeout < std::chrono::seconds{1}) {
+        throw refuse("connect_timeout must be at least 1 s");
+    }
+    try {
+        return canonical_uri(uri, connect_timeout);
+    } catch (const std::invalid_argument& error) {
+        throw refuse(
+            fmt::format("the URI can't be used: {}; its form is "
+                        "postgresql://user:password@host:port/database?parameter=value, with "
+                        "special characters percent-encoded",
+                        error.what()));
+    }
+}
+
+}  // namespace
+
+soci::session& Branch::sql() const {
+    return connection_->sql();
+}
+
+PGconn* Branch::native_handle() const {
+    return connection_->native_handle();
+}
+
+Datasource::Datasource(std::string name, const std::string& uri, DatasourceOptions options)
+    : xa_tm::Datasource{std::move(name), options},
+      connect_uri_{checked_uri(this->name(), uri, options.connect_timeout)} {}
+
+Datasource::~Datasource() = default;
+
+std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
+    // The last of two equal parameters counts, so that no URI can hide whose session it is.
+    auto uri = connect_uri_;
+    if (!mark.text.empty()) {
+        uri += fmt::format("&application_name={}", percent_encode(mark.text));
+    }
+    try {
+        auto connection = std::make_unique<Connection>(name(), uri);
+        connection->check_two_phase_is_enabled(options().connect_timeout);
+        return connection;
+    } catch (const ConnectError& error) {
+        auto failure = classify_connect_failure(error.what());
+        if (!failure.is_recognised && !is_server_up(uri)) {
+            failure.code = ErrorCode::resource_unreachable;
+        }
+        throw Error({.code = failure.code, .resource = name()},
+                    fmt::format("resource {}: {}; {}", name(), error.what(), failure.advice));
+    }
+}
+
+Datasource::Branch Datasource::branch_of(xa_tm::Connection& connection) {
+    return Branch{static_cast<Connection&>(connection)};
+}
+
+}  // namespace xa_tm::postgres

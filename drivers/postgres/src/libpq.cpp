@@ -1,0 +1,329 @@
+// Invariants:
+// - conn_ is in SOCI's session exactly while is_lent_; else SOCI holds a null pointer, which libpq
+//   and SOCI answer with an error, so that nothing runs behind the transaction's back (law 10);
+// - conn_ is in pipeline mode exactly while an exchange is in progress;
+// - replies_.size() == syncs_seen_ once a statement's Sync has arrived: one reply a statement.
+
+#include "libpq.h"
+
+#include <cctype>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+#include <soci/postgresql/soci-postgresql.h>
+
+#include "xa_tm/recovery_log/check.h"
+
+namespace xa_tm::postgres {
+namespace {
+
+using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+soci::postgresql_session_backend* backend_of(soci::session& session) {
+    // A dynamic_cast would not link with every build of SOCI: the type's information is not
+    // exported.
+    return static_cast<soci::postgresql_session_backend*>(session.get_backend());
+}
+
+/// libpq ends each part of a message with a line break, and indents some.
+std::string one_line(std::string_view text) {
+    std::string line;
+    bool is_new_line = false;
+    bool is_after_space = false;
+    for (const char c : text) {
+        if (std::isspace(static_cast<unsigned char>(c)) != 0) {
+            is_new_line = is_new_line || c == '\n';
+            is_after_space = true;
+            continue;
+        }
+        if (is_after_space && !line.empty()) {
+            line += is_new_line ? "; " : " ";
+        }
+        is_new_line = false;
+        is_after_space = false;
+        line += c;
+    }
+    return line;
+}
+
+std::string field_of(const PGresult& result, int field) {
+    const char* text = PQresultErrorField(&result, field);
+    return text == nullptr ? std::string{} : std::string{text};
+}
+
+/// The words of an error or warning, without its detail.
+std::string words_of(const PGresult& result) {
+    auto words = field_of(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (words.empty()) {
+        return one_line(PQresultErrorMessage(&result));  // made by libpq itself
+    }
+    const auto hint = field_of(result, PG_DIAG_MESSAGE_HINT);
+    return one_line(hint.empty() ? words : fmt::format("{} ({})", words, hint));
+}
+
+/// libpq quotes what it could not read after a colon, and that may hold the password.
+std::string without_values(std::string_view message) {
+    return one_line(message.substr(0, message.find(": ")));
+}
+
+Options parse(const std::string& uri) {
+    char* raw_message = nullptr;
+    Options options{PQconninfoParse(uri.c_str(), &raw_message), &PQconninfoFree};
+    const std::unique_ptr<char, decltype(&PQfreemem)> message{raw_message, &PQfreemem};
+    if (!options) {
+        throw std::invalid_argument(message ? without_values(message.get()) : "out of memory");
+    }
+    return options;
+}
+
+/// A password with special characters that are not encoded is taken apart in the wrong places, and
+/// its pieces would show in messages about host, port or database.
+void check_option(std::string_view keyword, std::string_view value, bool has_user) {
+    const bool has_at = value.find('@') != std::string_view::npos;
+    if (has_at && (keyword == "host" || (keyword == "dbname" && !has_user))) {
+        throw std::invalid_argument("write @ / ? in user or password as %40 %2F %3F");
+    }
+    if (keyword == "port" && value.find_first_not_of("0123456789,") != std::string_view::npos) {
+        throw std::invalid_argument("the port must be a number from 1 to 65535");
+    }
+}
+
+}  // namespace
+
+std::string percent_encode(std::string_view value) {
+    std::string encoded;
+    for (const char c : value) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (std::isalnum(byte) != 0 && byte < 0x80) {
+            encoded += c;
+        } else {
+            encoded += fmt::format("%{:02X}", byte);
+        }
+    }
+    return encoded;
+}
+
+std::string canonical_uri(const std::string& uri, std::chrono::seconds connect_timeout) {
+    if (!uri.starts_with("postgresql://") && !uri.starts_with("postgres://")) {
+        throw std::invalid_argument("it must begin with postgresql://");
+    }
+    const auto options = parse(uri);
+    std::string canonical = "postgresql:///?";
+    bool has_timeout = false;
+    bool has_user = false;  // libpq lists the user before host, port and database
+    for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
+        if (option->val == nullptr) {
+            continue;
+        }
+        const std::string_view keyword = option->keyword;
+        const std::string_view value = option->val;
+        check_option(keyword, value, has_user);
+        has_user = has_user || keyword == "user";
+        has_timeout = has_timeout || keyword == "connect_timeout";
+        canonical += fmt::format("{}={}&", keyword, percent_encode(value));
+    }
+    if (!has_timeout) {
+        canonical += fmt::format("connect_timeout={}&", connect_timeout.count());
+    }
+    canonical.pop_back();
+    return canonical;
+}
+
+bool is_server_up(const std::string& canonical_uri) noexcept {
+    return PQping(canonical_uri.c_str()) == PQPING_OK;
+}
+
+Session::Session(const std::string& canonical_uri) {
+    try {
+        sql_.open(soci::postgresql, canonical_uri);
+    } catch (const soci::soci_error& error) {
+        const std::string text = error.what();
+        const auto line_break = text.find('\n');  // SOCI's own sentence comes first
+        throw ConnectError(
+            one_line(line_break == std::string::npos ? text : text.substr(line_break)));
+    }
+    conn_ = std::exchange(backend_of(sql_)->conn_, nullptr);
+    backend_pid_ = PQbackendPID(conn_);
+    default_notice_receiver_ = PQsetNoticeReceiver(conn_, &Session::take_notice, this);
+}
+
+Session::~Session() {
+    if (is_lent_) {
+        static_cast<void>(take_back());
+    }
+    PQfinish(conn_);
+}
+
+bool Session::lend() noexcept {
+    auto* backend = backend_of(sql_);
+    if (backend == nullptr || backend->conn_ != nullptr || conn_ == nullptr) {
+        return false;
+    }
+    backend->conn_ = conn_;
+    is_lent_ = true;
+    return true;
+}
+
+bool Session::take_back() noexcept {
+    XA_TM_CHECK(is_lent_, "only what was lent is taken back");
+    is_lent_ = false;
+    auto* backend = backend_of(sql_);
+    // A new connection may have got the old one's address, but not its server process.
+    if (backend == nullptr || backend->conn_ != conn_ || PQbackendPID(conn_) != backend_pid_) {
+        conn_ = nullptr;  // SOCI has closed it
+        return false;
+    }
+    backend->conn_ = nullptr;
+    if (PQpipelineStatus(conn_) != PQ_PIPELINE_OFF && PQexitPipelineMode(conn_) == 0) {
+        return false;
+    }
+    return PQtransactionStatus(conn_) != PQTRANS_ACTIVE;
+}
+
+PGconn* Session::native_handle() noexcept {
+    auto* backend = backend_of(sql_);
+    return backend == nullptr ? nullptr : backend->conn_;
+}
+
+void Session::send(const std::vector<std::string>& statements) noexcept {
+    XA_TM_CHECK(!is_lent_, "verbs are sent while the application has no access");
+    replies_.clear();
+    replies_expected_ = statements.size();
+    syncs_seen_ = 0;
+    is_flushing_ = false;
+    is_broken_ = false;
+    warnings_.clear();
+    if (conn_ == nullptr) {
+        give_up("the application has closed or reconnected the session");
+        return;
+    }
+    send_all(statements);
+}
+
+void Session::send_all(const std::vector<std::string>& statements) noexcept {
+    bool is_sent = PQsetnonblocking(conn_, 1) == 0 && PQenterPipelineMode(conn_) == 1;
+    for (const auto& statement : statements) {
+        is_sent = is_sent &&
+                  PQsendQueryParams(conn_, statement.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
+                                    0) == 1 &&
+                  PQpipelineSync(conn_) == 1;
+    }
+    const int flushed = is_sent ? PQflush(conn_) : -1;
+    is_flushing_ = flushed == 1;
+    if (flushed < 0) {
+        give_up(one_line(PQerrorMessage(conn_)));
+    }
+}
+
+std::optional<std::vector<Reply>> Session::receive() noexcept {
+    if (!is_broken_) {
+        const int flushed = is_flushing_ ? PQflush(conn_) : 0;
+        is_flushing_ = flushed == 1;
+        const bool is_alive = PQconsumeInput(conn_) == 1 && flushed >= 0;
+        const bool may_have_more = take_results();
+        if (syncs_seen_ < replies_expected_ && (!is_alive || !may_have_more)) {
+            give_up(one_line(PQerrorMessage(conn_)));
+        }
+    }
+    if (!is_broken_ && syncs_seen_ < replies_expected_) {
+        return std::nullopt;
+    }
+    return finish();
+}
+
+bool Session::take_results() {
+    int nulls_in_a_row = 0;
+    while (syncs_seen_ < replies_expected_ && PQisBusy(conn_) == 0) {
+        const Result result{PQgetResult(conn_), &PQclear};
+        if (result) {
+            nulls_in_a_row = 0;
+            take_result(*result);
+            continue;
+        }
+        // One null ends the results of a statement; after a second there is nothing more to come.
+        if (++nulls_in_a_row > 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void Session::take_result(const PGresult& result) {
+    const auto status = PQresultStatus(&result);
+    if (status == PGRES_PIPELINE_SYNC) {
+        ++syncs_seen_;
+        return;
+    }
+    if (replies_.size() > syncs_seen_) {
+        return;  // what follows an error on the same statement adds nothing
+    }
+    Reply reply;
+    reply.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (reply.is_ok) {
+        reply.message = std::exchange(warnings_, {});
+        reply.command_tag = PQcmdStatus(const_cast<PGresult*>(&result));  // not changed by libpq
+        for (int row = 0; row < PQntuples(&result); ++row) {
+            auto& values = reply.rows.emplace_back();
+            for (int column = 0; column < PQnfields(&result); ++column) {
+                values.push_back(
+                    PQgetisnull(&result, row, column) == 1
+                        ? std::nullopt
+                        : std::optional{std::string{
+                              PQgetvalue(&result, row, column),
+                              static_cast<std::size_t>(PQgetlength(&result, row, column))}});
+            }
+        }
+    } else {
+        reply.sqlstate = field_of(result, PG_DIAG_SQLSTATE);
+        reply.message = words_of(result);
+    }
+    replies_.push_back(std::move(reply));
+}
+
+void Session::give_up(std::string why) noexcept {
+    is_broken_ = true;
+    why_broken_ = why.empty() ? "the connection to the server is lost" : std::move(why);
+}
+
+std::vector<Reply> Session::finish() {
+    if (is_broken_) {
+        // What was answered before its Sync is kept: an error that ended the session says why. A
+        // success counts only when its Sync has come as well.
+        if (replies_.size() > syncs_seen_ && replies_.back().is_ok) {
+            replies_.pop_back();
+        }
+        replies_.resize(replies_expected_, Reply{.message = why_broken_});
+    } else if (PQexitPipelineMode(conn_) == 0 || PQsetnonblocking(conn_, 0) != 0) {
+        is_broken_ = true;
+    }
+    return std::exchange(replies_, {});
+}
+
+xa_tm::Connection::Readiness Session::readiness() const noexcept {
+    return {PQsocket(conn_), true, is_flushing_};
+}
+
+bool Session::is_idle() const noexcept {
+    return !is_broken_ && !is_lent_ && conn_ != nullptr && PQstatus(conn_) == CONNECTION_OK &&
+           PQtransactionStatus(conn_) == PQTRANS_IDLE;
+}
+
+int Session::soci_statements() const noexcept {
+    // get_backend() is not const, though it changes nothing.
+    const auto* backend = backend_of(const_cast<soci::session&>(sql_));
+    return backend == nullptr ? 0 : backend->statementCount_;
+}
+
+void Session::take_notice(void* self, const PGresult* notice) {
+    auto& session = *static_cast<Session*>(self);
+    if (session.is_lent_) {
+        session.default_notice_receiver_(nullptr, notice);  // as if we were not there
+        return;
+    }
+    session.warnings_ += session.warnings_.empty() ? "" : "; ";
+    session.warnings_ += words_of(*notice);
+}
+
+}  // namespace xa_tm::postgres

@@ -1,0 +1,50 @@
+#include "fake_resource_manager.h"
+#include "subject.h"
+
+namespace xa_tm::test {
+namespace {
+
+class FakeSubject final : public Subject {
+public:
+    Traits traits() const override {
+        return {.names_active_branches = true,
+                .keeps_prepared_branch_in_session = false,
+                .vote_after_failed_statement = XaCode::rbrollback,
+                .vote_of_deadlock_victim = XaCode::rbdeadlock};
+    }
+
+    std::unique_ptr<Connection> connect() override { return manager_.connect({}); }
+    void reset() override {}
+    bool has_row(int id) override { return manager_.has_row(std::to_string(id)); }
+
+    void insert(Connection& connection, int id) override {
+        FakeResourceManager::branch_of(connection).write(std::to_string(id));
+    }
+    void read(Connection&) override {}
+    void fail_statement(Connection& connection) override {
+        FakeResourceManager::branch_of(connection).fail_statement();
+    }
+    std::function<void()> late_insert(Connection& connection, int id) override {
+        return [branch = FakeResourceManager::branch_of(connection), id] {
+            branch.write(std::to_string(id));
+        };
+    }
+    Connection& make_deadlock(Connection& one, Connection&) override {
+        FakeResourceManager::branch_of(one).lose_deadlock();
+        return one;
+    }
+    void end_session(Connection& connection) override {
+        FakeResourceManager::branch_of(connection).end_session();
+    }
+
+private:
+    FakeResourceManager manager_{"subject"};
+};
+
+}  // namespace
+
+std::unique_ptr<Subject> make_fake_subject() {
+    return std::make_unique<FakeSubject>();
+}
+
+}  // namespace xa_tm::test

@@ -1,0 +1,40 @@
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include "sql_subject.h"
+#include "xa_tm/postgres/datasource.h"
+
+namespace xa_tm::test {
+namespace {
+
+class PostgresSubject final : public SqlSubject<postgres::Datasource> {
+public:
+    PostgresSubject() : SqlSubject{"postgres"} {}
+
+    Traits traits() const override {
+        return {
+            .names_active_branches = false,
+            .keeps_prepared_branch_in_session = false,
+            .vote_after_failed_statement = XaCode::rbrollback,
+            // The reason was told to the statement; afterwards the transaction is only "failed".
+            .vote_of_deadlock_victim = XaCode::rbrollback};
+    }
+
+    void end_session(Connection& connection) override {
+        const int pid = ::PQbackendPID(postgres::Datasource::branch_of(connection).native_handle());
+        const auto statement = fmt::format("select pg_terminate_backend({}, 10000)::int", pid);
+        if (admin().number(statement) != 1) {
+            throw std::runtime_error("the session did not end");
+        }
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Subject> make_postgres_subject() {
+    return std::make_unique<PostgresSubject>();
+}
+
+}  // namespace xa_tm::test

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <soci/soci.h>
+
+#include "database.h"
+#include "sandbox.h"
+#include "subject.h"
+#include "verbs.h"
+#include "xa_tm/datasource.h"
+
+namespace xa_tm::test {
+
+/// What both SQL servers have in common; `D` is the driver's datasource.
+template <typename D>
+class SqlSubject : public Subject {
+public:
+    explicit SqlSubject(const std::string& server)
+        : datasource_{"subject", sandbox::uri(server)},
+          outside_{sandbox::uri(server)},
+          admin_{sandbox::admin_uri(server)} {}
+
+    std::unique_ptr<Connection> connect() override { return datasource_.connect({}); }
+
+    void reset() override {
+        const auto connection = connect();
+        for (const auto& branch : run(*connection, Verb::recover).listed) {
+            run_until_known(*connection, Verb::rollback, branch.xid.value());
+        }
+        outside_.execute("drop table if exists conformance");
+        outside_.execute("create table conformance (id int primary key, hits int)");
+    }
+
+    bool has_row(int id) override {
+        return outside_.number("select count(*) from conformance where id = " +
+                               std::to_string(id)) == 1;
+    }
+
+    void insert(Connection& connection, int id) override {
+        D::branch_of(connection).sql() << insert_statement(id);
+    }
+
+    void read(Connection& connection) override {
+        int count = 0;
+        D::branch_of(connection).sql() << "select count(*) from conformance", soci::into(count);
+    }
+
+    void fail_statement(Connection& connection) override {
+        try {
+            D::branch_of(connection).sql() << "select nothing from nowhere";
+        } catch (const soci::soci_error&) {
+            return;
+        }
+        throw std::runtime_error("a statement on a missing table succeeded");
+    }
+
+    std::function<void()> late_insert(Connection& connection, int id) override {
+        auto& sql = D::branch_of(connection).sql();
+        return [&sql, statement = insert_statement(id)] { sql << statement; };
+    }
+
+    Connection& make_deadlock(Connection& one, Connection& other) override {
+        outside_.execute("insert into conformance (id, hits) values (-1, 0), (-2, 0)");
+        update(one, -1);
+        update(other, -2);
+        bool one_is_victim = false;
+        std::jthread crossing{[&] { one_is_victim = !update(one, -2); }};
+        const bool other_is_victim = !update(other, -1);
+        crossing.join();
+        if (one_is_victim == other_is_victim) {
+            throw std::runtime_error("a deadlock has one victim");
+        }
+        return one_is_victim ? one : other;
+    }
+
+protected:
+    Database& admin() { return admin_; }
+
+private:
+    static std::string insert_statement(int id) {
+        return "insert into conformance (id, hits) values (" + std::to_string(id) + ", 0)";
+    }
+
+    /// False when the server refused.
+    static bool update(Connection& connection, int id) {
+        try {
+            D::branch_of(connection).sql()
+                << "update conformance set hits = hits + 1 where id = " + std::to_string(id);
+            return true;
+        } catch (const soci::soci_error&) {
+            return false;
+        }
+    }
+
+    D datasource_;
+    Database outside_;
+    Database admin_;
+};
+
+}  // namespace xa_tm::test

@@ -1,0 +1,368 @@
+// Invariants:
+// - a branch is in branches_ from start until it is finished, and prepared exactly while it has no
+//   owner;
+// - everything but a session's own descriptor and pending answer is guarded by mutex_.
+
+#include "fake_resource_manager.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "xa_tm/error.h"
+#include "xa_tm/recovery_log/check.h"
+
+namespace xa_tm::test {
+
+/// One connection; its descriptor is readable when the answer is there.
+class FakeResourceManager::Session final : public Connection {
+public:
+    explicit Session(FakeResourceManager& manager)
+        : manager_{manager}, descriptor_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
+        XA_TM_CHECK(descriptor_ >= 0, "a test opens few descriptors");
+    }
+    ~Session() override {
+        manager_.disconnect(*this);
+        ::close(descriptor_);
+    }
+
+    void send(Verb verb, const Xid& xid) noexcept override {
+        XA_TM_CHECK(!is_outstanding_, "the answer to the verb before has been received");
+        is_outstanding_ = true;
+        auto delivery = manager_.deliver(*this, verb, xid);
+        answer_ = std::move(delivery.answer);
+        if (answer_) {
+            const std::uint64_t one = 1;
+            XA_TM_CHECK(::write(descriptor_, &one, sizeof one) == sizeof one, "an eventfd takes 1");
+        }
+    }
+
+    std::optional<Answer> receive() noexcept override {
+        if (!answer_) {
+            return std::nullopt;
+        }
+        std::uint64_t count = 0;
+        XA_TM_CHECK(::read(descriptor_, &count, sizeof count) == sizeof count, "it was written");
+        is_outstanding_ = false;
+        return std::exchange(answer_, std::nullopt);
+    }
+
+    Readiness readiness() const noexcept override { return {descriptor_, true, false}; }
+
+    bool is_reusable() const noexcept override {
+        const std::lock_guard lock{manager_.mutex_};
+        return !is_broken_ && !is_outstanding_ && manager_.active_branch(*this) == nullptr;
+    }
+
+    bool is_open_to_application() const noexcept override {
+        const std::lock_guard lock{manager_.mutex_};
+        return is_open_;
+    }
+
+    FakeResourceManager& manager_;
+    const int descriptor_;
+    bool is_outstanding_ = false;
+    std::optional<Answer> answer_;
+    // Guarded by the manager's mutex_.
+    bool is_broken_ = false;
+    bool is_open_ = false;
+};
+
+namespace {
+
+[[noreturn]] void throw_ended(const std::string& resource) {
+    throw Error({.code = ErrorCode::invalid_state, .resource = resource}, "the branch has ended");
+}
+
+}  // namespace
+
+void FakeResourceManager::Branch::write(const std::string& row) const {
+    auto& manager = session_->manager_;
+    const std::lock_guard lock{manager.mutex_};
+    if (session_->is_broken_) {
+        throw Error({.code = ErrorCode::resource_unreachable, .resource = manager.name()},
+                    "the session has ended");
+    }
+    auto* branch = manager.active_branch(*session_);
+    if (!session_->is_open_ || branch == nullptr) {
+        throw_ended(manager.name());
+    }
+    branch->writes.insert(row);
+}
+
+void FakeResourceManager::Branch::fail_statement() const {
+    const std::lock_guard lock{session_->manager_.mutex_};
+    if (auto* branch = session_->manager_.active_branch(*session_)) {
+        branch->rollback_only = XaCode::rbrollback;
+    }
+}
+
+void FakeResourceManager::Branch::lose_deadlock() const {
+    const std::lock_guard lock{session_->manager_.mutex_};
+    if (auto* branch = session_->manager_.active_branch(*session_)) {
+        branch->rollback_only = XaCode::rbdeadlock;
+    }
+}
+
+void FakeResourceManager::Branch::end_session() const {
+    const std::lock_guard lock{session_->manager_.mutex_};
+    session_->is_broken_ = true;
+    std::erase_if(session_->manager_.branches_,
+                  [this](const auto& entry) { return entry.second.owner == session_; });
+}
+
+FakeResourceManager::FakeResourceManager(std::string name, DatasourceOptions options)
+    : Datasource{std::move(name), options} {}
+
+FakeResourceManager::~FakeResourceManager() = default;
+
+std::unique_ptr<Connection> FakeResourceManager::connect(const SessionMark&) {
+    const std::lock_guard lock{mutex_};
+    if (!is_reachable_) {
+        throw Error({.code = ErrorCode::resource_unreachable, .resource = name()},
+                    fmt::format("resource {}: set to be unreachable", name()));
+    }
+    ++connects_;
+    auto session = std::make_unique<Session>(*this);
+    sessions_.insert(session.get());
+    return session;
+}
+
+FakeResourceManager::Branch FakeResourceManager::branch_of(Connection& connection) {
+    return Branch{static_cast<Session&>(connection)};
+}
+
+void FakeResourceManager::answer_next(Verb verb, Answer answer, std::size_t skip) {
+    const std::lock_guard lock{mutex_};
+    scripts_.push_back({verb, skip, std::move(answer), std::nullopt});
+}
+
+void FakeResourceManager::answer_next(Verb verb, XaCode code, std::size_t skip) {
+    answer_next(verb, Answer{.code = code, .message = "forced by the test"}, skip);
+}
+
+void FakeResourceManager::fail_next(Verb verb, Fault fault, std::size_t skip) {
+    const std::lock_guard lock{mutex_};
+    scripts_.push_back({verb, skip, std::nullopt, fault});
+}
+
+void FakeResourceManager::set_reachable(bool is_reachable) {
+    const std::lock_guard lock{mutex_};
+    is_reachable_ = is_reachable;
+    if (!is_reachable) {
+        for (auto* session : sessions_) {
+            session->is_broken_ = true;
+        }
+        std::erase_if(branches_, [](const auto& entry) { return entry.second.owner != nullptr; });
+    }
+}
+
+void FakeResourceManager::add_prepared(const ListedBranch& branch) {
+    const std::lock_guard lock{mutex_};
+    if (branch.xid) {
+        branches_.emplace(*branch.xid, BranchModel{});
+    } else {
+        foreign_.push_back(branch);
+    }
+}
+
+void FakeResourceManager::drop(const Xid& xid) {
+    const std::lock_guard lock{mutex_};
+    branches_.erase(xid);
+}
+
+std::vector<SentVerb> FakeResourceManager::sent() const {
+    const std::lock_guard lock{mutex_};
+    return sent_;
+}
+
+std::vector<Verb> FakeResourceManager::verbs_of(std::string_view gtrid) const {
+    std::vector<Verb> verbs;
+    for (const auto& entry : sent()) {
+        if (entry.xid.gtrid == gtrid) {
+            verbs.push_back(entry.verb);
+        }
+    }
+    return verbs;
+}
+
+std::vector<Xid> FakeResourceManager::prepared() const {
+    const std::lock_guard lock{mutex_};
+    std::vector<Xid> xids;
+    for (const auto& [xid, branch] : branches_) {
+        if (branch.owner == nullptr) {
+            xids.push_back(xid);
+        }
+    }
+    return xids;
+}
+
+bool FakeResourceManager::has_row(const std::string& row) const {
+    const std::lock_guard lock{mutex_};
+    return rows_.contains(row);
+}
+
+std::size_t FakeResourceManager::connects() const {
+    const std::lock_guard lock{mutex_};
+    return connects_;
+}
+
+FakeResourceManager::Delivery FakeResourceManager::deliver(Session& session, Verb verb,
+                                                           const Xid& xid) {
+    const std::lock_guard lock{mutex_};
+    const Answer lost{.code = XaCode::rmfail, .message = "the connection is lost"};
+    session.is_open_ = false;
+    if (session.is_broken_) {
+        return {.answer = lost, .is_broken = true};
+    }
+    sent_.push_back({verb, xid});
+    const auto script = next_script(verb);
+    if (!script) {
+        return {.answer = carry_out(session, verb, xid)};
+    }
+    if (script->answer) {
+        apply(*script->answer, xid);
+        return {.answer = script->answer};
+    }
+    if (script->fault == Fault::lose_answer || script->fault == Fault::stall_answer) {
+        static_cast<void>(carry_out(session, verb, xid));
+    }
+    if (script->fault == Fault::stall_request || script->fault == Fault::stall_answer) {
+        return {};
+    }
+    session.is_broken_ = true;
+    session.is_open_ = false;
+    std::erase_if(branches_,
+                  [&session](const auto& entry) { return entry.second.owner == &session; });
+    return {.answer = lost, .is_broken = true};
+}
+
+std::optional<FakeResourceManager::Script> FakeResourceManager::next_script(Verb verb) {
+    for (auto script = scripts_.begin(); script != scripts_.end(); ++script) {
+        if (script->verb != verb) {
+            continue;
+        }
+        if (script->skip > 0) {
+            --script->skip;
+            continue;
+        }
+        auto found = std::move(*script);
+        scripts_.erase(script);
+        return found;
+    }
+    return std::nullopt;
+}
+
+void FakeResourceManager::apply(const Answer& answer, const Xid& xid) {
+    if (answer.code == XaCode::rdonly || answer.code == XaCode::heurcom) {
+        commit_writes(xid);
+    } else if (is_rolled_back(answer.code) || answer.code == XaCode::heurrb ||
+               answer.code == XaCode::nota) {
+        branches_.erase(xid);
+    }
+}
+
+Answer FakeResourceManager::carry_out(Session& session, Verb verb, const Xid& xid) {
+    switch (verb) {
+        case Verb::start: return start(session, xid);
+        case Verb::prepare:
+        case Verb::commit_one_phase: return end(session, verb, xid);
+        case Verb::commit:
+        case Verb::rollback: return finish(session, verb, xid);
+        case Verb::recover: return list();
+        case Verb::locate: return {.code = branches_.contains(xid) ? XaCode::retry : XaCode::nota};
+    }
+    XA_TM_CHECK(false, "every verb is modelled");
+}
+
+Answer FakeResourceManager::start(Session& session, const Xid& xid) {
+    if (active_branch(session) != nullptr) {
+        return {.code = XaCode::proto};
+    }
+    if (!branches_.emplace(xid, BranchModel{.owner = &session}).second) {
+        return {.code = XaCode::dupid};
+    }
+    session.is_open_ = true;
+    return {};
+}
+
+Answer FakeResourceManager::end(Session& session, Verb verb, const Xid& xid) {
+    const auto found = branches_.find(xid);
+    if (found == branches_.end() || found->second.owner != &session) {
+        return {.code = XaCode::proto};
+    }
+    auto& branch = found->second;
+    if (branch.rollback_only) {
+        const auto code = *branch.rollback_only;
+        branches_.erase(found);
+        return {.code = code, .message = "the branch can only be rolled back"};
+    }
+    if (verb == Verb::prepare && !branch.writes.empty()) {
+        branch.owner = nullptr;
+        return {};
+    }
+    const bool is_read_only = branch.writes.empty();
+    commit_writes(xid);
+    return {.code = is_read_only && verb == Verb::prepare ? XaCode::rdonly : XaCode::ok};
+}
+
+Answer FakeResourceManager::finish(Session& session, Verb verb, const Xid& xid) {
+    const auto found = branches_.find(xid);
+    const auto* own = active_branch(session);
+    if (own != nullptr && (found == branches_.end() || &found->second != own)) {
+        return {.code = XaCode::proto};
+    }
+    if (found == branches_.end()) {
+        return {.code = XaCode::nota, .message = "unknown xid"};
+    }
+    const auto* owner = found->second.owner;
+    if (owner == nullptr && verb == Verb::commit) {
+        commit_writes(xid);
+        return {};
+    }
+    if (verb == Verb::rollback && (owner == nullptr || owner == &session)) {
+        branches_.erase(found);
+        return {};
+    }
+    return owner == &session ? Answer{.code = XaCode::proto}
+                             : Answer{.code = XaCode::nota, .message = "unknown xid"};
+}
+
+Answer FakeResourceManager::list() const {
+    Answer answer{.listed = foreign_};
+    for (const auto& [xid, branch] : branches_) {
+        if (branch.owner == nullptr) {
+            answer.listed.push_back(
+                {.xid = xid, .name = fmt::format("{}:{}", to_hex(xid.gtrid), to_hex(xid.bqual))});
+        }
+    }
+    return answer;
+}
+
+void FakeResourceManager::commit_writes(const Xid& xid) {
+    if (const auto found = branches_.find(xid); found != branches_.end()) {
+        rows_.merge(found->second.writes);
+        branches_.erase(found);
+    }
+}
+
+void FakeResourceManager::disconnect(Session& session) {
+    const std::lock_guard lock{mutex_};
+    sessions_.erase(&session);
+    std::erase_if(branches_,
+                  [&session](const auto& entry) { return entry.second.owner == &session; });
+}
+
+FakeResourceManager::BranchModel* FakeResourceManager::active_branch(const Session& session) {
+    for (auto& [xid, branch] : branches_) {
+        if (branch.owner == &session) {
+            return &branch;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace xa_tm::test

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xa_tm/datasource.h"
+
+namespace xa_tm::test {
+
+/// A verb as the fake received it.
+struct SentVerb {
+    Verb verb;
+    Xid xid;
+
+    friend bool operator==(const SentVerb&, const SentVerb&) = default;
+};
+
+/// What goes wrong with one verb.
+enum class Fault {
+    lose_request,   ///< the connection breaks before the verb is carried out
+    lose_answer,    ///< the verb is carried out, then the connection breaks
+    stall_request,  ///< no answer ever comes, and the verb is not carried out
+    stall_answer,   ///< the verb is carried out, but its answer never comes
+};
+
+/// A resource manager in memory, with a small model of a server: branches are active in one
+/// session, then prepared and free of it, then finished; names written in a branch become rows when
+/// it commits. Tests can force answers and faults, and look at everything.
+///
+/// Ownership: owns its rows and branches; its connections must not outlive it.
+/// Thread safety: all members may be called from several threads at once.
+class FakeResourceManager final : public Datasource {
+public:
+    class Session;
+
+    /// The application's way into one branch. Throws Error (invalid_state) when the branch has
+    /// ended, and (resource_unreachable) when the session has.
+    class Branch {
+    public:
+        /// Adds a row when the branch commits.
+        void write(const std::string& row) const;
+        /// Like a statement that the server refuses: the branch can only be rolled back.
+        void fail_statement() const;
+        /// Like being chosen as a deadlock's victim.
+        void lose_deadlock() const;
+        /// Ends the session at the server's side.
+        void end_session() const;
+
+    private:
+        friend class FakeResourceManager;
+        explicit Branch(Session& session) noexcept : session_{&session} {}
+
+        Session* session_;
+    };
+
+    explicit FakeResourceManager(std::string name, DatasourceOptions options = {});
+    ~FakeResourceManager() override;
+
+    [[nodiscard]] std::string_view kind() const noexcept override { return "fake"; }
+    [[nodiscard]] std::unique_ptr<Connection> connect(const SessionMark& mark) override;
+    [[nodiscard]] static Branch branch_of(Connection& connection);
+
+    /// The next such verb, after `skip` others, is answered so. An answer that says the branch is
+    /// committed or rolled back makes it so; any other leaves it as it is.
+    void answer_next(Verb verb, Answer answer, std::size_t skip = 0);
+    void answer_next(Verb verb, XaCode code, std::size_t skip = 0);
+    /// The next such verb, after `skip` others, goes wrong.
+    void fail_next(Verb verb, Fault fault, std::size_t skip = 0);
+    /// While false, connect() throws resource_unreachable and all sessions are ended.
+    void set_reachable(bool is_reachable);
+    /// A branch that another program prepared.
+    void add_prepared(const ListedBranch& branch);
+    /// Lets the fake forget a branch as if it had never been there.
+    void drop(const Xid& xid);
+
+    /// All verbs of all connections, in the order in which they were sent.
+    [[nodiscard]] std::vector<SentVerb> sent() const;
+    /// Only the verbs that concern this global transaction.
+    [[nodiscard]] std::vector<Verb> verbs_of(std::string_view gtrid) const;
+    [[nodiscard]] std::vector<Xid> prepared() const;
+    [[nodiscard]] bool has_row(const std::string& row) const;
+    [[nodiscard]] std::size_t connects() const;
+
+private:
+    struct BranchModel {
+        /// The session in which it is active; null once it is prepared.
+        Session* owner = nullptr;
+        std::set<std::string> writes = {};
+        /// Set once it can only be rolled back.
+        std::optional<XaCode> rollback_only = std::nullopt;
+    };
+    struct Script {
+        Verb verb;
+        std::size_t skip;
+        std::optional<Answer> answer;
+        std::optional<Fault> fault;
+    };
+
+    /// What a session gets to see of a verb.
+    struct Delivery {
+        std::optional<Answer> answer = std::nullopt;  ///< none: it never comes
+        bool is_broken = false;
+    };
+
+    [[nodiscard]] Delivery deliver(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] std::optional<Script> next_script(Verb verb);
+    void apply(const Answer& answer, const Xid& xid);
+    [[nodiscard]] Answer carry_out(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer start(Session& session, const Xid& xid);
+    [[nodiscard]] Answer end(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer finish(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer list() const;
+    void commit_writes(const Xid& xid);
+    void disconnect(Session& session);
+    /// The active branch of a session, or null.
+    [[nodiscard]] BranchModel* active_branch(const Session& session);
+
+    mutable std::mutex mutex_;
+    std::map<Xid, BranchModel> branches_;
+    std::vector<ListedBranch> foreign_;
+    std::set<std::string> rows_;
+    std::deque<Script> scripts_;
+    std::vector<SentVerb> sent_;
+    std::set<Session*> sessions_;
+    bool is_reachable_ = true;
+    std::size_t connects_ = 0;
+};
+
+}  // namespace xa_tm::test

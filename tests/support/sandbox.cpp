@@ -1,0 +1,73 @@
+#include "sandbox.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <soci/mysql/soci-mysql.h>
+#include <soci/postgresql/soci-postgresql.h>
+#include <soci/soci.h>
+
+#include "mysql/src/uri.h"
+#include "postgres/src/libpq.h"
+
+namespace xa_tm::test::sandbox {
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout{5};
+
+/// Runs scripts/sandbox and returns the first line that it printed.
+std::string run(const std::string& arguments) {
+    const char* source_directory = std::getenv("XA_TM_SOURCE_DIR");
+    if (source_directory == nullptr || std::getenv("XA_TM_SANDBOX_DIR") == nullptr) {
+        throw std::runtime_error(
+            "this test needs the servers of scripts/sandbox: run scripts/test, or start them and "
+            "set XA_TM_SOURCE_DIR and XA_TM_SANDBOX_DIR");
+    }
+    const auto command = fmt::format("'{}/scripts/sandbox' {} 2>&1", source_directory, arguments);
+    FILE* pipe = ::popen(command.c_str(), "r");
+    if (pipe == nullptr) {
+        throw std::runtime_error("scripts/sandbox can't be run");
+    }
+    std::string output;
+    std::array<char, 4096> buffer{};
+    while (const auto count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
+        output.append(buffer.data(), count);
+    }
+    if (::pclose(pipe) != 0) {
+        throw std::runtime_error(fmt::format("scripts/sandbox {}: {}", arguments, output));
+    }
+    return output.substr(0, output.find('\n'));
+}
+
+}  // namespace
+
+std::string uri(const std::string& server) {
+    return run("uri " + server);
+}
+std::string tcp_uri(const std::string& server) {
+    return run("uri --tcp " + server);
+}
+std::string admin_uri(const std::string& server) {
+    return run("uri --admin " + server);
+}
+void kill(const std::string& server) {
+    run("kill " + server);
+}
+void restart(const std::string& server) {
+    run("restart " + server);
+}
+
+std::unique_ptr<soci::session> open_session(const std::string& uri) {
+    if (uri.starts_with("mysql:")) {
+        return std::make_unique<soci::session>(
+            soci::mysql, mysql::soci_connect_string(mysql::parse_uri(uri), kConnectTimeout));
+    }
+    return std::make_unique<soci::session>(soci::postgresql,
+                                           postgres::canonical_uri(uri, kConnectTimeout));
+}
+
+}  // namespace xa_tm::test::sandbox

@@ -1,0 +1,115 @@
+#include "uri.h"
+
+#include <stdexcept>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace xa_tm::mysql {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::string refusal_of(std::string_view uri) {
+    try {
+        static_cast<void>(parse_uri(uri));
+    } catch (const std::invalid_argument& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+TEST(MysqlUri, ReadsEveryPart) {
+    EXPECT_EQ(parse_uri("mysql://app:secret@db.example:3307/shop?charset=latin1"),
+              (ServerAddress{.user = "app",
+                             .password = "secret",
+                             .host = "db.example",
+                             .port = 3307,
+                             .database = "shop",
+                             .charset = "latin1"}));
+    EXPECT_EQ(
+        parse_uri("mariadb://app@localhost/shop?socket=/run/my%20sql.sock"),
+        (ServerAddress{
+            .user = "app", .host = "localhost", .database = "shop", .socket = "/run/my sql.sock"}));
+}
+
+TEST(MysqlUri, LeavesWhatIsMissingToTheClient) {
+    for (const auto* uri : {"mysql://", "mysql:///", "mysql:///?"}) {
+        EXPECT_EQ(parse_uri(uri), ServerAddress{}) << uri;
+    }
+    EXPECT_EQ(parse_uri("mysql://db"), ServerAddress{.host = "db"});
+    EXPECT_EQ(parse_uri("mysql:///shop"), ServerAddress{.database = "shop"});
+}
+
+TEST(MysqlUri, DecodesPercentSigns) {
+    const auto address = parse_uri("mysql://a%40b:%25%3a%2F%3F%23%26%27%5c%C3%A4@db/sh%6fp");
+    EXPECT_EQ(address.user, "a@b");
+    EXPECT_EQ(address.password, "%:/?#&'\\\xC3\xA4");
+    EXPECT_EQ(address.database, "shop");
+    EXPECT_EQ(parse_uri("mysql://app:a:b@db").password, "a:b");
+}
+
+TEST(MysqlUri, ReadsIpv6Addresses) {
+    EXPECT_EQ(parse_uri("mysql://[::1]:3307/shop"),
+              (ServerAddress{.host = "::1", .port = 3307, .database = "shop"}));
+    EXPECT_EQ(parse_uri("mysql://[fe80::1]"), ServerAddress{.host = "fe80::1"});
+}
+
+TEST(MysqlUri, MeansTcpByLocalhostWithAPort) {
+    EXPECT_EQ(parse_uri("mysql://localhost:3307").host, "127.0.0.1");
+    EXPECT_EQ(parse_uri("mysql://localhost").host, "localhost");
+}
+
+TEST(MysqlUri, SaysWhatIsWrong) {
+    EXPECT_THAT(refusal_of("postgresql://db"), HasSubstr("begin with mysql://"));
+    EXPECT_THAT(refusal_of("db"), HasSubstr("begin with mysql://"));
+    EXPECT_THAT(refusal_of(""), HasSubstr("begin with mysql://"));
+    for (const auto* uri : {"mysql://db:", "mysql://db:0", "mysql://db:65536", "mysql://db:12x",
+                            "mysql://db:-1", "mysql://[::1]:"}) {
+        EXPECT_THAT(refusal_of(uri), HasSubstr("port")) << uri;
+    }
+    EXPECT_THAT(refusal_of("mysql://[::1"), HasSubstr("]"));
+    EXPECT_THAT(refusal_of("mysql://[::1]x"), HasSubstr("port"));
+    EXPECT_THAT(refusal_of("mysql://db/shop?ssl=1"), HasSubstr("\"ssl\" is unknown"));
+    EXPECT_THAT(refusal_of("mysql:///shop?socket=/a&socket=/b"), HasSubstr("twice"));
+    EXPECT_THAT(refusal_of("mysql://db/shop?socket=/a"), HasSubstr("either a socket or host"));
+    EXPECT_THAT(refusal_of("mysql://localhost:3307/shop?socket=/a"),
+                HasSubstr("either a socket or host"));
+    EXPECT_THAT(refusal_of("mysql://db/shop/x"), HasSubstr("another /"));
+    for (const auto* uri : {"mysql://a%", "mysql://a%2", "mysql://a%zz", "mysql://a%-1",
+                            "mysql://a%+1", "mysql://a% 1"}) {
+        EXPECT_THAT(refusal_of(uri), HasSubstr("hexadecimal")) << uri;
+    }
+    EXPECT_THAT(refusal_of("mysql://a%00"), HasSubstr("%00"));
+}
+
+TEST(MysqlUri, NeverShowsThePasswordInARefusal) {
+    for (const auto* uri : {"mysql://app:secret@db:x/shop", "mysql://app:x@secret@db/shop",
+                            "mysql://app:x/secret@db/shop", "mysql://app:x?secret=1@db/shop",
+                            "mysql://app:x?secret&secret@db/shop", "mysql://app:x#secret@db/shop",
+                            "mysql://app:%secret@db/shop", "mysql://app:secret%00@db/shop",
+                            "mysql://app:secret@db/shop?x=1", "app:secret@db/shop"}) {
+        EXPECT_THAT(refusal_of(uri), Not(HasSubstr("secret"))) << uri;
+        EXPECT_NE(refusal_of(uri), "accepted") << uri;
+    }
+}
+
+TEST(SociConnectString, QuotesEveryValue) {
+    EXPECT_EQ(soci_connect_string({.user = "o'brien",
+                                   .password = "a b\\c\"=",
+                                   .host = "db",
+                                   .port = 3307,
+                                   .database = "shop"},
+                                  std::chrono::seconds{5}),
+              R"(connect_timeout='5' user='o\'brien' password='a b\\c"=' host='db' port='3307' )"
+              R"(db='shop' charset='utf8mb4')");
+}
+
+TEST(SociConnectString, LeavesOutWhatTheClientKnowsByItself) {
+    EXPECT_EQ(soci_connect_string({.socket = "/run/s"}, std::chrono::seconds{1}),
+              "connect_timeout='1' unix_socket='/run/s' charset='utf8mb4'");
+}
+
+}  // namespace
+}  // namespace xa_tm::mysql
