@@ -15,7 +15,8 @@ if(Soci_FOUND AND NOT TARGET Soci::core)
             # SOCI's own headers include each other without the soci/ prefix.
             INTERFACE_INCLUDE_DIRECTORIES "${Soci_INCLUDE_DIR};${Soci_INCLUDE_DIR}/soci")
     endforeach()
-    target_link_libraries(Soci::postgresql INTERFACE Soci::core)
-    target_link_libraries(Soci::mysql INTERFACE Soci::core)
+    # The back ends' headers include those of the C clients.
+    target_link_libraries(Soci::postgresql INTERFACE Soci::core PostgreSQL::PostgreSQL)
+    target_link_libraries(Soci::mysql INTERFACE Soci::core MariaDB::client)
 endif()
 mark_as_advanced(Soci_INCLUDE_DIR Soci_core_LIBRARY Soci_postgresql_LIBRARY Soci_mysql_LIBRARY)

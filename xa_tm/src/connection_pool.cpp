@@ -1,7 +1,8 @@
 // Invariants:
 // - in_use_ counts the leases that live, whether or not their connection still does;
 // - in_use_ + idle_.size() <= pool_size_max;
-// - every idle connection was reusable when its lease ended.
+// - every idle connection was reusable when its lease ended;
+// - a closed connection is never idle.
 
 #include "connection_pool.h"
 
@@ -13,6 +14,9 @@ namespace xa_tm {
 
 ConnectionPool::Lease::~Lease() {
     if (pool_ != nullptr) {
+        if (is_closed_) {
+            connection_.reset();
+        }
         pool_->put_back(std::move(connection_));
     }
 }
@@ -24,7 +28,10 @@ void ConnectionPool::Lease::reconnect(const SessionMark& mark) {
 }
 
 void ConnectionPool::Lease::close() noexcept {
-    connection_.reset();
+    is_closed_ = true;
+    if (connection_ != nullptr) {
+        connection_->close();
+    }
 }
 
 ConnectionPool::Lease ConnectionPool::acquire(const SessionMark& mark) {
@@ -59,6 +66,12 @@ void ConnectionPool::put_back(std::unique_ptr<Connection> connection) noexcept {
         }
     }
     returned_.notify_one();
+}
+
+void ConnectionPool::clear() noexcept {
+    std::vector<std::unique_ptr<Connection>> closing;
+    const std::scoped_lock lock{mutex_};
+    closing.swap(idle_);
 }
 
 }  // namespace xa_tm

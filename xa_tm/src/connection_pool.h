@@ -28,32 +28,42 @@ public:
         Lease(Lease&& other) noexcept
             : pool_{std::exchange(other.pool_, nullptr)},
               connection_{std::move(other.connection_)},
-              is_fresh_{other.is_fresh_} {}
+              is_fresh_{other.is_fresh_},
+              is_closed_{other.is_closed_} {}
         Lease& operator=(Lease&& other) noexcept {
             std::swap(pool_, other.pool_);
             std::swap(connection_, other.connection_);
             std::swap(is_fresh_, other.is_fresh_);
+            std::swap(is_closed_, other.is_closed_);
             return *this;
         }
         ~Lease();
 
         /// Nothing after close().
-        [[nodiscard]] Connection* connection() const noexcept { return connection_.get(); }
+        [[nodiscard]] Connection* connection() const noexcept {
+            return is_closed_ ? nullptr : connection_.get();
+        }
         /// True when it was opened for this lease, so that a dead one is no leftover of the pool.
         [[nodiscard]] bool is_fresh() const noexcept { return is_fresh_; }
         /// Closes the connection at once and opens a new one in its place. Throws Error.
         void reconnect(const SessionMark& mark);
-        /// Closes the connection at once: its answer was not waited for.
+        /// Closes the connection at once: its answer was not waited for, or left the session's
+        /// state uncertain. The object lives as long as the lease, because the application may
+        /// still hold the branch's handle.
         void close() noexcept;
 
     private:
         ConnectionPool* pool_;
         std::unique_ptr<Connection> connection_;
         bool is_fresh_;
+        bool is_closed_ = false;
     };
 
     /// An idle connection, else a new one; waits while pool_size_max are in use. Throws Error.
     [[nodiscard]] Lease acquire(const SessionMark& mark);
+    /// Closes the idle connections. Connections may use their datasource, so that this comes before
+    /// the end of its class.
+    void clear() noexcept;
 
 private:
     void put_back(std::unique_ptr<Connection> connection) noexcept;

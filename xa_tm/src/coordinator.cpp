@@ -4,7 +4,9 @@
 //   handed over, so that recovery never races this thread;
 // - space for the decision is reserved before the first prepare leaves (a decision never meets a
 // full disk);
-// - a connection whose answer did not come is closed at once.
+// - a connection whose answer did not come is closed at once, and so is one whose branch is left
+// prepared or
+//   unknown: some servers let no other session finish the branch before.
 
 #include "coordinator.h"
 
@@ -52,6 +54,12 @@ std::string describe(const Answer& answer) {
     return answer.message.empty() ? std::string{to_string(answer.code)} : answer.message;
 }
 
+/// False also for XA_HEURRB in answer to a rollback: nothing differs from the outcome then.
+bool is_heuristic(BranchState state) noexcept {
+    return state == BranchState::heuristic_commit || state == BranchState::heuristic_rollback ||
+           state == BranchState::heuristic_mixed || state == BranchState::heuristic_hazard;
+}
+
 Error start_failed(const EnlistedBranch& branch) {
     const auto& answer = branch.last_answer;
     const auto code = answer.code == XaCode::rmfail ? ErrorCode::resource_unreachable
@@ -85,6 +93,7 @@ private:
     CommitProtocol::Step take(Gather::Arrival arrival);
     [[nodiscard]] Decision decision() const;
     void settle();
+    void close_uncertain() noexcept;
     void leave_to_recovery();
     void record_heuristics();
     [[nodiscard]] CommitReport report() const;
@@ -154,9 +163,9 @@ void Coordinator::Run::send(const CommitProtocol::Send& send) {
     verbs_[send.branch] = send.verb;
     auto* connection = branch.lease.connection();
     XA_TM_CHECK(connection != nullptr, "a branch whose connection was closed is sent nothing more");
-    BOOST_LOG_SEV(coordinator_logger(), Severity::debug)
-        << gtrid_attribute(gtrid_) << resource_attribute(branch.datasource->name()) << "Sending "
-        << to_string(send.verb);
+    log_message(
+        LogChannel::coordinator, LogLevel::debug, "Sending a verb.",
+        {.gtrid = gtrid_, .resource = branch.datasource->name(), .detail = to_string(send.verb)});
     connection->send(send.verb, branch.xid);
     gather_.expect(send.branch, *connection);
     pass_sent_point(send.verb);
@@ -217,14 +226,14 @@ Decision Coordinator::Run::decision() const {
 void Coordinator::Run::settle() {
     record_heuristics();
     const auto outcome = protocol_.outcome();
+    close_uncertain();
     const bool is_left_in_doubt =
         outcome == Outcome::unknown && !protocol_.is_commit_decided() && branches_.size() > 1;
     if (is_left_in_doubt) {
-        BOOST_LOG_SEV(coordinator_logger(), Severity::fatal)
-            << gtrid_attribute(gtrid_)
-            << "Decision not known to be durable; the branches stay prepared and no new "
-               "transaction "
-               "starts until the log is opened anew.";
+        log_message(LogChannel::coordinator, LogLevel::fatal,
+                    "Decision not known to be durable; its branches stay prepared and no new "
+                    "transaction starts until the log is opened anew.",
+                    {.gtrid = gtrid_, .detail = reason_});
         return;  // it stays live: neither outcome is safe for this incarnation
     }
     if (protocol_.is_commit_decided() && outcome != Outcome::rolled_back) {
@@ -236,11 +245,23 @@ void Coordinator::Run::settle() {
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         if (protocol_.state(i) == BranchState::unknown) {
             const auto& resource = branches_[i].datasource->name();
-            BOOST_LOG_SEV(coordinator_logger(), Severity::warning)
-                << gtrid_attribute(gtrid_) << resource_attribute(resource)
-                << code_attribute(branches_[i].last_answer.code)
-                << "Branch not finished; recovery will finish it.";
+            log_message(LogChannel::coordinator, LogLevel::warning,
+                        "Branch not finished; recovery will finish it.",
+                        {.gtrid = gtrid_,
+                         .resource = resource,
+                         .code = branches_[i].last_answer.code,
+                         .detail = branches_[i].last_answer.message});
             coordinator_.wake_recovery_(resource);
+        }
+    }
+}
+
+/// Whoever finishes these branches later does it over another session.
+void Coordinator::Run::close_uncertain() noexcept {
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        const auto state = protocol_.state(i);
+        if (state == BranchState::unknown || state == BranchState::prepared) {
+            branches_[i].lease.close();
         }
     }
 }
@@ -278,19 +299,20 @@ void Coordinator::Run::record_heuristics() {
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         const auto& answer = branches_[i].last_answer;
         const auto state = protocol_.state(i);
-        if (!is_heuristic(answer.code) && state != BranchState::heuristic_rollback) {
+        if (!is_heuristic(state)) {
             continue;
         }
         const bool is_durable =
             coordinator_.log_.record({gtrid_, branches_[i].xid.bqual, answer.code});
-        BOOST_LOG_SEV(coordinator_logger(), Severity::error)
-            << gtrid_attribute(gtrid_) << resource_attribute(branches_[i].datasource->name())
-            << code_attribute(answer.code)
-            << (is_durable ? "Resource manager finished a branch by itself; a person has to "
-                             "compare the data."
-                           : "Resource manager finished a branch by itself and the log could not "
-                             "keep that; "
-                             "a person has to compare the data.");
+        log_message(LogChannel::coordinator, LogLevel::error,
+                    is_durable ? "Resource manager finished a branch by itself; a person has to "
+                                 "compare the data."
+                               : "Resource manager finished a branch by itself and the log could "
+                                 "not keep that; a person has to compare the data.",
+                    {.gtrid = gtrid_,
+                     .resource = branches_[i].datasource->name(),
+                     .code = answer.code,
+                     .detail = answer.message});
     }
 }
 
@@ -335,8 +357,8 @@ void Coordinator::start(std::span<EnlistedBranch> branches, const SessionMark& m
     for (std::size_t i = 0; i < branches.size(); ++i) {
         send_start(i);
     }
-    const auto deadline = std::chrono::steady_clock::now() + answer_timeout_;
-    EnlistedBranch* failed = nullptr;
+    auto deadline = std::chrono::steady_clock::now() + answer_timeout_;
+    std::optional<Error> failure;
     while (!gather.is_empty()) {
         auto arrival = gather.next(deadline);
         auto& branch = branches[arrival.key];
@@ -350,16 +372,17 @@ void Coordinator::start(std::span<EnlistedBranch> branches, const SessionMark& m
             try {
                 branch.lease.reconnect(mark);
                 send_start(arrival.key);
+                deadline = std::chrono::steady_clock::now() + answer_timeout_;
                 continue;
             } catch (const Error& error) {
-                branch.last_answer.message = error.what();
+                failure = failure.value_or(error);
             }
         }
         branch.lease.close();
-        failed = &branch;
+        failure = failure.value_or(start_failed(branch));
     }
-    if (failed != nullptr) {
-        throw start_failed(*failed);
+    if (failure) {
+        throw *failure;
     }
 }
 

@@ -58,6 +58,11 @@ std::vector<PendingDecision> decisions_of(const std::vector<recovery_log::Entry>
     return pending;
 }
 
+bool DecisionLog::takes_decisions() {
+    // A full log looks for space only when it is asked for some, so that is how it is asked.
+    return log_->status().health == recovery_log::Health::healthy || log_->reserve(1).has_value();
+}
+
 recovery_log::Forced DecisionLog::force(recovery_log::Reservation reservation,
                                         const Decision& decision) noexcept {
     return log_->force(std::move(reservation), encode(decision));

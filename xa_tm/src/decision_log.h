@@ -48,6 +48,8 @@ public:
         return decisions_of(log_->entries_at_open());
     }
 
+    /// False while the log is full or poisoned.
+    [[nodiscard]] bool takes_decisions();
     /// Space for one decision, taken before the first prepare; nothing when there is none.
     [[nodiscard]] std::optional<recovery_log::Reservation> reserve(const Decision& largest) {
         return log_->reserve(encoded_size_max(largest));

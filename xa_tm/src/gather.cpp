@@ -24,28 +24,28 @@ pollfd to_pollfd(const Connection& connection) noexcept {
     return {readiness.descriptor, static_cast<short>(events), 0};
 }
 
-/// False when the deadline passed before anything happened.
-bool wait_for_any(std::vector<pollfd>& descriptors, Deadline deadline) {
-    for (;;) {
-        const int timeout = milliseconds_until(deadline);
-        const int ready = ::poll(descriptors.data(), descriptors.size(), timeout);
-        if (ready > 0) {
-            return true;
-        }
-        if (ready == 0 && std::chrono::steady_clock::now() >= deadline) {
-            return false;
-        }
-        XA_TM_CHECK(ready == 0 || errno == EINTR || errno == EAGAIN || errno == ENOMEM,
-                    "poll is given valid memory and fewer descriptors than the process may open");
-    }
-}
-
 }  // namespace
+
+/// False when there is nothing more to wait for: the deadline has passed, whatever else happened,
+/// or the interrupt came.
+bool Gather::wait(Deadline deadline) const {
+    std::vector<pollfd> descriptors;
+    for (const auto& waiting : waiting_) {
+        descriptors.push_back(to_pollfd(*waiting.connection));
+    }
+    if (interrupt_ != nullptr) {
+        descriptors.push_back({interrupt_->descriptor(), POLLIN, 0});
+    }
+    const int ready = ::poll(descriptors.data(), descriptors.size(), milliseconds_until(deadline));
+    XA_TM_CHECK(ready >= 0 || errno == EINTR || errno == EAGAIN || errno == ENOMEM,
+                "poll is given valid memory and fewer descriptors than the process may open");
+    return std::chrono::steady_clock::now() < deadline &&
+           (interrupt_ == nullptr || !interrupt_->is_raised());
+}
 
 Gather::Arrival Gather::next(Deadline deadline) {
     XA_TM_CHECK(!waiting_.empty(), "an answer is waited for only after a verb was sent");
-    std::vector<pollfd> descriptors;
-    for (;;) {
+    for (bool is_last_look = false;; is_last_look = !wait(deadline)) {
         for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
             if (auto answer = waiting->connection->receive()) {
                 const auto key = waiting->key;
@@ -53,11 +53,7 @@ Gather::Arrival Gather::next(Deadline deadline) {
                 return {key, std::move(*answer), true};
             }
         }
-        descriptors.clear();
-        for (const auto& waiting : waiting_) {
-            descriptors.push_back(to_pollfd(*waiting.connection));
-        }
-        if (!wait_for_any(descriptors, deadline)) {
+        if (is_last_look) {
             const auto key = waiting_.front().key;
             waiting_.erase(waiting_.begin());
             return {key,
@@ -68,9 +64,9 @@ Gather::Arrival Gather::next(Deadline deadline) {
 }
 
 Answer exchange(Connection& connection, Verb verb, const Xid& xid,
-                std::chrono::milliseconds timeout) {
+                std::chrono::milliseconds timeout, const Interrupt* interrupt) {
     connection.send(verb, xid);
-    Gather gather;
+    Gather gather{interrupt};
     gather.expect(0, connection);
     return gather.next(std::chrono::steady_clock::now() + timeout).answer;
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "interrupt.h"
 #include "xa_tm/connection.h"
 
 namespace xa_tm {
@@ -12,22 +13,25 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 /// The second half of scatter and gather: waits for the answers of many connections with one poll.
 ///
-/// Ownership: borrows the connections until their answers have arrived.
+/// Ownership: borrows the connections until their answers have arrived, and the interrupt.
 /// Thread safety: one thread at a time.
 class Gather {
 public:
     struct Arrival {
         std::size_t key;
         Answer answer;
-        /// False when the deadline passed first: the answer is XAER_RMFAIL and the session has to
-        /// be closed.
+        /// False when the deadline passed or the interrupt came first: the answer is XAER_RMFAIL
+        /// and the session has to be closed.
         bool is_answered;
     };
+
+    explicit Gather(const Interrupt* interrupt = nullptr) noexcept : interrupt_{interrupt} {}
 
     /// A verb has been sent over this connection; its answer will arrive under `key`.
     void expect(std::size_t key, Connection& connection) { waiting_.push_back({key, &connection}); }
     [[nodiscard]] bool is_empty() const noexcept { return waiting_.empty(); }
-    /// The next answer that arrives, in any order. Not called when empty.
+    /// The next answer that arrives, in any order. Not called when empty. An answer that is there
+    /// is given even after the deadline.
     [[nodiscard]] Arrival next(Deadline deadline);
 
 private:
@@ -36,11 +40,16 @@ private:
         Connection* connection;
     };
 
+    [[nodiscard]] bool wait(Deadline deadline) const;
+
     std::vector<Waiting> waiting_;
+    const Interrupt* interrupt_;
 };
 
-/// Sends one verb and waits for its answer; XAER_RMFAIL when none came in time.
+/// Sends one verb and waits for its answer; XAER_RMFAIL when none came in time, or before the
+/// interrupt: the session has to be closed then.
 [[nodiscard]] Answer exchange(Connection& connection, Verb verb, const Xid& xid,
-                              std::chrono::milliseconds timeout);
+                              std::chrono::milliseconds timeout,
+                              const Interrupt* interrupt = nullptr);
 
 }  // namespace xa_tm

@@ -1,33 +1,31 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
-
-#include <boost/log/attributes/constant.hpp>
-#include <boost/log/sources/record_ostream.hpp>
-#include <boost/log/sources/severity_channel_logger.hpp>
-#include <boost/log/trivial.hpp>
-#include <boost/log/utility/manipulators/add_value.hpp>
 
 #include "xa_tm/xa_code.h"
 
 namespace xa_tm {
 
-using Severity = boost::log::trivial::severity_level;
-using Logger = boost::log::sources::severity_channel_logger_mt<Severity, std::string>;
+/// Which part speaks: the Boost.Log channel is "xa_tm." and its name.
+enum class LogChannel { coordinator, recovery };
 
-/// One logger a part; the host application owns sinks and filters.
-[[nodiscard]] Logger& coordinator_logger();
-[[nodiscard]] Logger& recovery_logger();
+/// What each level promises: debug tells every verb, info opening and recovery, warning that the
+/// system copes by itself, error that a person is needed, fatal that the manager has stopped.
+enum class LogLevel { debug, info, warning, error, fatal };
 
-/// The attributes of a message: what varies, so that the sentence itself stays constant.
-inline auto gtrid_attribute(std::string_view gtrid) {
-    return boost::log::add_value("Gtrid", std::string{gtrid});
-}
-inline auto resource_attribute(std::string_view resource) {
-    return boost::log::add_value("Resource", std::string{resource});
-}
-inline auto code_attribute(XaCode code) {
-    return boost::log::add_value("XaCode", std::string{to_string(code)});
-}
+/// What varies in a message, as Boost.Log attributes Gtrid, Resource, XaCode and Detail; what is
+/// empty is left out.
+struct LogAttributes {
+    std::string_view gtrid = {};
+    std::string_view resource = {};
+    std::optional<XaCode> code = std::nullopt;
+    std::string_view detail = {};
+};
+
+/// Logs a constant sentence that says what happens next. Sinks and filters belong to the host
+/// application; what they throw is dropped.
+void log_message(LogChannel channel, LogLevel level, std::string_view sentence,
+                 const LogAttributes& attributes = {}) noexcept;
 
 }  // namespace xa_tm

@@ -69,7 +69,7 @@ ResourcePass ResourceRecovery::look(const Known& known) {
                                       .before = std::move(before),
                                       .known = std::move(facts.transactions),
                                       .after = std::move(after)});
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {  // of a driver, too: this thread has to go on
         connection_.reset();
         pass.resource.is_reachable = false;
         pass.resource.error = error.what();
@@ -86,7 +86,7 @@ ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& tab
     for (std::size_t i = 0; i < pass.planned.size() && pass.resource.is_reachable; ++i) {
         try {
             act(pass.planned[i], pass.states[i], table, log);
-        } catch (const Error& error) {
+        } catch (const std::exception& error) {
             connection_.reset();
             pass.resource.is_reachable = false;
             pass.resource.error = error.what();
@@ -97,11 +97,16 @@ ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& tab
 
 /// Throws Error when the answer did not come; every other answer is the caller's to read.
 Answer ResourceRecovery::ask(Verb verb, const Xid& xid) {
+    if (interrupt_ != nullptr && interrupt_->is_raised()) {
+        throw Error(
+            {.code = ErrorCode::resource_unreachable, .resource = datasource_.name()},
+            fmt::format("resource {}: not asked, because recovery is ending", datasource_.name()));
+    }
     if (connection_ == nullptr || !connection_->is_reusable()) {
         connection_.reset();
         connection_ = datasource_.connect(mark_);
     }
-    auto answer = exchange(*connection_, verb, xid, answer_timeout_);
+    auto answer = exchange(*connection_, verb, xid, answer_timeout_, interrupt_);
     if (answer.code == XaCode::rmfail) {
         throw not_answered(datasource_, verb, answer);
     }
@@ -133,8 +138,7 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
     const Xid& xid = *planned.listed.xid;
     Answer answer;
     switch (planned.action) {
-        case RecoveryAction::none:
-            return;
+        case RecoveryAction::none: return;
         case RecoveryAction::commit:
             XA_TM_CRASH_POINT("recovery.commit_sent");
             answer = ask(Verb::commit, xid);
@@ -145,9 +149,7 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
             answer = ask(Verb::rollback, xid);
             XA_TM_CRASH_POINT("recovery.rollback_answered");
             break;
-        case RecoveryAction::confirm:
-            answer = ask(Verb::locate, xid);
-            break;
+        case RecoveryAction::confirm: answer = ask(Verb::locate, xid); break;
     }
     const bool is_ok = answer.code == XaCode::ok;
     if (planned.action == RecoveryAction::confirm ? answer.code == XaCode::nota : is_ok) {
@@ -157,9 +159,9 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
         if (planned.action != RecoveryAction::rollback) {
             finish(xid, table, log);
         }
-        BOOST_LOG_SEV(recovery_logger(), Severity::info)
-            << gtrid_attribute(xid.gtrid) << resource_attribute(datasource_.name())
-            << "Branch is finished: " << to_string(state);
+        log_message(
+            LogChannel::recovery, LogLevel::info, "Branch finished by recovery.",
+            {.gtrid = xid.gtrid, .resource = datasource_.name(), .detail = to_string(state)});
         planned.action = RecoveryAction::none;
         return;
     }
@@ -174,10 +176,13 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
                        : "its resource manager finished it by itself against the decision, and the "
                          "log could not keep that",
             answer);
-        BOOST_LOG_SEV(recovery_logger(), Severity::error)
-            << gtrid_attribute(xid.gtrid) << resource_attribute(datasource_.name())
-            << code_attribute(answer.code)
-            << "Resource manager finished a branch by itself; a person has to compare the data.";
+        log_message(
+            LogChannel::recovery, LogLevel::error,
+            "Resource manager finished a branch by itself; a person has to compare the data.",
+            {.gtrid = xid.gtrid,
+             .resource = datasource_.name(),
+             .code = answer.code,
+             .detail = answer.message});
         return;
     }
     // Not known, busy, still attached to an old session, or refused: the next pass asks again (law

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decision_log.h"
+#include "interrupt.h"
 #include "recovery_plan.h"
 #include "transaction_table.h"
 #include "xa_tm/datasource.h"
@@ -59,6 +60,10 @@ public:
     [[nodiscard]] ResourcePass recover(const Known& known, TransactionTable& table,
                                        DecisionLog& log);
 
+    /// Once the interrupt is raised, nothing more is asked and no answer waited for. It outlives
+    /// this.
+    void stop_at(const Interrupt& interrupt) noexcept { interrupt_ = &interrupt; }
+
     [[nodiscard]] Datasource& datasource() const noexcept { return datasource_; }
 
 private:
@@ -72,6 +77,7 @@ private:
     std::set<std::string, std::less<>> resources_;
     SessionMark mark_;
     std::chrono::milliseconds answer_timeout_;
+    const Interrupt* interrupt_ = nullptr;
     std::unique_ptr<Connection> connection_;
 };
 

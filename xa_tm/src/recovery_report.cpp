@@ -54,13 +54,16 @@ public:
                 if (pending.progress[i] == Progress::finished || is_reachable(branch.resource)) {
                     continue;
                 }
-                transaction(gtrid, TransactionState::commit_decided)
-                    .branches.push_back({branch.resource,
-                                         xid,
-                                         {},
-                                         RecoveredState::unreachable,
-                                         RecoveryAction::commit,
-                                         why_unheard(branch.resource)});
+                auto& told = transaction(gtrid, TransactionState::commit_decided).branches;
+                if (std::ranges::find(told, xid, &RecoveryBranch::xid) != told.end()) {
+                    continue;  // seen before the resource was lost in the middle of its pass
+                }
+                told.push_back({branch.resource,
+                                xid,
+                                {},
+                                RecoveredState::unreachable,
+                                RecoveryAction::commit,
+                                why_unheard(branch.resource)});
             }
         }
     }
@@ -166,50 +169,34 @@ KnownTransactions read_known(const std::filesystem::path& directory) {
 
 std::string_view to_string(TransactionState state) noexcept {
     switch (state) {
-        case TransactionState::commit_decided:
-            return "commit_decided";
-        case TransactionState::presumed_abort:
-            return "presumed_abort";
-        case TransactionState::live:
-            return "live";
-        case TransactionState::lost_log:
-            return "lost_log";
-        case TransactionState::foreign:
-            return "foreign";
+        case TransactionState::commit_decided: return "commit_decided";
+        case TransactionState::presumed_abort: return "presumed_abort";
+        case TransactionState::live: return "live";
+        case TransactionState::lost_log: return "lost_log";
+        case TransactionState::foreign: return "foreign";
     }
     return "not a state";
 }
 
 std::string_view to_string(RecoveryAction action) noexcept {
     switch (action) {
-        case RecoveryAction::none:
-            return "none";
-        case RecoveryAction::commit:
-            return "commit";
-        case RecoveryAction::rollback:
-            return "rollback";
-        case RecoveryAction::confirm:
-            return "confirm";
+        case RecoveryAction::none: return "none";
+        case RecoveryAction::commit: return "commit";
+        case RecoveryAction::rollback: return "rollback";
+        case RecoveryAction::confirm: return "confirm";
     }
     return "not an action";
 }
 
 std::string_view to_string(RecoveredState state) noexcept {
     switch (state) {
-        case RecoveredState::prepared:
-            return "prepared";
-        case RecoveredState::absent:
-            return "absent";
-        case RecoveredState::unreachable:
-            return "unreachable";
-        case RecoveredState::committed:
-            return "committed";
-        case RecoveredState::rolled_back:
-            return "rolled_back";
-        case RecoveredState::finished:
-            return "finished";
-        case RecoveredState::heuristic:
-            return "heuristic";
+        case RecoveredState::prepared: return "prepared";
+        case RecoveredState::absent: return "absent";
+        case RecoveredState::unreachable: return "unreachable";
+        case RecoveredState::committed: return "committed";
+        case RecoveredState::rolled_back: return "rolled_back";
+        case RecoveredState::finished: return "finished";
+        case RecoveredState::heuristic: return "heuristic";
     }
     return "not a state";
 }

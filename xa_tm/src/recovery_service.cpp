@@ -19,20 +19,33 @@ RecoveryService::RecoveryService(std::vector<ResourceRecovery> resources, Parame
     : parameters_{std::move(parameters)} {
     for (auto& resource : resources) {
         workers_.push_back(std::make_unique<Worker>(std::move(resource)));
+        workers_.back()->recovery.stop_at(interrupt_);
     }
-    for (auto& worker : workers_) {
-        worker->thread = std::thread{[this, &worker = *worker] { run(worker); }};
+    try {
+        for (auto& worker : workers_) {
+            worker->thread = std::thread{[this, &worker = *worker] { run(worker); }};
+        }
+    } catch (...) {
+        stop();
+        throw;
     }
 }
 
 RecoveryService::~RecoveryService() {
+    stop();
+}
+
+void RecoveryService::stop() noexcept {
     {
         const std::scoped_lock lock{mutex_};
         is_stopping_ = true;
     }
+    interrupt_.raise();
     changed_.notify_all();
     for (auto& worker : workers_) {
-        worker->thread.join();
+        if (worker->thread.joinable()) {
+            worker->thread.join();
+        }
     }
 }
 
@@ -65,12 +78,14 @@ void RecoveryService::run(Worker& worker) {
         const auto pass =
             worker.recovery.recover(parameters_.known, parameters_.table, parameters_.log);
         note(worker, pass);
+        const bool is_done =
+            pass.is_done() && !parameters_.table.is_waiting_for(pass.resource.name);
         lock.lock();
         worker.is_first_pass_done = true;
         changed_.notify_all();
         // What waits is tried again soon, then less and less often; without traffic, and for ever.
-        retry = pass.is_done() ? kFirstRetry : std::min(retry * 2, parameters_.interval);
-        const auto pause = pass.is_done() ? parameters_.interval : retry;
+        retry = is_done ? kFirstRetry : std::min(retry * 2, parameters_.interval);
+        const auto pause = is_done ? parameters_.interval : retry;
         changed_.wait_for(lock, pause, [&] { return is_stopping_ || worker.is_woken; });
     }
 }
@@ -78,16 +93,17 @@ void RecoveryService::run(Worker& worker) {
 /// One message per change of state, not per pass.
 void RecoveryService::note(Worker& worker, const ResourcePass& pass) const {
     const bool was_reachable = std::exchange(worker.is_reachable, pass.resource.is_reachable);
-    if (was_reachable == pass.resource.is_reachable) {
+    if (was_reachable == pass.resource.is_reachable || interrupt_.is_raised()) {
         return;
     }
     if (pass.resource.is_reachable) {
-        BOOST_LOG_SEV(recovery_logger(), Severity::info)
-            << resource_attribute(pass.resource.name) << "Resource can be reached again.";
+        log_message(LogChannel::recovery, LogLevel::info,
+                    "Resource can be reached again; recovery goes on there.",
+                    {.resource = pass.resource.name});
     } else {
-        BOOST_LOG_SEV(recovery_logger(), Severity::warning)
-            << resource_attribute(pass.resource.name)
-            << "Resource can't be listed; recovery keeps trying: " << pass.resource.error;
+        log_message(LogChannel::recovery, LogLevel::warning,
+                    "Resource can't be listed; recovery keeps trying.",
+                    {.resource = pass.resource.name, .detail = pass.resource.error});
     }
 }
 

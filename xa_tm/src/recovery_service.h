@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "interrupt.h"
 #include "recovery.h"
 
 namespace xa_tm {
@@ -25,11 +26,13 @@ public:
         std::chrono::milliseconds interval;
     };
 
-    /// Starts one thread for each resource.
+    /// Starts one thread for each resource. Throws std::system_error when the system has no thread
+    /// or descriptor left; none runs then.
     RecoveryService(std::vector<ResourceRecovery> resources, Parameters parameters);
     RecoveryService(const RecoveryService&) = delete;
     RecoveryService& operator=(const RecoveryService&) = delete;
-    /// Waits until every pass under way has ended: at most the time that one answer may take.
+    /// Ends every pass under way without waiting for the server's answer: at most the time that one
+    /// attempt to connect may take. What was not finished is the next incarnation's.
     ~RecoveryService();
 
     /// Waits until every resource has been passed over once, reachable or not.
@@ -47,6 +50,7 @@ private:
         std::thread thread = {};
     };
 
+    void stop() noexcept;
     void run(Worker& worker);
     void note(Worker& worker, const ResourcePass& pass) const;
 
@@ -54,6 +58,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     bool is_stopping_ = false;
+    Interrupt interrupt_;  ///< raised with is_stopping_, for who waits for a server
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 

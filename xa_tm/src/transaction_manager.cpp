@@ -15,8 +15,17 @@ namespace xa_tm {
 namespace {
 
 constexpr std::chrono::milliseconds kPauseBetweenPasses{50};
+/// Longer waits are a mistake, and "for ever" would overflow the clock.
+constexpr std::chrono::hours kMaxDuration{24};
 
-std::unique_ptr<recovery_log::RecoveryLog> open_log(const Config& config) {
+void check_duration(std::string_view name, std::chrono::milliseconds value) {
+    if (value < std::chrono::milliseconds{1} || value > kMaxDuration) {
+        throw Error({.code = ErrorCode::invalid_configuration},
+                    fmt::format("{} is {} ms; it must be 1 ms to 24 h", name, value.count()));
+    }
+}
+
+Config checked(Config config) {
     if (!is_valid_name(config.node, kMaxNodeLength)) {
         throw Error(
             {.code = ErrorCode::invalid_configuration},
@@ -24,6 +33,12 @@ std::unique_ptr<recovery_log::RecoveryLog> open_log(const Config& config) {
                         "A-Z a-z 0-9 . _ -",
                         config.node, kMaxNodeLength));
     }
+    check_duration("answer_timeout", config.answer_timeout);
+    check_duration("recovery_interval", config.recovery_interval);
+    return config;
+}
+
+std::unique_ptr<recovery_log::RecoveryLog> open_log(const Config& config) {
     return translate_log_errors([&] {
         return recovery_log::RecoveryLog::open(
             {.directory = config.log_directory,
@@ -56,7 +71,7 @@ void keep_finished(ResourcePass& now, const ResourcePass& before) {
 }  // namespace
 
 TransactionManagerState::TransactionManagerState(Config wanted)
-    : config{std::move(wanted)},
+    : config{checked(std::move(wanted))},
       log{open_log(config)},
       coordinator{log, table, config.answer_timeout, [this](std::string_view resource) {
                       if (recovery_service != nullptr) {
@@ -65,6 +80,13 @@ TransactionManagerState::TransactionManagerState(Config wanted)
                   }} {
     for (auto& pending : log.pending_at_open()) {
         table.hand_over(std::move(pending));
+    }
+}
+
+TransactionManagerState::~TransactionManagerState() {
+    recovery_service.reset();
+    for (auto& datasource : datasources) {
+        datasource->pool().clear();
     }
 }
 
@@ -160,10 +182,10 @@ Transaction TransactionManager::begin() {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is not started; call start() first");
     }
-    const auto status = state_->log.log().status();
-    if (status.health != recovery_log::Health::healthy) {
-        throw Error({.code = ErrorCode::log_refuses_decisions},
-                    fmt::format("no transaction can be decided: {}", status.reason));
+    if (!state_->log.takes_decisions()) {
+        throw Error(
+            {.code = ErrorCode::log_refuses_decisions},
+            fmt::format("no transaction can be decided: {}", state_->log.log().status().reason));
     }
     return Transaction{*state_};
 }
@@ -173,7 +195,8 @@ RecoveryReport TransactionManager::recover(std::chrono::milliseconds timeout) {
         throw Error({.code = ErrorCode::invalid_state},
                     "recovery runs in the background already; recover() goes instead of start()");
     }
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto deadline = std::chrono::steady_clock::now() +
+                          std::min<std::chrono::milliseconds>(timeout, kMaxDuration);
     auto recoveries = state_->resource_recoveries();
     std::vector<ResourcePass> passes(recoveries.size());
     const auto pass_over = [&](std::size_t i) {

@@ -22,6 +22,9 @@ namespace xa_tm {
 class TransactionManagerState {
 public:
     explicit TransactionManagerState(Config config);
+    TransactionManagerState(const TransactionManagerState&) = delete;
+    TransactionManagerState& operator=(const TransactionManagerState&) = delete;
+    ~TransactionManagerState();
 
     [[nodiscard]] std::string next_gtrid();
     [[nodiscard]] SessionMark session_mark() const;

@@ -99,6 +99,12 @@ public:
     /// Valid between send() and the answer.
     [[nodiscard]] virtual Readiness readiness() const noexcept = 0;
 
+    /// Ends the session at once, without waiting for the server: a branch that is still open there
+    /// is rolled back, a prepared one is free for other sessions. The object stays, since the
+    /// application may still hold its handle, and is only asked is_open_to_application() any more:
+    /// false. Where a driver does not override it, the destructor closes.
+    virtual void close() noexcept {}
+
     /// False when the state of the session is not certain: then it is closed, never used again.
     [[nodiscard]] virtual bool is_reusable() const noexcept = 0;
     /// True between the answer to start and the next verb: only then may the application use it.

@@ -22,9 +22,9 @@ struct Config {
     /// Where the recovery log lives; must exist, on a file system that survives the machine's
     /// crash.
     std::filesystem::path log_directory;
-    /// How long the answer to one verb may take before the connection counts as lost.
+    /// How long the answer to one verb may take before the connection counts as lost; to 24 h.
     std::chrono::milliseconds answer_timeout{30000};
-    /// How often recovery looks at a resource when nothing waits for it there.
+    /// How often recovery looks at a resource when nothing waits for it there; to 24 h.
     std::chrono::milliseconds recovery_interval{10000};
     /// False: a directory without a log is an error instead of the birth of one.
     bool create_log = true;
@@ -63,7 +63,8 @@ public:
 
     /// Recovers now, and keeps recovering in the background, each resource by itself. Returns after
     /// one look at every resource; one that can't be reached is tried again later and fails
-    /// nothing.
+    /// nothing. Throws Error (invalid_state) when started already, and std::system_error when the
+    /// system has no thread left; it may be tried again then.
     void start();
 
     /// Begins a transaction. Throws Error: before start() (invalid_state), or when the log is full

@@ -1,0 +1,29 @@
+# Installs libraries, headers, the CMake package (find_package(xa_tm)) and the pkg-config file.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(XA_TM_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/xa_tm)
+set(XA_TM_LIBRARIES xa_tm_recovery_log xa_tm xa_tm_postgres xa_tm_mysql)
+
+# Public headers lie in one folder whatever part they belong to: every path starts with xa_tm/.
+install(TARGETS ${XA_TM_LIBRARIES} EXPORT xa_tm-targets
+    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT xa_tm-targets NAMESPACE xa_tm:: DESTINATION ${XA_TM_PACKAGE_DIR})
+
+configure_package_config_file(cmake/xa_tm-config.cmake.in xa_tm-config.cmake
+    INSTALL_DESTINATION ${XA_TM_PACKAGE_DIR})
+write_basic_package_version_file(xa_tm-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES
+    ${CMAKE_CURRENT_BINARY_DIR}/xa_tm-config.cmake
+    ${CMAKE_CURRENT_BINARY_DIR}/xa_tm-config-version.cmake
+    cmake/dependencies.cmake
+    cmake/FindMariaDBClient.cmake
+    cmake/FindSoci.cmake
+    DESTINATION ${XA_TM_PACKAGE_DIR})
+
+configure_file(cmake/xa_tm.pc.in xa_tm.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xa_tm.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+if(XA_TM_BUILD_CLI)
+    install(TARGETS xa-recover)
+endif()

@@ -1,0 +1,24 @@
+#include "temporary_directory.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+namespace xa_tm::test {
+
+TemporaryDirectory::TemporaryDirectory() {
+    // Not in /tmp, which may be a tmpfs: a log there would be refused.
+    auto pattern = (std::filesystem::current_path() / "xa_tm_test_XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) {
+        throw std::system_error(errno, std::generic_category(), pattern);
+    }
+    path_ = pattern;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace xa_tm::test

@@ -1,0 +1,149 @@
+#include "connection_pool.h"
+
+#include <atomic>
+#include <optional>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "eventually.h"
+#include "fake_resource_manager.h"
+#include "gather.h"
+#include "manager_fixture.h"
+
+namespace xa_tm::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+const Xid kXid{kFormatId, "gtrid", "users:1"};
+
+class ConnectionPool : public testing::Test {
+protected:
+    FakeResourceManager server_{"users"};
+    FakeLink link_{"users", server_, {.pool_size_max = 2, .pool_timeout = milliseconds{50}}};
+
+    [[nodiscard]] xa_tm::ConnectionPool::Lease acquire() { return link_.pool().acquire({}); }
+};
+
+TEST_F(ConnectionPool, GivesAConnectionAgainThatCameBack) {
+    Connection* first = nullptr;
+    {
+        const auto lease = acquire();
+        first = lease.connection();
+        EXPECT_TRUE(lease.is_fresh());
+    }
+    const auto lease = acquire();
+    EXPECT_EQ(lease.connection(), first);
+    EXPECT_FALSE(lease.is_fresh());
+    EXPECT_EQ(server_.connects(), 1U);
+}
+
+TEST_F(ConnectionPool, SaysThatItIsExhaustedWhenNoConnectionComesBackInTime) {
+    const auto first = acquire();
+    const auto second = acquire();
+    const auto error = error_of([&] { static_cast<void>(acquire()); });
+    EXPECT_THAT(error, HasCode(ErrorCode::pool_exhausted));
+    EXPECT_TRUE(error.is_retryable());
+    EXPECT_EQ(error.resource(), "users");
+    EXPECT_THAT(error.what(), testing::HasSubstr("all 2 connections are in use"));
+    EXPECT_EQ(server_.connects(), 2U);
+}
+
+TEST_F(ConnectionPool, WaitsForAConnectionToComeBack) {
+    FakeLink patient{"users", server_, {.pool_size_max = 1, .pool_timeout = std::chrono::hours{1}}};
+    std::optional lease{patient.pool().acquire({})};
+    std::atomic<bool> has_one = false;
+    std::thread waiting{[&] {
+        const auto second = patient.pool().acquire({});
+        has_one = second.connection() != nullptr;
+    }};
+    EXPECT_FALSE(has_one);
+    lease.reset();
+    waiting.join();
+    EXPECT_TRUE(has_one);
+    EXPECT_EQ(server_.connects(), 1U);
+}
+
+TEST_F(ConnectionPool, GivesItsPlaceBackWhenConnectingFails) {
+    server_.set_reachable(false);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_THAT(error_of([&] { static_cast<void>(acquire()); }),
+                    HasCode(ErrorCode::resource_unreachable));
+    }
+    server_.set_reachable(true);
+    EXPECT_NE(acquire().connection(), nullptr);
+}
+
+TEST_F(ConnectionPool, Trap53DropsAConnectionThatIsNotReusable) {
+    {
+        const auto lease = acquire();
+        EXPECT_EQ(exchange(*lease.connection(), Verb::start, kXid, milliseconds{1000}).code,
+                  XaCode::ok);
+    }
+    EXPECT_TRUE(acquire().is_fresh());
+    EXPECT_EQ(server_.connects(), 2U);
+}
+
+TEST_F(ConnectionPool, DropsAConnectionThatWasClosedWhateverItSaysItself) {
+    auto& pool = server_.pool();  // of connections that don't know that they were closed
+    {
+        auto lease = pool.acquire({});
+        lease.close();
+        EXPECT_EQ(lease.connection(), nullptr);
+        const auto moved = std::move(lease);
+        EXPECT_EQ(moved.connection(), nullptr);
+    }
+    EXPECT_TRUE(pool.acquire({}).is_fresh());
+    pool.clear();
+}
+
+TEST_F(ConnectionPool, ClosesWhatIsIdleWhenCleared) {
+    static_cast<void>(acquire());
+    link_.pool().clear();
+    EXPECT_TRUE(acquire().is_fresh());
+}
+
+TEST_F(ConnectionPool, NeverOpensMoreConnectionsThanAllowed) {
+    FakeLink narrow{"users", server_, {.pool_size_max = 3, .pool_timeout = std::chrono::hours{1}}};
+    std::atomic<int> in_use = 0;
+    std::atomic<int> most = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+        threads.emplace_back([&] {
+            for (int turn = 0; turn < 100; ++turn) {
+                const auto lease = narrow.pool().acquire({});
+                const int now = ++in_use;
+                int seen = most;
+                while (now > seen && !most.compare_exchange_weak(seen, now)) {
+                }
+                --in_use;
+            }
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    EXPECT_LE(most, 3);
+    EXPECT_LE(server_.connects(), 3U);
+}
+
+TEST(Datasource, RefusesOptionsThatCanNotBe) {
+    const auto refused = [](const std::string& name, DatasourceOptions options) {
+        return error_of([&] { FakeResourceManager{name, options}; });
+    };
+    for (const auto& name : {std::string{}, std::string(49, 'a'), std::string{"a b"},
+                             std::string{"a:b"}, std::string{"a'b"}, std::string("a\0b", 3)}) {
+        EXPECT_THAT(refused(name, {}), HasCode(ErrorCode::invalid_configuration)) << name;
+    }
+    EXPECT_THAT(refused("users", {.pool_size_max = 0}), HasCode(ErrorCode::invalid_configuration));
+    EXPECT_THAT(refused("users", {.pool_timeout = milliseconds{-1}}),
+                HasCode(ErrorCode::invalid_configuration));
+    EXPECT_THAT(refused("users", {.pool_timeout = milliseconds::max()}),
+                HasCode(ErrorCode::invalid_configuration));
+    EXPECT_NO_THROW(FakeResourceManager{std::string(48, 'a')});
+}
+
+}  // namespace
+}  // namespace xa_tm::test

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "fake_resource_manager.h"
+#include "xa_tm/datasource.h"
+
+namespace xa_tm::test {
+
+/// The datasource of one manager for a fake server that outlives it, as real servers do: what a
+/// manager left behind is there for the next one. Tests can watch every verb and make connecting
+/// fail.
+///
+/// Ownership: borrows the server; its connections must not outlive it.
+/// Thread safety: all members may be called from several threads at once.
+class FakeLink final : public Datasource {
+public:
+    using Branch = FakeResourceManager::Branch;
+    enum class Event { sending, received, closed };
+    using Watch = std::function<void(Event event, Verb verb)>;
+
+    FakeLink(std::string name, FakeResourceManager& server, DatasourceOptions options = {})
+        : Datasource{std::move(name), options}, server_{server} {}
+
+    [[nodiscard]] std::string_view kind() const noexcept override { return "fake"; }
+
+    [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override {
+        {
+            const std::scoped_lock lock{mutex_};
+            if (connect_failure_) {
+                std::rethrow_exception(connect_failure_);
+            }
+        }
+        return std::make_unique<Connection>(*this, server_.connect(mark));
+    }
+
+    [[nodiscard]] static Branch branch_of(xa_tm::Connection& connection) {
+        return FakeResourceManager::branch_of(static_cast<Connection&>(connection).inner());
+    }
+
+    /// Called before each verb is sent, after its answer, and when a connection is closed early; by
+    /// one thread at a time, and no more after another watch is set. It does not use this link.
+    void watch(Watch watch) {
+        const std::scoped_lock lock{mutex_};
+        watch_ = std::move(watch);
+    }
+    /// Every connect() throws this from now on; none does when null.
+    void fail_to_connect(std::exception_ptr failure) {
+        const std::scoped_lock lock{mutex_};
+        connect_failure_ = std::move(failure);
+    }
+
+private:
+    class Connection final : public xa_tm::Connection {
+    public:
+        Connection(FakeLink& link, std::unique_ptr<xa_tm::Connection> inner)
+            : link_{link}, inner_{std::move(inner)} {}
+
+        [[nodiscard]] xa_tm::Connection& inner() noexcept { return *inner_; }
+
+        void send(Verb verb, const Xid& xid) noexcept override {
+            verb_ = verb;
+            link_.tell(Event::sending, verb_);
+            inner_->send(verb, xid);
+        }
+        std::optional<Answer> receive() noexcept override {
+            auto answer = inner_->receive();
+            if (answer) {
+                link_.tell(Event::received, verb_);
+            }
+            return answer;
+        }
+        Readiness readiness() const noexcept override { return inner_->readiness(); }
+        void close() noexcept override {
+            FakeResourceManager::branch_of(*inner_).end_session();
+            link_.tell(Event::closed, verb_);
+        }
+        bool is_reusable() const noexcept override { return inner_->is_reusable(); }
+        bool is_open_to_application() const noexcept override {
+            return inner_->is_open_to_application();
+        }
+
+    private:
+        FakeLink& link_;
+        std::unique_ptr<xa_tm::Connection> inner_;
+        Verb verb_ = Verb::start;
+    };
+
+    void tell(Event event, Verb verb) {
+        const std::scoped_lock lock{mutex_};
+        if (watch_) {
+            watch_(event, verb);
+        }
+    }
+
+    FakeResourceManager& server_;
+    std::mutex mutex_;
+    Watch watch_;
+    std::exception_ptr connect_failure_;
+};
+
+}  // namespace xa_tm::test
