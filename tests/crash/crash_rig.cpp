@@ -1,0 +1,148 @@
+#include "crash_rig.h"
+
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "eventually.h"
+#include "resources.h"
+#include "sandbox.h"
+#include "xa_tm/recovery_log/recovery_log.h"
+#include "xa_tm/transaction_manager.h"
+
+namespace xa_tm::test {
+namespace {
+
+constexpr std::string_view kNode = "crash";
+constexpr std::chrono::seconds kPatience{30};
+
+RecoveryReport recover_over(const std::filesystem::path& log, const std::vector<std::string>& servers) {
+    TransactionManager manager{{.node = std::string{kNode},
+                                .log_directory = log,
+                                .log_segment_size_bytes = 1 << 16}};
+    for (const auto& server : servers) {
+        std::ignore = Resource::add(manager, server, sandbox::uri(server));
+    }
+    return manager.recover(kPatience);
+}
+
+}  // namespace
+
+std::string to_string(Scenario scenario) {
+    switch (scenario) {
+        case Scenario::commit: return "commit";
+        case Scenario::refuse: return "refuse";
+        case Scenario::rollback: return "rollback";
+        case Scenario::recover: return "recover";
+    }
+    return {};
+}
+
+CrashRig::CrashRig(std::vector<std::string> servers) : servers_{std::move(servers)} {
+    for (const auto& server : servers_) {
+        const auto uri = sandbox::uri(server);
+        Database database{uri};
+        database.execute(fmt::format("drop table if exists crash_{}", server));
+        database.execute(fmt::format("create table crash_{} (id int {})", server,
+                                     uri.starts_with("postgres")
+                                         ? "unique deferrable initially deferred"
+                                         : "primary key"));
+    }
+}
+
+ChildProcess CrashRig::start(Scenario scenario, const std::string& point) {
+    if (scenario != Scenario::recover) {
+        ++key_;
+    }
+    std::vector<std::string> arguments{CRASH_CHILD,  "--log",
+                                       log_.path(),  "--scenario",
+                                       to_string(scenario), "--key",
+                                       std::to_string(key_)};
+    for (const auto& server : servers_) {
+        arguments.push_back(fmt::format("{}={}", server, sandbox::uri(server)));
+    }
+    ChildProcess::Environment environment;
+    if (!point.empty()) {
+        environment.emplace_back("XA_TM_CRASH_POINT", point);
+    }
+    return {std::move(arguments), environment};
+}
+
+ChildProcess::End CrashRig::run(Scenario scenario, const std::string& point) {
+    return start(scenario, point).wait();
+}
+
+void CrashRig::wait_until_sessions_are_gone() {
+    for (const auto& server : servers_) {
+        Database admin{sandbox::admin_uri(server)};
+        ASSERT_TRUE(eventually([&] { return admin.app_sessions() == 0; }))
+            << server << " still runs a session of the dead process";
+    }
+}
+
+RecoveryReport CrashRig::recover() {
+    return recover_over(log_.path(), servers_);
+}
+
+RecoveryReport CrashRig::look() {
+    const TemporaryDirectory unused;
+    TransactionManager holder{{.node = "holder", .log_directory = unused.path()}};
+    std::vector<Datasource*> datasources;
+    std::vector<std::unique_ptr<Resource>> resources;
+    for (const auto& server : servers_) {
+        resources.push_back(Resource::add(holder, server, sandbox::uri(server)));
+        datasources.push_back(&resources.back()->datasource());
+    }
+    return inspect(log_.path(), datasources, kPatience);
+}
+
+RecoveryReport CrashRig::recover_with_another_log() {
+    const TemporaryDirectory other;
+    return recover_over(other.path(), servers_);
+}
+
+bool CrashRig::expect_settled() {
+    wait_until_sessions_are_gone();
+    const auto report = recover();
+    EXPECT_TRUE(report.is_complete());
+    EXPECT_FALSE(report.is_anything_in_doubt());
+    EXPECT_EQ(count_prepared(), 0U);
+    EXPECT_TRUE(recovery_log::read_log(log_.path()).entries.empty());
+    const auto rows = count_rows();
+    EXPECT_TRUE(rows == 0 || rows == servers_.size()) << "torn: " << rows << " of " << servers_.size();
+    return rows > 0;
+}
+
+std::size_t CrashRig::count_rows() {
+    std::size_t rows = 0;
+    for (const auto& server : servers_) {
+        Database database{sandbox::uri(server)};
+        rows += static_cast<std::size_t>(
+            database.number(fmt::format("select count(*) from crash_{} where id = {}", server, key_)));
+    }
+    return rows;
+}
+
+std::size_t CrashRig::count_prepared() {
+    std::size_t prepared = 0;
+    for (const auto& server : servers_) {
+        for (const auto& name : Database{sandbox::admin_uri(server)}.prepared()) {
+            prepared += name.find(fmt::format("{}:", kNode)) != std::string::npos ? 1U : 0U;
+        }
+    }
+    return prepared;
+}
+
+std::optional<std::string> reported_outcome(const ChildProcess::End& end) {
+    constexpr std::string_view kPrefix = "outcome=";
+    const auto start = end.output.find(kPrefix);
+    if (start == std::string::npos) {
+        return std::nullopt;
+    }
+    const auto from = start + kPrefix.size();
+    return end.output.substr(from, end.output.find('\n', from) - from);
+}
+
+}  // namespace xa_tm::test

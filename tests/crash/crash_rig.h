@@ -1,0 +1,71 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "child_process.h"
+#include "database.h"
+#include "temporary_directory.h"
+#include "xa_tm/recovery_report.h"
+
+namespace xa_tm::test {
+
+/// One resource of a crash test; NAME is also the name of its server in the sandbox.
+struct CrashResource {
+    std::string name;
+};
+
+/// What a child may do with its one transaction.
+enum class Scenario {
+    commit,    ///< every branch writes and commits
+    refuse,    ///< PostgreSQL branches vote no: their deferred constraint fails
+    rollback,  ///< the application rolls back
+    recover,   ///< no transaction: it finishes what an earlier child has left
+};
+
+[[nodiscard]] std::string to_string(Scenario scenario);
+
+/// A log, some databases with a table each, and children that are killed at work: what they leave is
+/// recovered and judged by plain reads of every database.
+///
+/// Ownership: owns the log's folder; the databases are the sandbox's.
+/// Thread safety: one thread at a time.
+class CrashRig {
+public:
+    explicit CrashRig(std::vector<std::string> servers);
+
+    /// Starts a child with its transaction; `point` as in XA_TM_CRASH_POINT, none when empty.
+    [[nodiscard]] ChildProcess start(Scenario scenario, const std::string& point);
+    /// Starts it and waits for its end.
+    [[nodiscard]] ChildProcess::End run(Scenario scenario, const std::string& point);
+
+    /// Waits until the servers have noticed that the child is gone.
+    void wait_until_sessions_are_gone();
+    /// Opens the log as its next owner and recovers; every resource has to be reachable.
+    [[nodiscard]] RecoveryReport recover();
+    /// Looks without touching.
+    [[nodiscard]] RecoveryReport look();
+    /// Recovers with another log of the same node, which must not touch anything of this one.
+    [[nodiscard]] RecoveryReport recover_with_another_log();
+
+    /// Recovers, then expects: nothing in doubt, nothing prepared, nothing left in the log, and the row of
+    /// the last child everywhere or nowhere. Gives which of them.
+    [[nodiscard]] bool expect_settled();
+    /// How many databases have the row of the last child.
+    [[nodiscard]] std::size_t count_rows();
+    /// How many branches of ours the servers list as prepared.
+    [[nodiscard]] std::size_t count_prepared();
+
+    [[nodiscard]] const std::vector<std::string>& servers() const noexcept { return servers_; }
+
+private:
+    std::vector<std::string> servers_;
+    TemporaryDirectory log_;
+    int key_ = 0;
+};
+
+/// The outcome that a child printed; nothing when it died before.
+[[nodiscard]] std::optional<std::string> reported_outcome(const ChildProcess::End& end);
+
+}  // namespace xa_tm::test

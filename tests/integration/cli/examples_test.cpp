@@ -1,0 +1,97 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "shop_fixture.h"
+
+namespace xa_tm::test {
+namespace {
+
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class Examples : public ShopTest {
+protected:
+    Completed transfer(const std::string& from, const std::string& to, int amount) {
+        return run_program({XA_TM_TRANSFER, "--node", node(), "--log", log().string(), "--from",
+                            from, "--to", to, "--amount", std::to_string(amount)});
+    }
+};
+
+TEST_F(Examples, QuickStartCommitsOnBothDatabases) {
+    users_.execute("create table users(id int primary key, name varchar(100))");
+    points_.execute("create table points(user_id int primary key, balance int)");
+
+    const auto done = run_program({XA_TM_QUICK_START, log().string(), users_uri_, points_uri_});
+
+    EXPECT_EQ(done.exit_code, 0) << done;
+    EXPECT_TRUE(has_user(1));
+    EXPECT_TRUE(has_points(1));
+}
+
+TEST_F(Examples, RegisterUserCommitsOnBothDatabases) {
+    const auto done = register_user(7);
+
+    EXPECT_EQ(done.exit_code, 0) << done;
+    EXPECT_THAT(done.out, AllOf(StartsWith(node() + ":"), HasSubstr(": committed\n")));
+    EXPECT_EQ(done.err, "");
+    EXPECT_TRUE(has_user(7));
+    EXPECT_EQ(points_.number("select balance from points where user_id = 7"), 100);
+}
+
+TEST_F(Examples, RegisterUserCommitsNothingWhenTheSecondDatabaseRefuses) {
+    points_.execute("create table points(user_id int primary key, balance int)");
+    points_.execute("insert into points values (7, 5)");
+
+    const auto done = register_user(7);
+
+    EXPECT_EQ(done.exit_code, 1) << done;
+    EXPECT_THAT(done.out, AllOf(StartsWith("rolled back: "), HasSubstr("Duplicate entry")));
+    EXPECT_FALSE(has_user(7));
+    EXPECT_EQ(points_.number("select balance from points where user_id = 7"), 5);
+}
+
+TEST_F(Examples, RegisterUserSaysWhatToChangeWhenItCannotBegin) {
+    points_uri_ = "mysql://app:wrong@localhost/xa_tm_cli";
+
+    const auto done = register_user(7);
+
+    EXPECT_EQ(done.exit_code, 2) << done;
+    EXPECT_THAT(done.err, StartsWith("register_user: "));
+}
+
+TEST_F(Examples, TransferWorksBetweenAnyTwoKindsOfServers) {
+    const auto postgres2 = cli_uri("postgres2");
+    const auto mariadb2 = cli_uri("mariadb2");
+    for (const auto& [from, to] : {std::pair{users_uri_, points_uri_},
+                                   {points_uri_, users_uri_},
+                                   {users_uri_, postgres2},
+                                   {points_uri_, mariadb2}}) {
+        for (const auto& uri : {from, to}) {
+            Database{uri}.execute("drop table if exists account");
+        }
+        std::filesystem::remove_all(log());
+        std::filesystem::create_directory(log());
+
+        const auto done = transfer(from, to, 30);
+
+        EXPECT_EQ(done.exit_code, 0) << done;
+        EXPECT_THAT(done.out, AllOf(StartsWith("bank1 100, bank2 100\n"),
+                                    HasSubstr(": committed\n"), EndsWith("bank1 70, bank2 130\n")));
+        EXPECT_EQ(Database{from}.number("select balance from account"), 70);
+        EXPECT_EQ(Database{to}.number("select balance from account"), 130);
+    }
+}
+
+TEST_F(Examples, TransferRefusesAnOverdraft) {
+    const auto done = transfer(users_uri_, points_uri_, 101);
+
+    EXPECT_EQ(done.exit_code, 1) << done;
+    EXPECT_THAT(done.out, HasSubstr("rolled back: the balance of bank1 is below 101\n"));
+    EXPECT_EQ(users_.number("select balance from account"), 100);
+    EXPECT_EQ(points_.number("select balance from account"), 100);
+}
+
+}  // namespace
+}  // namespace xa_tm::test
