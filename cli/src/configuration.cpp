@@ -1,0 +1,163 @@
+#include "configuration.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "xa_tm/datasource.h"
+
+namespace xa_tm::cli {
+namespace {
+
+/// The rules of xa_tm::Datasource, told here already: a name that breaks them may be a URI that
+/// lost its name, and must not be quoted.
+bool is_resource_name(std::string_view name) {
+    constexpr std::string_view kAllowed =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    return !name.empty() && name.size() <= Datasource::kMaxNameLength &&
+           name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+std::string name_rule() {
+    return fmt::format("a NAME of 1 to {} characters of A-Z a-z 0-9 . _ -",
+                       Datasource::kMaxNameLength);
+}
+
+class TomlReader {
+public:
+    explicit TomlReader(std::filesystem::path file) : file_{std::move(file)} {}
+
+    Configuration read(std::string_view text) {
+        try {
+            read_root(toml::parse(text, file_.string()));
+        } catch (const toml::parse_error& error) {
+            throw wrong(error.source(), error.description());
+        }
+        return std::move(configuration_);
+    }
+
+private:
+    [[nodiscard]] ConfigurationError wrong(const toml::source_region& where,
+                                           std::string_view why) const {
+        return ConfigurationError{fmt::format("{}:{}: {}", file_.string(), where.begin.line, why)};
+    }
+
+    void read_root(const toml::table& root) {
+        for (const auto& [key, value] : root) {
+            if (key == "node") {
+                configuration_.node = text_of(key, value);
+            } else if (key == "log") {
+                const std::filesystem::path log = text_of(key, value);
+                configuration_.log = log.is_relative() ? file_.parent_path() / log : log;
+            } else if (key == "resources") {
+                read_resources(value);
+            } else {
+                throw wrong(key.source(), fmt::format("unknown key \"{}\"; there are node, log and "
+                                                      "[resources]",
+                                                      key.str()));
+            }
+        }
+    }
+
+    void read_resources(const toml::node& node) {
+        const auto* table = node.as_table();
+        if (table == nullptr) {
+            throw wrong(node.source(),
+                        "resources must be a table: [resources], then NAME = \"URI\" lines");
+        }
+        for (const auto& [name, uri] : *table) {
+            if (!is_resource_name(name.str())) {
+                throw wrong(name.source(), fmt::format("a resource needs {}", name_rule()));
+            }
+            configuration_.resources.push_back({std::string{name.str()}, text_of(name, uri)});
+        }
+    }
+
+    std::string text_of(const toml::key& key, const toml::node& value) const {
+        if (value.is_table()) {
+            throw wrong(key.source(), fmt::format("\"{}\" must be a string; a name with a dot is "
+                                                  "written in quotes",
+                                                  key.str()));
+        }
+        const auto text = value.value_exact<std::string>();
+        if (!text || text->empty()) {
+            throw wrong(value.source(),
+                        fmt::format("\"{}\" must be a non-empty string", key.str()));
+        }
+        return *text;
+    }
+
+    std::filesystem::path file_;
+    Configuration configuration_;
+};
+
+}  // namespace
+
+Resource parse_resource(std::string_view argument) {
+    const auto equals = argument.find('=');
+    const auto name = argument.substr(0, equals);
+    if (equals == std::string_view::npos || !is_resource_name(name)) {
+        throw ConfigurationError{fmt::format("--resource wants NAME=URI with {}", name_rule())};
+    }
+    return {std::string{name}, std::string{argument.substr(equals + 1)}};
+}
+
+Configuration parse_configuration(std::string_view toml, const std::filesystem::path& file) {
+    return TomlReader{file}.read(toml);
+}
+
+Configuration read_configuration(const std::filesystem::path& file) {
+    errno = 0;
+    std::ifstream stream{file};
+    std::ostringstream text;
+    if (std::filesystem::is_directory(file)) {
+        errno = EISDIR;
+    } else {
+        text << stream.rdbuf();
+    }
+    if (errno != 0 || !stream) {
+        throw ConfigurationError{fmt::format("can't read the configuration file {}: {}",
+                                             file.string(), std::strerror(errno))};
+    }
+    return parse_configuration(text.str(), file);
+}
+
+Configuration combine(Configuration file, const std::optional<std::filesystem::path>& log,
+                      const std::vector<Resource>& resources) {
+    if (log) {
+        file.log = *log;
+    }
+    for (std::size_t i = 0; i < resources.size(); ++i) {
+        const auto is_same = [&](const Resource& other) { return other.name == resources[i].name; };
+        if (std::any_of(resources.begin(), resources.begin() + static_cast<std::ptrdiff_t>(i),
+                        is_same)) {
+            throw ConfigurationError{fmt::format(
+                "two resources are named {}; branches are found again by that name, so give each "
+                "its own",
+                resources[i].name)};
+        }
+        const auto in_file = std::ranges::find_if(file.resources, is_same);
+        if (in_file != file.resources.end()) {
+            in_file->uri = resources[i].uri;
+        } else {
+            file.resources.push_back(resources[i]);
+        }
+    }
+    if (file.log.empty()) {
+        throw ConfigurationError{
+            "no log given; add --log DIR, or --config FILE with log = \"DIR\" in it"};
+    }
+    if (file.resources.empty()) {
+        throw ConfigurationError{
+            "no resource given; add --resource NAME=URI for each database, or --config FILE with "
+            "a [resources] table"};
+    }
+    return file;
+}
+
+}  // namespace xa_tm::cli

@@ -1,0 +1,63 @@
+#include <cstdio>
+#include <exception>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include <boost/log/core.hpp>
+#include <fmt/format.h>
+
+#include "command_line.h"
+#include "commands.h"
+#include "exit_code.h"
+#include "xa_tm/error.h"
+#include "xa_tm/recovery_log/recovery_log.h"
+
+namespace {
+
+using namespace xa_tm::cli;
+
+int run(const CommandLine& line) {
+    auto file = line.config_file ? read_configuration(*line.config_file) : Configuration{};
+    const Request request{.configuration = combine(std::move(file), line.log, line.resources),
+                          .timeout = line.timeout,
+                          .is_json = line.is_json};
+    switch (line.command) {
+        case Command::list: return list(request);
+        case Command::show: return show(request, line.gtrid);
+        case Command::resolve: return resolve(request, line.is_dry_run);
+    }
+    return kUsage;
+}
+
+int fail(int exit_code, std::string_view why) {
+    fmt::print(stderr, "xa-recover: {}\n", why);
+    return exit_code;
+}
+
+int exit_code_of(const xa_tm::Error& error) {
+    const bool is_configuration = error.code() == xa_tm::ErrorCode::invalid_configuration ||
+                                  error.code() == xa_tm::ErrorCode::log_foreign_node;
+    return is_configuration ? kUsage : kUnreadable;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // Whatever the library would log is in the report, and standard output is the report's.
+    boost::log::core::get()->set_logging_enabled(false);
+    try {
+        const auto parsed = parse_command_line(argc, argv);
+        if (const auto* information = std::get_if<Information>(&parsed)) {
+            fmt::print("{}", information->text);
+            return kNothingInDoubt;
+        }
+        return run(std::get<CommandLine>(parsed));
+    } catch (const ConfigurationError& error) {
+        return fail(kUsage, error.what());
+    } catch (const xa_tm::Error& error) {
+        return fail(exit_code_of(error), error.what());
+    } catch (const std::exception& error) {  // a LogError among them
+        return fail(kUnreadable, error.what());
+    }
+}

@@ -1,0 +1,79 @@
+#include "render_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "report_view.h"
+
+namespace xa_tm::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json log_of(const RecoveryLogSummary& log) {
+    Json json{{"path", log.path.string()},
+              {"node", log.node},
+              {"id", log.id.to_string()},
+              {"epoch", log.incarnation},
+              {"owner", nullptr}};
+    if (log.owner) {
+        json["owner"] = Json{{"pid", log.owner->pid}, {"host", log.owner->host}};
+    }
+    return json;
+}
+
+Json resource_of(const RecoveryResource& resource) {
+    return {{"name", resource.name},
+            {"kind", resource.kind},
+            {"reachable", resource.is_reachable},
+            {"error", resource.is_reachable ? Json{} : Json(resource.error)}};
+}
+
+Json branch_of(const RecoveryBranch& branch) {
+    Json json{{"resource", branch.resource},
+              {"format_id", nullptr},
+              {"gtrid_hex", nullptr},
+              {"bqual_hex", nullptr},
+              {"state", to_string(branch.state)},
+              {"name", branch.name.empty() ? Json{} : Json(branch.name)},
+              {"action", to_string(done_or_to_do(branch))},
+              {"reason", branch.reason}};
+    if (branch.xid) {
+        json["format_id"] = branch.xid->format_id;
+        json["gtrid_hex"] = to_hex(branch.xid->gtrid);
+        json["bqual_hex"] = to_hex(branch.xid->bqual);
+    }
+    return json;
+}
+
+Json transaction_of(const RecoveryTransaction& transaction) {
+    Json json{{"gtrid", transaction.gtrid},
+              {"state", to_string(transaction.state)},
+              {"age_s", nullptr},
+              {"action", to_string(done_or_to_do(transaction))},
+              {"reason", transaction.reason()},
+              {"branches", Json::array()}};
+    if (transaction.age) {
+        json["age_s"] = transaction.age->count();
+    }
+    for (const auto& branch : transaction.branches) {
+        json["branches"].push_back(branch_of(branch));
+    }
+    return json;
+}
+
+}  // namespace
+
+std::string render_json(const RecoveryReport& report) {
+    Json json{
+        {"log", log_of(report.log)}, {"resources", Json::array()}, {"transactions", Json::array()}};
+    for (const auto& resource : report.resources) {
+        json["resources"].push_back(resource_of(resource));
+    }
+    for (const auto& transaction : report.transactions) {
+        json["transactions"].push_back(transaction_of(transaction));
+    }
+    // What a server lists may be any bytes.
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace xa_tm::cli

@@ -1,0 +1,96 @@
+#include "render_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "report_fixtures.h"
+
+namespace xa_tm::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+TEST(RenderJson, GivesTheWholeReport) {
+    auto report = decided_report();
+    report.resources[0].is_reachable = false;
+    report.resources[0].error = "server down";
+    report.transactions[0].branches[0].state = RecoveredState::unreachable;
+
+    EXPECT_EQ(Json::parse(render_json(report)), Json::parse(R"({
+        "log": {"path": "/var/lib/shop/xa", "node": "shop-1", "id": "91b52e0c7a14d3f8", "epoch": 7,
+                "owner": null},
+        "resources": [
+            {"name": "points", "kind": "mysql", "reachable": false, "error": "server down"},
+            {"name": "users", "kind": "postgresql", "reachable": true, "error": null}],
+        "transactions": [
+            {"gtrid": "shop-1:91b52e0c7a14d3f8:7:42", "state": "commit_decided", "age_s": 12,
+             "action": "commit", "reason": "the log holds the decision to commit",
+             "branches": [
+                {"resource": "points", "format_id": 1480676429,
+                 "gtrid_hex": "73686f702d313a393162353265306337613134643366383a373a3432",
+                 "bqual_hex": "706f696e74733a31", "state": "unreachable", "name": null,
+                 "action": "confirm", "reason": "the server does not list the branch"},
+                {"resource": "users", "format_id": 1480676429,
+                 "gtrid_hex": "73686f702d313a393162353265306337613134643366383a373a3432",
+                 "bqual_hex": "75736572733a31", "state": "prepared", "name": "name-at-users",
+                 "action": "commit", "reason": "the log holds the decision to commit"}]}]})"));
+}
+
+TEST(RenderJson, GivesEmptyListsForNothing) {
+    const auto json = Json::parse(render_json(calm_report()));
+
+    EXPECT_EQ(json["transactions"], Json::array());
+}
+
+TEST(RenderJson, NamesTheOwnerOfTheLog) {
+    auto report = calm_report();
+    report.log.owner = recovery_log::LogOwner{.pid = 4711, .host = "db-1"};
+
+    EXPECT_EQ(Json::parse(render_json(report))["log"]["owner"],
+              Json::parse(R"({"pid": 4711, "host": "db-1"})"));
+}
+
+TEST(RenderJson, TellsWhatWasDone) {
+    const auto transaction = Json::parse(render_json(resolved_report()))["transactions"][0];
+
+    EXPECT_EQ(transaction["action"], "commit");
+    EXPECT_EQ(transaction["branches"][0]["state"], "finished");
+    EXPECT_EQ(transaction["branches"][1]["state"], "committed");
+    EXPECT_EQ(transaction["branches"][1]["action"], "commit");
+}
+
+TEST(RenderJson, GivesNullForWhatIsNoXid) {
+    auto report = calm_report();
+    report.transactions.push_back({.gtrid = "by hand",
+                                   .state = TransactionState::foreign,
+                                   .age = std::nullopt,
+                                   .branches = {{.resource = "users",
+                                                 .xid = std::nullopt,
+                                                 .name = "by hand",
+                                                 .state = RecoveredState::prepared,
+                                                 .action = RecoveryAction::none,
+                                                 .reason = "another transaction manager's"}}});
+
+    const auto transaction = Json::parse(render_json(report))["transactions"][0];
+
+    EXPECT_EQ(transaction["age_s"], nullptr);
+    EXPECT_EQ(transaction["action"], "none");
+    EXPECT_EQ(transaction["branches"][0]["format_id"], nullptr);
+    EXPECT_EQ(transaction["branches"][0]["gtrid_hex"], nullptr);
+    EXPECT_EQ(transaction["branches"][0]["bqual_hex"], nullptr);
+    EXPECT_EQ(transaction["branches"][0]["name"], "by hand");
+}
+
+TEST(RenderJson, StaysJsonWhateverBytesAServerLists) {
+    auto report = decided_report();
+    report.transactions[0].branches[1].name = "\xff\"\n\x1b";
+    report.transactions[0].branches[1].xid->gtrid = std::string("\0\xff", 2);
+
+    const auto branch = Json::parse(render_json(report))["transactions"][0]["branches"][1];
+
+    EXPECT_EQ(branch["gtrid_hex"], "00ff");
+}
+
+}  // namespace
+}  // namespace xa_tm::cli
