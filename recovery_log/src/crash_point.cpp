@@ -24,9 +24,12 @@ constexpr auto kNames = std::to_array<std::string_view>({
 constexpr std::array<std::string_view, 0> kNames{};
 #endif
 
+constexpr std::string_view kStopPrefix = "stop:";
+
 struct Armed {
     std::string_view name;
     int hit = 1;
+    int signal = SIGKILL;
 };
 
 Armed armed_by_environment() noexcept {
@@ -34,13 +37,19 @@ Armed armed_by_environment() noexcept {
     if (value == nullptr) {
         return {};
     }
-    const std::string_view text{value};
+    std::string_view text{value};
+    Armed armed;
+    if (text.starts_with(kStopPrefix)) {
+        armed.signal = SIGSTOP;
+        text.remove_prefix(kStopPrefix.size());
+    }
     const auto at = text.find('@');
-    Armed armed{.name = text.substr(0, at)};
+    armed.name = text.substr(0, at);
     if (at != std::string_view::npos) {
         const auto count = text.substr(at + 1);
         const auto parsed = std::from_chars(count.data(), count.data() + count.size(), armed.hit);
-        XA_TM_CHECK(parsed.ec == std::errc{} && armed.hit > 0, "XA_TM_CRASH_POINT is NAME or NAME@K");
+        XA_TM_CHECK(parsed.ec == std::errc{} && armed.hit > 0,
+                    "XA_TM_CRASH_POINT is [stop:]NAME[@K]");
     }
     XA_TM_CHECK(std::ranges::find(kNames, armed.name) != kNames.end(),
                 "XA_TM_CRASH_POINT names a point of crash_points.def");
@@ -62,7 +71,7 @@ void reach_crash_point(std::string_view name) noexcept {
     XA_TM_CHECK(std::ranges::find(kNames, name) != kNames.end(),
                 "every crash point of the code stands in crash_points.def");
     if (name == armed.name && ++hits == armed.hit) {
-        ::kill(::getpid(), SIGKILL);
+        ::kill(::getpid(), armed.signal);
     }
 }
 

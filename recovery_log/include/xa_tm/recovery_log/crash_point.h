@@ -9,8 +9,9 @@ namespace xa_tm {
 /// compiled in.
 [[nodiscard]] std::span<const std::string_view> crash_point_names() noexcept;
 
-/// Kills this process with SIGKILL when the environment variable XA_TM_CRASH_POINT names this
-/// point: `NAME` at the first time it is reached, `NAME@K` at the K-th. Aborts on a name not in
+/// Ends this process with SIGKILL when the environment variable XA_TM_CRASH_POINT names this point:
+/// `NAME` at the first time it is reached, `NAME@K` at the K-th. `stop:NAME` stops it with SIGSTOP
+/// instead, so that somebody outside can act before it goes on. Aborts on a name that is not in
 /// crash_points.def.
 void reach_crash_point(std::string_view name) noexcept;
 

@@ -58,6 +58,9 @@ struct Options {
 
 using EntryId = std::uint64_t;
 
+/// The longest entry that a log takes.
+inline constexpr std::size_t kEntryBytesMax = std::size_t{64} * 1024;
+
 struct Entry {
     EntryId id;
     std::vector<std::byte> body;
@@ -119,6 +122,7 @@ public:
 
     /// Promises space for one entry of up to `bytes`; nothing when the log is full or poisoned
     /// (status() says why). While the reservation lives, its force() never meets a full disk.
+    /// Throws std::length_error above kEntryBytesMax.
     [[nodiscard]] virtual std::optional<Reservation> reserve(std::size_t bytes) = 0;
 
     /// Makes one entry durable before it returns. Not repeatable on `unknown`: the next open

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <filesystem>
+
+#include "file_system.h"
+
+namespace xa_tm::recovery_log {
+
+/// The type of the directory's file system, as statfs(2) names it. Throws LogError: not_found when
+/// there is no such directory, io when it can't be examined.
+[[nodiscard]] std::uint32_t require_directory(FileSystem& file_system,
+                                              const std::filesystem::path& directory);
+
+/// Throws LogError (unsupported) when a file system of this type does not keep what was synced.
+void check_file_system(const std::filesystem::path& directory, std::uint32_t type,
+                       bool allow_volatile_file_system);
+
+}  // namespace xa_tm::recovery_log

@@ -1,0 +1,76 @@
+#include "flush_encoder.h"
+
+#include <algorithm>
+
+#include "xa_tm/recovery_log/check.h"
+
+// Invariants:
+// - bytes_ is a whole number of pages; each has its header in headers_, and its records start at
+//   kPageHeaderBytes without gaps other than alignment.
+// - What is not a record is zero, so a sector without records is the same whether it was written or
+// not.
+namespace xa_tm::recovery_log {
+
+FlushEncoder::FlushEncoder(const FlushPosition& position) : position_{position} {
+    start_page();
+}
+
+void FlushEncoder::start_page() {
+    PageHeader header;
+    header.log_id = position_.log_id;
+    header.epoch = position_.segment.epoch;
+    header.segment_no = position_.segment.segment_no;
+    header.page_no = position_.first_page_no + headers_.size();
+    header.flush_first = position_.first_page_no;
+    headers_.push_back(header);
+    bytes_.resize(bytes_.size() + kPageBytes);
+    end_ = kPageHeaderBytes;
+}
+
+PageBytes FlushEncoder::page(std::size_t index) {
+    return std::span{bytes_}.subspan(index * kPageBytes).first<kPageBytes>();
+}
+
+void FlushEncoder::add_fragment(const Record& record) {
+    PageHeader& header = headers_.back();
+    encode_record(page(headers_.size() - 1).subspan(end_), record, header.page_no);
+    end_ += record_bytes(record.body.size());
+    header.used_bytes = static_cast<std::uint32_t>(end_ - kPageHeaderBytes);
+    ++header.record_count;
+}
+
+void FlushEncoder::add(RecordType type, std::uint64_t seq, std::span<const std::byte> body) {
+    const auto type_number = static_cast<std::uint8_t>(type);
+    const std::size_t needed = record_bytes(body.size());
+    if (needed > room_bytes() && (needed <= kPageRoomBytes || room_bytes() <= kRecordHeaderBytes)) {
+        start_page();
+    }
+    if (needed <= room_bytes()) {
+        add_fragment({type_number, Fragment::full, seq, body});
+        return;
+    }
+    for (auto fragment = Fragment::first; !body.empty(); fragment = Fragment::middle) {
+        if (room_bytes() <= kRecordHeaderBytes) {
+            start_page();
+        }
+        const auto part = body.first(std::min(body.size(), room_bytes() - kRecordHeaderBytes));
+        body = body.subspan(part.size());
+        add_fragment({type_number, body.empty() ? Fragment::last : fragment, seq, part});
+    }
+}
+
+std::span<const std::byte> FlushEncoder::finish(std::uint16_t flags) {
+    XA_TM_CHECK(pages() <= UINT16_MAX,
+                "flush_pages has 16 bits; reserve() keeps the live set below");
+    last_crc_ = position_.prev_crc;
+    for (std::size_t i = 0; i < headers_.size(); ++i) {
+        headers_[i].flags = flags;
+        headers_[i].flush_pages = static_cast<std::uint16_t>(headers_.size());
+        headers_[i].prev_crc = last_crc_;
+        seal_page(page(i), headers_[i]);
+        last_crc_ = page_crc(page(i));
+    }
+    return bytes_;
+}
+
+}  // namespace xa_tm::recovery_log

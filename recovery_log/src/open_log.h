@@ -1,0 +1,15 @@
+#pragma once
+
+#include <memory>
+
+#include "file_system.h"
+#include "xa_tm/recovery_log/recovery_log.h"
+
+namespace xa_tm::recovery_log {
+
+/// RecoveryLog::open() and read_log() on a file system of the caller's choice. Throw LogError.
+[[nodiscard]] std::unique_ptr<RecoveryLog> open_log(FileSystem& file_system,
+                                                    const Options& options);
+[[nodiscard]] LogImage read_log(FileSystem& file_system, const std::filesystem::path& directory);
+
+}  // namespace xa_tm::recovery_log

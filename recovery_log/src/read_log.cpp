@@ -1,0 +1,85 @@
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "directory_lock.h"
+#include "file_system_type.h"
+#include "ident_file.h"
+#include "io.h"
+#include "log_content.h"
+#include "open_log.h"
+#include "segment_file.h"
+
+// Beside a live owner a reader sees pages while they are written, and segments vanish between being
+// listed and being read. All of that passes: what looks like damage is believed only when nobody
+// owns the log, or when it stays.
+namespace xa_tm::recovery_log {
+namespace {
+
+constexpr int kAttempts = 50;
+constexpr std::chrono::milliseconds kPause{2};
+
+LogImage read_once(FileSystem& file_system, const std::filesystem::path& directory) {
+    const auto ident = read_ident(file_system, directory);
+    const auto segments = list_segments(file_system, directory);
+    if (!ident) {
+        check_unborn(file_system, directory, segments);
+        throw LogError{
+            LogErrorCode::not_found,
+            fmt::format("{} holds no log (there is no file ident in it): correct the path",
+                        directory.native())};
+    }
+    auto log = load_content(file_system, directory, ident->id, segments);
+    LogImage image{.id = ident->id,
+                   .node = ident->node,
+                   .incarnation = log.base.epoch,
+                   .entries = {},
+                   .owner = find_owner(file_system, directory)};
+    for (auto& [id, body] : log.content.live) {
+        image.entries.push_back({id, std::move(body)});
+    }
+    return image;
+}
+
+bool may_pass(FileSystem& file_system, const std::filesystem::path& directory,
+              const LogError& error) {
+    return error.code() == LogErrorCode::damaged && find_owner(file_system, directory).has_value();
+}
+
+LogImage read_patiently(FileSystem& file_system, const std::filesystem::path& directory) {
+    for (int attempt = 1;; ++attempt) {
+        try {
+            return read_once(file_system, directory);
+        } catch (const IoError& error) {
+            // A segment was replaced after it was listed.
+            if (error.error_number() != ENOENT || attempt == kAttempts) {
+                throw;
+            }
+        } catch (const LogError& error) {
+            if (attempt == kAttempts || !may_pass(file_system, directory, error)) {
+                throw;
+            }
+            std::this_thread::sleep_for(kPause);
+        }
+    }
+}
+
+}  // namespace
+
+LogImage read_log(FileSystem& file_system, const std::filesystem::path& directory) {
+    try {
+        static_cast<void>(
+            require_directory(file_system, directory));  // of any type: reading promises nothing
+        return read_patiently(file_system, directory);
+    } catch (const IoError& error) {
+        throw to_log_error(error);
+    }
+}
+
+LogImage read_log(const std::filesystem::path& directory) {
+    return read_log(posix_file_system(), directory);
+}
+
+}  // namespace xa_tm::recovery_log

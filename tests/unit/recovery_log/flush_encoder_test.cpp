@@ -1,0 +1,73 @@
+#include "flush_encoder.h"
+
+#include <gtest/gtest.h>
+
+#include "test_bytes.h"
+
+namespace xa_tm::recovery_log {
+namespace {
+
+constexpr std::size_t kLongestOnOnePage = kPageRoomBytes - kRecordHeaderBytes;
+
+FlushPosition some_position() {
+    return {.log_id = LogId{1},
+            .segment = {.epoch = 2, .segment_no = 3},
+            .first_page_no = 40,
+            .prev_crc = 99};
+}
+
+PageVerdict verdict_of(std::span<const std::byte> flush, std::size_t page) {
+    return classify_page(flush.subspan(page * kPageBytes).first<kPageBytes>());
+}
+
+TEST(FlushEncoder, PutsSmallRecordsOnOnePage) {
+    FlushEncoder flush{some_position()};
+    flush.add(RecordType::entry, 7, bytes_of("one"));
+    flush.add(RecordType::forgotten, 8, encode_forgotten(5));
+    const auto bytes = flush.finish(0);
+    ASSERT_EQ(bytes.size(), kPageBytes);
+    const auto header = verdict_of(bytes, 0).header;
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->record_count, 2);
+    EXPECT_EQ(header->used_bytes, record_bytes(3) + record_bytes(8));
+    EXPECT_EQ(header->prev_crc, 99U);
+}
+
+TEST(FlushEncoder, ChainsItsPages) {
+    FlushEncoder flush{some_position()};
+    flush.add(RecordType::entry, 7, bytes_of(text_of_length(2 * kLongestOnOnePage, 1)));
+    const auto bytes = flush.finish(page_flags::kCleanShutdown);
+    ASSERT_EQ(bytes.size(), 2 * kPageBytes);
+    const auto second = verdict_of(bytes, 1).header;
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->page_no, 41U);
+    EXPECT_EQ(second->flush_first, 40U);
+    EXPECT_EQ(second->flush_pages, 2);
+    EXPECT_EQ(second->flags, page_flags::kCleanShutdown);
+    EXPECT_EQ(second->prev_crc, page_crc(bytes.first<kPageBytes>()));
+    EXPECT_EQ(flush.last_crc(), page_crc(bytes.subspan(kPageBytes).first<kPageBytes>()));
+}
+
+TEST(FlushEncoder, KeepsARecordInOnePieceWhenAPageCanHoldIt) {
+    FlushEncoder flush{some_position()};
+    flush.add(RecordType::entry, 7, bytes_of("short"));
+    flush.add(RecordType::entry, 8, bytes_of(text_of_length(kLongestOnOnePage, 1)));
+    const auto bytes = flush.finish(0);
+    ASSERT_EQ(bytes.size(), 2 * kPageBytes);
+    const auto record = decode_record(bytes.subspan(kPageBytes + kPageHeaderBytes), 41);
+    ASSERT_TRUE(record);
+    EXPECT_EQ(record->fragment, Fragment::full);
+}
+
+TEST(FlushEncoder, TakesAsManyPagesAsPromised) {
+    for (const std::size_t length :
+         {std::size_t{0}, std::size_t{1}, kLongestOnOnePage, kLongestOnOnePage + 1,
+          2 * kLongestOnOnePage, 2 * kLongestOnOnePage + 1, kEntryBytesMax}) {
+        FlushEncoder flush{some_position()};
+        flush.add(RecordType::entry, 7, bytes_of(text_of_length(length, 1)));
+        EXPECT_EQ(flush.pages(), pages_for(length)) << length;
+    }
+}
+
+}  // namespace
+}  // namespace xa_tm::recovery_log
