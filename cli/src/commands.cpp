@@ -62,6 +62,7 @@ RecoveryReport look(const Request& request) {
     const auto datasources = make_datasources(configuration.resources, request.timeout);
     check_node(configuration);
     std::vector<Datasource*> pointers;
+    pointers.reserve(datasources.size());
     for (const auto& datasource : datasources) {
         pointers.push_back(datasource.get());
     }

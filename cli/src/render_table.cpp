@@ -84,15 +84,14 @@ std::string age_text(std::optional<std::chrono::seconds> age) {
     if (!age) {
         return "-";
     }
-    const auto seconds = age->count();
-    if (seconds < 120) {
-        return fmt::format("{} s", seconds);
+    using namespace std::chrono_literals;
+    if (*age < 2min) {
+        return fmt::format("{} s", age->count());
     }
-    if (seconds < 120 * 60) {
-        return fmt::format("{} min", seconds / 60);
+    if (*age < 2h) {
+        return fmt::format("{} min", *age / 1min);
     }
-    return seconds < 48 * 3600 ? fmt::format("{} h", seconds / 3600)
-                               : fmt::format("{} d", seconds / 86400);
+    return *age < 48h ? fmt::format("{} h", *age / 1h) : fmt::format("{} d", *age / 24h);
 }
 
 std::string count_of(std::size_t count, std::string_view noun) {

@@ -56,8 +56,6 @@ LogStart start_anew(FileSystem& file_system, const std::filesystem::path& direct
     for (const SegmentName name : leftovers) {
         remove_replaced_segment(file_system, directory, name);
     }
-    // The removal has to be durable before a segment of the same name is made.
-    sync_directory(file_system, directory);
     return {.is_birth = true, .ident = {.id = LogId::generate(), .node = node}, .live = {}};
 }
 

@@ -1,5 +1,5 @@
-// The application that the crash suite kills: opens the manager, does one transaction over the named
-// resources, and says what became of it. Each resource NAME has a table crash_NAME(id).
+// The application that the crash suite kills: opens the manager, does one transaction over the
+// named resources, and says what became of it. Each resource NAME has a table crash_NAME(id).
 
 #include <chrono>
 #include <iostream>
@@ -43,7 +43,8 @@ Arguments parse(int argc, char** argv) {
     return arguments;
 }
 
-/// A row whose deferred constraint fails at the end of the transaction, where the resource has such a thing.
+/// A row whose deferred constraint fails at the end of the transaction, where the resource has such
+/// a thing.
 void write_row(Resource& resource, xa_tm::Transaction& transaction, const Arguments& arguments) {
     auto& sql = resource.enlist(transaction);
     sql << "insert into crash_" << resource.name() << " values (" << arguments.key << ")";
@@ -80,7 +81,8 @@ int main(int argc, char** argv) {
     std::vector<std::unique_ptr<Resource>> resources;
     for (const auto& argument : arguments.resources) {
         const auto equals = argument.find('=');
-        resources.push_back(Resource::add(manager, argument.substr(0, equals), argument.substr(equals + 1)));
+        resources.push_back(
+            Resource::add(manager, argument.substr(0, equals), argument.substr(equals + 1)));
     }
     if (arguments.scenario == "recover") {
         std::ignore = manager.recover(std::chrono::seconds{30});

@@ -18,10 +18,10 @@ namespace {
 constexpr std::string_view kNode = "crash";
 constexpr std::chrono::seconds kPatience{30};
 
-RecoveryReport recover_over(const std::filesystem::path& log, const std::vector<std::string>& servers) {
-    TransactionManager manager{{.node = std::string{kNode},
-                                .log_directory = log,
-                                .log_segment_size_bytes = 1 << 16}};
+RecoveryReport recover_over(const std::filesystem::path& log,
+                            const std::vector<std::string>& servers) {
+    TransactionManager manager{
+        {.node = std::string{kNode}, .log_directory = log, .log_segment_size_bytes = 1 << 16}};
     for (const auto& server : servers) {
         std::ignore = Resource::add(manager, server, sandbox::uri(server));
     }
@@ -45,10 +45,9 @@ CrashRig::CrashRig(std::vector<std::string> servers) : servers_{std::move(server
         const auto uri = sandbox::uri(server);
         Database database{uri};
         database.execute(fmt::format("drop table if exists crash_{}", server));
-        database.execute(fmt::format("create table crash_{} (id int {})", server,
-                                     uri.starts_with("postgres")
-                                         ? "unique deferrable initially deferred"
-                                         : "primary key"));
+        database.execute(fmt::format(
+            "create table crash_{} (id int {})", server,
+            uri.starts_with("postgres") ? "unique deferrable initially deferred" : "primary key"));
     }
 }
 
@@ -56,10 +55,9 @@ ChildProcess CrashRig::start(Scenario scenario, const std::string& point) {
     if (scenario != Scenario::recover) {
         ++key_;
     }
-    std::vector<std::string> arguments{CRASH_CHILD,  "--log",
-                                       log_.path(),  "--scenario",
-                                       to_string(scenario), "--key",
-                                       std::to_string(key_)};
+    std::vector<std::string> arguments{
+        CRASH_CHILD,         "--log", log_.path(),         "--scenario",
+        to_string(scenario), "--key", std::to_string(key_)};
     for (const auto& server : servers_) {
         arguments.push_back(fmt::format("{}={}", server, sandbox::uri(server)));
     }
@@ -111,7 +109,8 @@ bool CrashRig::expect_settled() {
     EXPECT_EQ(count_prepared(), 0U);
     EXPECT_TRUE(recovery_log::read_log(log_.path()).entries.empty());
     const auto rows = count_rows();
-    EXPECT_TRUE(rows == 0 || rows == servers_.size()) << "torn: " << rows << " of " << servers_.size();
+    EXPECT_TRUE(rows == 0 || rows == servers_.size())
+        << "torn: " << rows << " of " << servers_.size();
     return rows > 0;
 }
 
@@ -119,8 +118,8 @@ std::size_t CrashRig::count_rows() {
     std::size_t rows = 0;
     for (const auto& server : servers_) {
         Database database{sandbox::uri(server)};
-        rows += static_cast<std::size_t>(
-            database.number(fmt::format("select count(*) from crash_{} where id = {}", server, key_)));
+        rows += static_cast<std::size_t>(database.number(
+            fmt::format("select count(*) from crash_{} where id = {}", server, key_)));
     }
     return rows;
 }

@@ -26,8 +26,8 @@ enum class Scenario {
 
 [[nodiscard]] std::string to_string(Scenario scenario);
 
-/// A log, some databases with a table each, and children that are killed at work: what they leave is
-/// recovered and judged by plain reads of every database.
+/// A log, some databases with a table each, and children that are killed at work: what they leave
+/// is recovered and judged by plain reads of every database.
 ///
 /// Ownership: owns the log's folder; the databases are the sandbox's.
 /// Thread safety: one thread at a time.
@@ -49,8 +49,8 @@ public:
     /// Recovers with another log of the same node, which must not touch anything of this one.
     [[nodiscard]] RecoveryReport recover_with_another_log();
 
-    /// Recovers, then expects: nothing in doubt, nothing prepared, nothing left in the log, and the row of
-    /// the last child everywhere or nowhere. Gives which of them.
+    /// Recovers, then expects: nothing in doubt, nothing prepared, nothing left in the log, and the
+    /// row of the last child everywhere or nowhere. Gives which of them.
     [[nodiscard]] bool expect_settled();
     /// How many databases have the row of the last child.
     [[nodiscard]] std::size_t count_rows();

@@ -1,5 +1,5 @@
-// The application is killed with SIGKILL at every crash point, in every scenario, over two and three servers in
-// both orders. Afterwards recovery runs, and every database is read.
+// The application is killed with SIGKILL at every crash point, in every scenario, over two and
+// three servers in both orders. Afterwards recovery runs, and every database is read.
 
 #include <algorithm>
 #include <array>
@@ -160,7 +160,8 @@ std::string name_of(const testing::TestParamInfo<Servers>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, ProcessDeath,
-                         testing::Values(Servers{"postgres", "mariadb"}, Servers{"mariadb", "postgres"},
+                         testing::Values(Servers{"postgres", "mariadb"},
+                                         Servers{"mariadb", "postgres"},
                                          Servers{"postgres", "mariadb", "postgres2"},
                                          Servers{"mariadb", "postgres", "mariadb2"}),
                          name_of);
@@ -180,11 +181,12 @@ TEST_P(OneProcessDeath, LeavesAOnePhaseCommitWholeAtEveryPoint) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, OneProcessDeath, testing::Values(Servers{"postgres"}, Servers{"mariadb"}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Over, OneProcessDeath,
+                         testing::Values(Servers{"postgres"}, Servers{"mariadb"}), name_of);
 
 TEST(ProcessDeathAndTheLog, LeavesTheBranchesOfAnotherLogOfTheSameNodeAlone) {
-    for (const auto* point : {"coordinator.decision_forced", "coordinator.before_decision_forced"}) {
+    for (const auto* point :
+         {"coordinator.decision_forced", "coordinator.before_decision_forced"}) {
         SCOPED_TRACE(point);
         CrashRig rig{{"postgres", "mariadb"}};
         EXPECT_EQ(rig.run(Scenario::commit, point).signal, SIGKILL);
@@ -215,7 +217,8 @@ TEST(ProcessDeathAndTheLog, Trap01RecoveryBesideALiveTransactionTouchesNothing) 
             FAIL() << "a log has one owner";
         } catch (const Error& error) {
             EXPECT_EQ(error.code(), ErrorCode::log_in_use);
-            EXPECT_NE(std::string{error.what()}.find(std::to_string(child.pid())), std::string::npos);
+            EXPECT_NE(std::string{error.what()}.find(std::to_string(child.pid())),
+                      std::string::npos);
         }
     }
     EXPECT_EQ(rig.count_prepared(), 2U);

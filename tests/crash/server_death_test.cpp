@@ -1,5 +1,5 @@
-// A server is killed with SIGKILL while the application is stopped at a chosen point; then the application goes
-// on, and the server comes back.
+// A server is killed with SIGKILL while the application is stopped at a chosen point; then the
+// application goes on, and the server comes back.
 
 #include <optional>
 #include <string>

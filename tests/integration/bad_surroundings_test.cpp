@@ -1,4 +1,5 @@
-// Wrong settings and broken surroundings: each a clear error that says what to change, and nothing is lost.
+// Wrong settings and broken surroundings: each a clear error that says what to change, and nothing
+// is lost.
 
 #include <functional>
 #include <string>
@@ -42,7 +43,8 @@ protected:
         TransactionManager manager{{.node = "shop",
                                     .log_directory = log_directory_.path(),
                                     .log_segment_size_bytes = 1 << 16}};
-        auto& datasource = manager.add<D>("bank", uri, DatasourceOptions{.connect_timeout = std::chrono::seconds{2}});
+        auto& datasource = manager.add<D>(
+            "bank", uri, DatasourceOptions{.connect_timeout = std::chrono::seconds{2}});
         manager.start();
         auto transaction = manager.begin();
         std::ignore = transaction.enlist(datasource);
@@ -76,7 +78,9 @@ TEST_F(BadSurroundings, AreToldForAMalformedUri) {
 
 TEST_F(BadSurroundings, AreToldForUnfitNames) {
     const auto open_as = [&](const std::string& node) {
-        return [&, node] { TransactionManager{{.node = node, .log_directory = log_directory_.path()}}; };
+        return [&, node] {
+            TransactionManager{{.node = node, .log_directory = log_directory_.path()}};
+        };
     };
     expect_error(open_as(""), ErrorCode::invalid_configuration, HasSubstr("node name"));
     expect_error(open_as(std::string(21, 'n')), ErrorCode::invalid_configuration, HasSubstr("20"));
@@ -106,15 +110,17 @@ TEST_F(BadSurroundings, AreToldForALogDirectoryThatIsMissing) {
 
 TEST_F(BadSurroundings, AreToldForALogInUse) {
     open();
-    expect_error([&] { TransactionManager{{.node = "shop", .log_directory = log_directory_.path()}}; },
-                 ErrorCode::log_in_use, HasSubstr(std::to_string(::getpid())));
+    expect_error(
+        [&] { TransactionManager{{.node = "shop", .log_directory = log_directory_.path()}}; },
+        ErrorCode::log_in_use, HasSubstr(std::to_string(::getpid())));
 }
 
 TEST_F(BadSurroundings, AreToldForTheLogOfAnotherNode) {
     open();
     close();
-    expect_error([&] { TransactionManager{{.node = "other", .log_directory = log_directory_.path()}}; },
-                 ErrorCode::log_foreign_node, AllOf(HasSubstr("shop"), HasSubstr("other")));
+    expect_error(
+        [&] { TransactionManager{{.node = "other", .log_directory = log_directory_.path()}}; },
+        ErrorCode::log_foreign_node, AllOf(HasSubstr("shop"), HasSubstr("other")));
     open();
     EXPECT_EQ(manager_->log_summary().incarnation, 2U) << "the refused opening has changed nothing";
 }

@@ -72,8 +72,8 @@ private:
 };
 
 TEST_F(Faults, Trap36RollsBackWhenTheReplyToAPrepareIsLost) {
-    for (const auto& [upstream, text] :
-         {std::pair{std::size_t{0}, "prepare transaction"}, std::pair{std::size_t{1}, "xa prepare"}}) {
+    for (const auto& [upstream, text] : {std::pair{std::size_t{0}, "prepare transaction"},
+                                         std::pair{std::size_t{1}, "xa prepare"}}) {
         const auto report = commit_and_lose_reply(1, upstream, text);
         EXPECT_EQ(report.outcome(), Outcome::rolled_back) << to_string(report);
         EXPECT_EQ(report.branches()[upstream].state, BranchState::unknown);
@@ -93,7 +93,8 @@ TEST_F(Faults, Trap28FinishesTheCommitWhoseReplyIsLost) {
         const auto report = commit_and_lose_reply(++id, upstream, text);
         EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report);
         EXPECT_EQ(report.branches()[upstream].state, BranchState::unknown);
-        EXPECT_THAT(report.branches()[upstream].next, testing::HasSubstr("recovery will commit it"));
+        EXPECT_THAT(report.branches()[upstream].next,
+                    testing::HasSubstr("recovery will commit it"));
         EXPECT_TRUE(eventually([&] { return manager_->log_status().live_entries == 0; }))
             << "known to be committed, so forgotten";
         EXPECT_EQ(count_rows(id), 2);
@@ -149,7 +150,8 @@ TEST_F(Faults, RollsBackWhenAServerDiesBeforePrepare) {
 TEST_F(Faults, SaysThatAServerIsDownAndWorksAgainWhenItIsBack) {
     for (const auto* server : {"postgres", "mariadb"}) {
         open(impatient());
-        std::ignore = manager_->begin().enlist(*users_, *points_);  // both pools have a connection now
+        std::ignore =
+            manager_->begin().enlist(*users_, *points_);  // both pools have a connection now
         kill(server);
         try {
             auto transaction = manager_->begin();

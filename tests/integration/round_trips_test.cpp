@@ -1,5 +1,5 @@
-// How often a global transaction waits for the network, counted by a proxy that lets no answer through before
-// every branch waits for one.
+// How often a global transaction waits for the network, counted by a proxy that lets no answer
+// through before every branch waits for one.
 
 #include <tuple>
 
@@ -23,10 +23,15 @@ TEST(WireProxy, KnowsWhenABatchOfRequestsIsWhole) {
     EXPECT_FALSE(is_whole_request(Wire::mysql, ""));
     EXPECT_TRUE(is_whole_request(Wire::mysql, mysql_packet("xa commit x''")));
     EXPECT_FALSE(is_whole_request(Wire::mysql, mysql_packet("xa end x''")));
-    EXPECT_TRUE(is_whole_request(Wire::mysql, mysql_packet("xa end x''") + mysql_packet("xa prepare x''")));
+    EXPECT_TRUE(
+        is_whole_request(Wire::mysql, mysql_packet("xa end x''") + mysql_packet("xa prepare x''")));
     EXPECT_FALSE(is_whole_request(Wire::mysql, mysql_packet("xa commit x''").substr(0, 9)));
-    EXPECT_TRUE(is_whole_request(Wire::postgresql, std::string("Q\0\0\0\x0a" "BEGIN\0", 11)));
-    EXPECT_FALSE(is_whole_request(Wire::postgresql, std::string("Q\0\0\0\x0a" "BEG", 8)));
+    EXPECT_TRUE(is_whole_request(Wire::postgresql, std::string("Q\0\0\0\x0a"
+                                                               "BEGIN\0",
+                                                               11)));
+    EXPECT_FALSE(is_whole_request(Wire::postgresql, std::string("Q\0\0\0\x0a"
+                                                                "BEG",
+                                                                8)));
 }
 
 class RoundTrips : public testing::TestWithParam<std::size_t> {};
@@ -52,13 +57,14 @@ TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
     std::vector<mysql::Datasource*> points_all;
     for (std::size_t i = 0; i < n; i += 2) {
         Database{sandbox::uri("postgres")}.execute(fmt::format("drop table if exists trips_{}", i));
-        Database{sandbox::uri("postgres")}.execute(fmt::format("create table trips_{} (id int)", i));
+        Database{sandbox::uri("postgres")}.execute(
+            fmt::format("create table trips_{} (id int)", i));
         Database{sandbox::uri("mariadb")}.execute(fmt::format("drop table if exists trips_{}", i));
         Database{sandbox::uri("mariadb")}.execute(fmt::format("create table trips_{} (id int)", i));
         users_all.push_back(&manager.add<postgres::Datasource>(fmt::format("users{}", i),
-                                                              with_port(users, proxy.port(i))));
+                                                               with_port(users, proxy.port(i))));
         points_all.push_back(&manager.add<mysql::Datasource>(fmt::format("points{}", i),
-                                                            with_port(points, proxy.port(i + 1))));
+                                                             with_port(points, proxy.port(i + 1))));
     }
     manager.start();
 
@@ -66,13 +72,16 @@ TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
         if (n == 2) {
             std::ignore = transaction.enlist(*users_all[0], *points_all[0]);
         } else {
-            std::ignore = transaction.enlist(*users_all[0], *points_all[0], *users_all[1], *points_all[1]);
+            std::ignore =
+                transaction.enlist(*users_all[0], *points_all[0], *users_all[1], *points_all[1]);
         }
     };
     const auto write_all = [&](Transaction& transaction) {
         for (std::size_t i = 0; i < n / 2; ++i) {
-            transaction.enlist(*users_all[i]).sql() << fmt::format("insert into trips_{} values (1)", 2 * i);
-            transaction.enlist(*points_all[i]).sql() << fmt::format("insert into trips_{} values (1)", 2 * i);
+            transaction.enlist(*users_all[i]).sql()
+                << fmt::format("insert into trips_{} values (1)", 2 * i);
+            transaction.enlist(*points_all[i]).sql()
+                << fmt::format("insert into trips_{} values (1)", 2 * i);
         }
     };
     {

@@ -51,7 +51,8 @@ void Shop::open_through_proxy(Config config, const std::function<void(WireProxy&
     if (set_up) {
         set_up(*proxy_);
     }
-    open_at(std::move(config), with_port(users, proxy_->port(0)), with_port(points, proxy_->port(1)));
+    open_at(std::move(config), with_port(users, proxy_->port(0)),
+            with_port(points, proxy_->port(1)));
 }
 
 void Shop::open_at(Config config, const std::string& users_uri, const std::string& points_uri) {

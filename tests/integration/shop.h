@@ -27,8 +27,7 @@ protected:
     /// Opens the manager over both databases, directly or through the proxy, and starts it.
     void open(Config config = {});
     /// Through a proxy, set up before the start: upstream 0 is users, upstream 1 is points.
-    void open_through_proxy(Config config = {},
-                            const std::function<void(WireProxy&)>& set_up = {});
+    void open_through_proxy(Config config = {}, const std::function<void(WireProxy&)>& set_up = {});
     /// Closes it, as at the end of an application.
     void close();
 

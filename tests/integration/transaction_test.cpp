@@ -96,7 +96,8 @@ TEST_F(Shop, Trap33RollsBackPlainlyWhenOnePrepareFails) {
     open();
     auto transaction = manager_->begin();
     register_user(transaction, 1);
-    transaction.enlist(*users_).sql() << "insert into users values (1)";  // deferred: fails at prepare
+    transaction.enlist(*users_).sql()
+        << "insert into users values (1)";  // deferred: fails at prepare
     const auto report = transaction.commit();
     EXPECT_EQ(report.outcome(), Outcome::rolled_back) << to_string(report);
     EXPECT_TRUE(report.is_settled());
@@ -128,8 +129,9 @@ TEST_F(Shop, ForcesNothingWhenOnlyOneBranchWrote) {
     points.sql() << "insert into points values (1)";
     const auto report = transaction.commit();
     EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report);
-    EXPECT_THAT(report.branches(), ElementsAre(Field(&BranchReport::state, BranchState::read_only),
-                                               Field(&BranchReport::state, BranchState::committed)));
+    EXPECT_THAT(report.branches(),
+                ElementsAre(Field(&BranchReport::state, BranchState::read_only),
+                            Field(&BranchReport::state, BranchState::committed)));
     EXPECT_EQ(manager_->log_status().forces, forces);
     EXPECT_EQ(count_rows(1), 1);
     EXPECT_EQ(count_prepared(), 0U);
@@ -138,7 +140,8 @@ TEST_F(Shop, ForcesNothingWhenOnlyOneBranchWrote) {
 TEST_F(Shop, GivesTheSameBranchToAnEnlistedDatasource) {
     open();
     auto transaction = manager_->begin();
-    EXPECT_EQ(transaction.enlist(*users_).native_handle(), transaction.enlist(*users_).native_handle());
+    EXPECT_EQ(transaction.enlist(*users_).native_handle(),
+              transaction.enlist(*users_).native_handle());
 }
 
 TEST_F(Shop, NeverRunsAStatementBehindTheEndOfItsTransaction) {
@@ -162,9 +165,7 @@ TEST_F(Shop, Trap53GivesNoLeftoverOfOneTransactionToTheNext) {
         auto transaction = manager_->begin();
         register_user(transaction, id);
         switch (id % 3) {
-            case 0:
-                EXPECT_EQ(transaction.commit().outcome(), Outcome::committed);
-                break;
+            case 0: EXPECT_EQ(transaction.commit().outcome(), Outcome::committed); break;
             case 1: transaction.rollback(); break;
             default:
                 EXPECT_THROW(transaction.enlist(*users_).sql() << "select 1 / 0", soci::soci_error);

@@ -20,8 +20,8 @@ int checked(int result, const char* what) {
     return result;
 }
 
-[[noreturn]] void become(const std::vector<char*>& argv, const ChildProcess::Environment& environment,
-                         int output) {
+[[noreturn]] void become(const std::vector<char*>& argv,
+                         const ChildProcess::Environment& environment, int output) {
     for (const auto& [name, value] : environment) {
         ::setenv(name.c_str(), value.c_str(), 1);
     }

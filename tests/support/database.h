@@ -29,7 +29,8 @@ public:
     /// The first column of every row.
     [[nodiscard]] std::vector<std::string> column(const std::string& query);
 
-    /// What is prepared at the server, as its own list shows it: gid, or gtrid and bqual run together.
+    /// What is prepared at the server, as its own list shows it: gid, or gtrid and bqual run
+    /// together.
     [[nodiscard]] std::vector<std::string> prepared();
     /// Sessions of user app at the server, this one included if it is one.
     [[nodiscard]] std::int64_t app_sessions();

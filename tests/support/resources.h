@@ -14,7 +14,8 @@ namespace xa_tm::test {
 /// A datasource of either kind, chosen by the scheme of its URI.
 ///
 /// Ownership: borrows the datasource from its manager, which outlives it.
-/// Thread safety: enlist() may be called from several threads at once, each with its own transaction.
+/// Thread safety: enlist() may be called from several threads at once, each with its own
+/// transaction.
 class Resource {
 public:
     [[nodiscard]] static std::unique_ptr<Resource> add(TransactionManager& manager,

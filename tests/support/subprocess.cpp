@@ -85,6 +85,7 @@ bool take_all(const Pipe& out, const Pipe& err, Completed& completed) {
 Completed run_program(std::vector<std::string> arguments,
                       const std::vector<std::pair<std::string, std::string>>& environment) {
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (auto& argument : arguments) {
         argv.push_back(argument.data());
     }

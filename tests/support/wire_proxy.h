@@ -15,9 +15,11 @@ namespace xa_tm::test {
 /// Whose protocol a link speaks: only as far as to know when a request is whole.
 enum class Wire { postgresql, mysql };
 
-/// True when these bytes from a client are whole messages and the last one ends a batch that is sent in one go.
+/// True when these bytes from a client are whole messages and the last one ends a batch that is
+/// sent in one go.
 [[nodiscard]] bool is_whole_request(Wire wire, std::string_view bytes);
-/// True when they begin a batch whose end is still to come: xa end or the read-only probe without the prepare.
+/// True when they begin a batch whose end is still to come: xa end or the read-only probe without
+/// the prepare.
 [[nodiscard]] bool is_begun_batch(Wire wire, std::string_view bytes);
 
 /// Stands between a transaction manager and its servers on loopback TCP, to count what waits for
@@ -52,7 +54,8 @@ public:
     void lose_reply_to(std::size_t upstream, std::string text);
     /// True once that reply has been lost and the server has answered.
     [[nodiscard]] bool is_reply_lost() const;
-    /// Nothing reaches this upstream any more: existing connections are cut, new ones closed at once.
+    /// Nothing reaches this upstream any more: existing connections are cut, new ones closed at
+    /// once.
     void cut_off(std::size_t upstream);
     /// The same from the next request on that contains `text`, which does not reach it.
     void cut_off_at_request(std::size_t upstream, std::string text);

@@ -56,16 +56,12 @@ CommitProtocol::Step CommitProtocol::rollback() {
 CommitProtocol::Step CommitProtocol::answer(std::size_t branch, XaCode code) {
     Step step;
     switch (branches_.at(branch).state) {
-        case BranchState::preparing:
-            take_vote(step, branch, code);
-            break;
+        case BranchState::preparing: take_vote(step, branch, code); break;
         case BranchState::committing:
             phase_ == Phase::one_phase ? take_one_phase(step, branch, code)
                                        : take_commit(branch, code);
             break;
-        case BranchState::rolling_back:
-            take_rollback(branch, code);
-            break;
+        case BranchState::rolling_back: take_rollback(branch, code); break;
         case BranchState::active:
         case BranchState::prepared:
         case BranchState::read_only:
@@ -92,9 +88,7 @@ CommitProtocol::Step CommitProtocol::decision(recovery_log::ForceResult result) 
             is_decision_logged_ = true;
             commit_prepared(step);
             break;
-        case recovery_log::ForceResult::refused:
-            abort(step);
-            break;
+        case recovery_log::ForceResult::refused: abort(step); break;
         case recovery_log::ForceResult::unknown:
             // Neither commit nor rollback is safe: the next incarnation reads what the log really
             // holds.
@@ -149,9 +143,10 @@ void CommitProtocol::take_vote(Step& step, std::size_t branch, XaCode code) {
         state = BranchState::rolled_back;
     } else if (code == XaCode::rmfail) {
         state = BranchState::unknown;
+    } else if (is_heuristic(code)) {
+        state = heuristic_state(code);  // finished before anybody asked it to
     } else {
-        state =
-            BranchState::active;  // prepare was refused: the branch is still open, abort() ends it
+        state = BranchState::active;  // refused: the branch is still open, and abort() ends it
     }
     abort(step);
 }
@@ -200,8 +195,8 @@ void CommitProtocol::take_one_phase(Step& step, std::size_t branch, XaCode code)
 
 void CommitProtocol::take_commit(std::size_t branch, XaCode code) {
     auto& state = branches_[branch].state;
-    if (code == XaCode::ok) {
-        state = BranchState::committed;
+    if (code == XaCode::ok || code == XaCode::rdonly) {
+        state = code == XaCode::ok ? BranchState::committed : BranchState::read_only;
     } else if (is_heuristic(code)) {
         state = heuristic_state(code);
     } else if (is_rolled_back(code)) {
@@ -215,8 +210,8 @@ void CommitProtocol::take_commit(std::size_t branch, XaCode code) {
 
 void CommitProtocol::take_rollback(std::size_t branch, XaCode code) {
     auto& state = branches_[branch].state;
-    if (code == XaCode::ok || code == XaCode::nota || code == XaCode::heurrb ||
-        is_rolled_back(code)) {
+    if (code == XaCode::ok || code == XaCode::rdonly || code == XaCode::nota ||
+        code == XaCode::heurrb || is_rolled_back(code)) {
         state = BranchState::rolled_back;
     } else if (is_heuristic(code)) {
         state = heuristic_state(code);
@@ -253,12 +248,9 @@ Outcome CommitProtocol::outcome() const {
     XA_TM_CHECK(is_finished(), "the outcome is read when it is final");
     switch (goal_) {
         case Goal::undecided:
-        case Goal::left_to_next_incarnation:
-            return Outcome::unknown;
-        case Goal::committed:
-            return outcome_of_commit();
-        case Goal::rolled_back:
-            break;
+        case Goal::left_to_next_incarnation: return Outcome::unknown;
+        case Goal::committed: return outcome_of_commit();
+        case Goal::rolled_back: break;
     }
     if (count(BranchState::heuristic_hazard) > 0) {
         return Outcome::heuristic_hazard;

@@ -278,7 +278,7 @@ void Coordinator::Run::leave_to_recovery() {
         }
         const auto state = protocol_.state(i);
         auto& progress = pending.progress[static_cast<std::size_t>(named - branches.begin())];
-        if (state == BranchState::committed) {
+        if (state == BranchState::committed || state == BranchState::read_only) {
             progress = Progress::finished;
         } else if (state != BranchState::unknown) {
             progress = Progress::heuristic;
@@ -302,7 +302,9 @@ void Coordinator::Run::record_heuristics() {
         if (!is_heuristic(state)) {
             continue;
         }
+        // Without a decision in the log the report and this message are all there is to tell.
         const bool is_durable =
+            protocol_.is_decision_logged() &&
             coordinator_.log_.record({gtrid_, branches_[i].xid.bqual, answer.code});
         log_message(LogChannel::coordinator, LogLevel::error,
                     is_durable ? "Resource manager finished a branch by itself; a person has to "

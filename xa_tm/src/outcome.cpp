@@ -8,50 +8,31 @@ namespace xa_tm {
 
 std::string_view to_string(Outcome outcome) noexcept {
     switch (outcome) {
-        case Outcome::committed:
-            return "committed";
-        case Outcome::rolled_back:
-            return "rolled back";
-        case Outcome::unknown:
-            return "unknown";
-        case Outcome::heuristic_rollback:
-            return "heuristic rollback";
-        case Outcome::heuristic_mixed:
-            return "heuristic mixed";
-        case Outcome::heuristic_hazard:
-            return "heuristic hazard";
+        case Outcome::committed: return "committed";
+        case Outcome::rolled_back: return "rolled back";
+        case Outcome::unknown: return "unknown";
+        case Outcome::heuristic_rollback: return "heuristic rollback";
+        case Outcome::heuristic_mixed: return "heuristic mixed";
+        case Outcome::heuristic_hazard: return "heuristic hazard";
     }
     return "not an outcome";
 }
 
 std::string_view to_string(BranchState state) noexcept {
     switch (state) {
-        case BranchState::active:
-            return "active";
-        case BranchState::preparing:
-            return "preparing";
-        case BranchState::prepared:
-            return "prepared";
-        case BranchState::read_only:
-            return "read-only";
-        case BranchState::committing:
-            return "committing";
-        case BranchState::committed:
-            return "committed";
-        case BranchState::rolling_back:
-            return "rolling back";
-        case BranchState::rolled_back:
-            return "rolled back";
-        case BranchState::unknown:
-            return "unknown";
-        case BranchState::heuristic_commit:
-            return "heuristic commit";
-        case BranchState::heuristic_rollback:
-            return "heuristic rollback";
-        case BranchState::heuristic_mixed:
-            return "heuristic mixed";
-        case BranchState::heuristic_hazard:
-            return "heuristic hazard";
+        case BranchState::active: return "active";
+        case BranchState::preparing: return "preparing";
+        case BranchState::prepared: return "prepared";
+        case BranchState::read_only: return "read-only";
+        case BranchState::committing: return "committing";
+        case BranchState::committed: return "committed";
+        case BranchState::rolling_back: return "rolling back";
+        case BranchState::rolled_back: return "rolled back";
+        case BranchState::unknown: return "unknown";
+        case BranchState::heuristic_commit: return "heuristic commit";
+        case BranchState::heuristic_rollback: return "heuristic rollback";
+        case BranchState::heuristic_mixed: return "heuristic mixed";
+        case BranchState::heuristic_hazard: return "heuristic hazard";
     }
     return "not a branch state";
 }

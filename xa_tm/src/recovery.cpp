@@ -151,7 +151,7 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
             break;
         case RecoveryAction::confirm: answer = ask(Verb::locate, xid); break;
     }
-    const bool is_ok = answer.code == XaCode::ok;
+    const bool is_ok = answer.code == XaCode::ok || answer.code == XaCode::rdonly;
     if (planned.action == RecoveryAction::confirm ? answer.code == XaCode::nota : is_ok) {
         state = planned.action == RecoveryAction::commit     ? RecoveredState::committed
                 : planned.action == RecoveryAction::rollback ? RecoveredState::rolled_back

@@ -12,6 +12,7 @@
 
 #include <poll.h>
 #include <soci/mysql/soci-mysql.h>
+#include <sys/socket.h>
 
 #include "xa_tm/recovery_log/check.h"
 
@@ -122,6 +123,13 @@ std::optional<std::vector<Reply>> Session::receive() noexcept {
 xa_tm::Connection::Readiness Session::readiness() const noexcept {
     return {static_cast<int>(::mysql_get_socket(mysql_)), (waiting_for_ & MYSQL_WAIT_READ) != 0,
             (waiting_for_ & MYSQL_WAIT_WRITE) != 0};
+}
+
+void Session::disconnect() noexcept {
+    if (mysql_ != nullptr) {
+        ::shutdown(static_cast<int>(::mysql_get_socket(mysql_)), SHUT_RDWR);
+    }
+    is_broken_ = true;
 }
 
 /// Carries the exchange on until a step has to wait for the network, or all replies are there.

@@ -68,6 +68,8 @@ public:
     [[nodiscard]] std::optional<std::vector<Reply>> receive() noexcept;
     [[nodiscard]] xa_tm::Connection::Readiness readiness() const noexcept;
 
+    /// Ends the session at once; the handle stays valid memory until this is destroyed.
+    void disconnect() noexcept;
     /// True when nothing more can be sent on it.
     [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
 

@@ -266,7 +266,8 @@ Answer Connection::finish_answer_from(const Reply& reply) {
     const bool is_own_branch = !branch_.empty();
     const bool was_prepared_here = prepared_ == xid_;
     auto answer = reply.is_ok ? Answer{} : failure(reply);
-    const bool is_finished = reply.is_ok || is_rolled_back(answer.code);
+    const bool is_finished =
+        reply.is_ok || is_rolled_back(answer.code) || answer.code == XaCode::rdonly;
     if (is_finished || answer.code == XaCode::nota) {
         branch_.clear();
         if (was_prepared_here) {
@@ -310,6 +311,14 @@ Connection::Readiness Connection::readiness() const noexcept {
         return {always_ready_descriptor(), true, false};
     }
     return session_.readiness();
+}
+
+void Connection::close() noexcept {
+    if (std::exchange(is_open_, false)) {
+        static_cast<void>(session_.take_back());
+    }
+    is_certain_ = false;
+    session_.disconnect();
 }
 
 bool Connection::is_reusable() const noexcept {

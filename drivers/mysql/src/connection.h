@@ -29,6 +29,7 @@ public:
     void send(Verb verb, const Xid& xid) noexcept override;
     [[nodiscard]] std::optional<Answer> receive() noexcept override;
     [[nodiscard]] Readiness readiness() const noexcept override;
+    void close() noexcept override;
     [[nodiscard]] bool is_reusable() const noexcept override;
     [[nodiscard]] bool is_open_to_application() const noexcept override { return is_open_; }
 

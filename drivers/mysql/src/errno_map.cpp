@@ -36,6 +36,9 @@ constexpr std::array kRows{
     Row{Situation::any, 3169, 3169, XaCode::rmfail, ""},  // MySQL: ER_SESSION_WAS_KILLED
     Row{Situation::any, 4031, 4031, XaCode::rmfail, ""},  // MySQL: ER_CLIENT_INTERACTION_TIMEOUT
 
+    // A prepared branch that wrote nothing is rolled back by MariaDB when its session ends.
+    Row{Situation::finishing, 1402, 1402, XaCode::rdonly, ""},
+
     // XA_RB...: the branch can only be rolled back, or has been.
     Row{Situation::any, 1402, 1402, XaCode::rbrollback, ""},  // ER_XA_RBROLLBACK
     Row{Situation::any, 1613, 1613, XaCode::rbtimeout, ""},   // ER_XA_RBTIMEOUT

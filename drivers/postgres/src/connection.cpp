@@ -194,7 +194,7 @@ std::optional<Answer> Connection::answer_at_once(const Xid& xid) {
     }
     if (was_open && session_.is_idle()) {
         branch_gid_.clear();
-        return refuse(XaCode::rbproto,
+        return refuse(XaCode::heurhaz,
                       "the application ended the branch's transaction itself, with COMMIT or "
                       "ROLLBACK; work that it committed so is not undone");
     }
@@ -337,6 +337,14 @@ Connection::Readiness Connection::readiness() const noexcept {
         return {always_ready_descriptor(), true, false};
     }
     return session_.readiness();
+}
+
+void Connection::close() noexcept {
+    if (std::exchange(is_open_, false)) {
+        static_cast<void>(session_.take_back());
+    }
+    is_certain_ = false;
+    session_.disconnect();
 }
 
 bool Connection::is_reusable() const noexcept {

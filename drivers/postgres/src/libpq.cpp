@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 #include <soci/postgresql/soci-postgresql.h>
+#include <sys/socket.h>
 
 #include "xa_tm/recovery_log/check.h"
 
@@ -231,6 +232,13 @@ std::optional<std::vector<Reply>> Session::receive() noexcept {
         return std::nullopt;
     }
     return finish();
+}
+
+void Session::disconnect() noexcept {
+    if (conn_ != nullptr && PQsocket(conn_) >= 0) {
+        ::shutdown(PQsocket(conn_), SHUT_RDWR);
+    }
+    give_up("the connection was closed");
 }
 
 bool Session::take_results() {

@@ -79,6 +79,8 @@ public:
 
     /// True between transactions, with the connection sound.
     [[nodiscard]] bool is_idle() const noexcept;
+    /// Ends the session at once; the handle stays valid memory until this is destroyed.
+    void disconnect() noexcept;
     /// True when nothing more can be sent on it.
     [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
     /// Statements that the application prepared through SOCI since the session began. Those it

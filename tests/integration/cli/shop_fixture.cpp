@@ -79,7 +79,7 @@ ShopTest::~ShopTest() {
     static_cast<void>(over_shop({"resolve"}));
 }
 
-Completed ShopTest::xa_recover(std::vector<std::string> arguments) {
+Completed ShopTest::xa_recover(const std::vector<std::string>& arguments) {
     return run_program(std::vector<std::string>{XA_RECOVER} + arguments);
 }
 
@@ -88,13 +88,13 @@ std::vector<std::string> ShopTest::options() const {
             "--resource", "points=" + points_uri_};
 }
 
-Completed ShopTest::over_shop(std::vector<std::string> command) const {
-    return xa_recover(std::move(command) + options());
+Completed ShopTest::over_shop(const std::vector<std::string>& command) const {
+    return xa_recover(command + options());
 }
 
 nlohmann::json ShopTest::json_of(std::vector<std::string> command, int exit_code) const {
     command.emplace_back("--json");
-    const auto completed = over_shop(std::move(command));
+    const auto completed = over_shop(command);
     EXPECT_EQ(completed.exit_code, exit_code) << completed;
     return nlohmann::json::parse(completed.out, nullptr, false);
 }

@@ -23,15 +23,17 @@ namespace xa_tm::test {
 /// A shop whose users are in PostgreSQL and whose points are in MariaDB, with a log of its own and
 /// the program register_user; and xa-recover to look at it.
 class ShopTest : public testing::Test {
-protected:
-    ShopTest();
+public:
     /// Finishes what the test has left prepared.
     ~ShopTest() override;
 
+protected:
+    ShopTest();
+
     /// Runs xa-recover with these arguments and nothing else.
-    [[nodiscard]] static Completed xa_recover(std::vector<std::string> arguments);
+    [[nodiscard]] static Completed xa_recover(const std::vector<std::string>& arguments);
     /// Runs a command of xa-recover over the shop's log and resources.
-    [[nodiscard]] Completed over_shop(std::vector<std::string> command) const;
+    [[nodiscard]] Completed over_shop(const std::vector<std::string>& command) const;
     /// The options that name the shop's log, and one of its resources.
     [[nodiscard]] std::vector<std::string> options() const;
     /// The JSON of a command; fails the test when the exit code is another.

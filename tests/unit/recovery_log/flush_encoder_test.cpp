@@ -1,5 +1,9 @@
 #include "flush_encoder.h"
 
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "test_bytes.h"
@@ -67,6 +71,34 @@ TEST(FlushEncoder, TakesAsManyPagesAsPromised) {
         flush.add(RecordType::entry, 7, bytes_of(text_of_length(length, 1)));
         EXPECT_EQ(flush.pages(), pages_for(length)) << length;
     }
+}
+
+// The worked example of docs/recovery_log_format.md: change neither without a new format number.
+TEST(FlushEncoder, WritesThePageOfTheFormatsDocument) {
+    FlushEncoder flush{{.log_id = LogId{0x0123456789ABCDEFU},
+                        .segment = {.epoch = 2, .segment_no = 1},
+                        .first_page_no = 7,
+                        .prev_crc = 0xCAFE0001U}};
+    flush.add(RecordType::entry, 12, bytes_of("commit order-42"));
+    flush.add(RecordType::forgotten, 13, encode_forgotten(9));
+    std::string hex;
+    const auto page = flush.finish(0);
+    for (const std::byte byte : page.first(160)) {
+        hex += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+    }
+    EXPECT_EQ(hex,
+              "58444c5001000000efcdab8967452301"
+              "00000000000000000200000001000000"
+              "07000000000000000700000000000000"
+              "01000200380000000100feca00000000"
+              "ba73c45e386c938dc198cf4f3919a0f2"
+              "c2079ace3a86f573c372a9b13bf3c60c"
+              "ea1e6d710f0001000c00000000000000"
+              "636f6d6d6974206f726465722d343200"
+              "2e805eb7080002000d00000000000000"
+              "09000000000000000000000000000000");
+    EXPECT_TRUE(
+        std::ranges::all_of(page.subspan(160), [](std::byte b) { return b == std::byte{0}; }));
 }
 
 }  // namespace

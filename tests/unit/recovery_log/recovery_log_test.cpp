@@ -1,6 +1,8 @@
 #include "xa_tm/recovery_log/recovery_log.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <map>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -161,6 +163,19 @@ TEST_F(RecoveryLogTest, NeverGivesAnIdTwice) {
     }
 }
 
+TEST_F(RecoveryLogTest, NumbersItsPagesUpwardsOverAllIncarnations) {
+    std::uint64_t last = 0;
+    for (int incarnation = 0; incarnation < 3; ++incarnation) {
+        force(*open(), "entry");
+        const auto bytes = disk.read(segment());
+        const auto first_page = classify_page(std::span{bytes}.first<kPageBytes>());
+        ASSERT_TRUE(first_page.header);
+        EXPECT_EQ(first_page.header->page_no, last + 1);
+        constexpr std::uint64_t kCheckpointEntryAndClose = 3;
+        last += kCheckpointEntryAndClose;
+    }
+}
+
 TEST_F(RecoveryLogTest, RollsThroughManySegmentsAndKeepsOne) {
     auto log = open();
     const auto kept = force(*log, "kept");
@@ -170,6 +185,46 @@ TEST_F(RecoveryLogTest, RollsThroughManySegmentsAndKeepsOne) {
     EXPECT_THAT(disk.files(), ElementsAre("LOCK", HasSubstr("decision-0000000001-"), "ident"));
     log.reset();
     EXPECT_THAT(open()->entries_at_open(), ElementsAre(IsEntry(kept, "kept")));
+}
+
+TEST_F(RecoveryLogTest, UsesASegmentOnlyWhenItsZerosAndItsNameAreDurable) {
+    std::map<std::string, std::vector<std::string>> steps;
+    std::string making;
+    disk.on_call = [&](const Call& call) -> std::optional<SysResult> {
+        if (call.file.ends_with(".xlog")) {
+            making = call.file;
+            steps[call.file].emplace_back(name_of(call.operation));
+        } else if (call.operation == Operation::sync_directory) {
+            steps[making].emplace_back(name_of(call.operation));
+        }
+        return std::nullopt;
+    };
+    const auto log = open();
+    for (std::size_t i = 0; i < 3 * kSegmentPages; ++i) {
+        log->forget(force(*log, "passing"));
+    }
+    EXPECT_GE(steps.size(), 3U);
+    for (const auto& [file, calls] : steps) {
+        SCOPED_TRACE(file);
+        const std::vector<std::string> expected{"open",           "allocate", "pwrite",  "sync",
+                                                "sync_directory", "pwrite",   "datasync"};
+        ASSERT_GE(calls.size(), expected.size());
+        EXPECT_EQ(std::vector(calls.begin(), calls.begin() + 7), expected);
+    }
+}
+
+TEST_F(RecoveryLogTest, SyncsWhatAKilledOwnerLeftBeforeItReads) {
+    open().reset();
+    std::vector<std::string> steps;
+    disk.on_call = [&](const Call& call) -> std::optional<SysResult> {
+        if (call.file.ends_with(".xlog") || call.operation == Operation::sync_directory) {
+            steps.emplace_back(name_of(call.operation));
+        }
+        return std::nullopt;
+    };
+    open().reset();
+    const std::vector<std::string> expected{"open", "sync", "sync_directory", "open", "pread"};
+    EXPECT_EQ(std::vector(steps.begin(), steps.begin() + 5), expected);
 }
 
 TEST_F(RecoveryLogTest, MakesLargerSegmentsForALiveSetThatNeedsThem) {
@@ -303,6 +358,20 @@ TEST_F(RecoveryLogTest, SaysWhereAWriteFailed) {
     EXPECT_THAT(log->status().reason,
                 AllOf(HasSubstr("at byte 4096: Read-only file system (errno 30)"),
                       HasSubstr("open the log again")));
+}
+
+TEST_F(RecoveryLogTest, RepeatsAWriteThatASignalInterrupted) {
+    const auto log = open();
+    int interruptions = 3;
+    disk.on_call = [&](const Call& call) -> std::optional<SysResult> {
+        if (call.operation == Operation::pwrite && interruptions > 0) {
+            --interruptions;
+            return -EINTR;
+        }
+        return std::nullopt;
+    };
+    force(*log, "entry");
+    EXPECT_EQ(interruptions, 0);
 }
 
 TEST_F(RecoveryLogTest, RefusesASecondOwnerNamingTheFirst) {
