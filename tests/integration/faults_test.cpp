@@ -115,6 +115,18 @@ TEST_F(Faults, Trap35CommitsTheOtherBranchAtOnceAndShutsDownMeanwhile) {
     EXPECT_TRUE(eventually([&] { return count_rows(1) == 2; }));
 }
 
+TEST_F(Faults, KeepsADecisionWhileAnotherServerAnswersUnderTheName) {
+    EXPECT_EQ(commit_and_lose_points().outcome(), Outcome::committed);
+    close();
+    open_at(impatient(), sandbox::uri("postgres"), sandbox::uri("mariadb2"));
+    EXPECT_EQ(manager_->log_status().live_entries, 1U) << "law 7: mariadb2's silence says nothing";
+    close();
+    EXPECT_EQ(count_log_entries(), 1U);
+    open(impatient());
+    EXPECT_TRUE(eventually([&] { return count_rows(1) == 2; }));
+    EXPECT_TRUE(eventually([&] { return manager_->log_status().live_entries == 0; }));
+}
+
 TEST_F(Faults, Trap04FinishesADanglingDecisionWithoutTrafficOrRestart) {
     EXPECT_EQ(commit_and_lose_points().outcome(), Outcome::committed);
     EXPECT_EQ(count_prepared(), 1U);

@@ -28,6 +28,8 @@ protected:
     void open(Config config = {});
     /// Through a proxy, set up before the start: upstream 0 is users, upstream 1 is points.
     void open_through_proxy(Config config = {}, const std::function<void(WireProxy&)>& set_up = {});
+    /// Over the databases at these URIs.
+    void open_at(Config config, const std::string& users_uri, const std::string& points_uri);
     /// Closes it, as at the end of an application.
     void close();
 
@@ -49,9 +51,6 @@ protected:
     std::optional<TransactionManager> manager_;
     postgres::Datasource* users_ = nullptr;
     mysql::Datasource* points_ = nullptr;
-
-private:
-    void open_at(Config config, const std::string& users_uri, const std::string& points_uri);
 };
 
 /// The port in a URI such as sandbox::tcp_uri() gives.

@@ -215,6 +215,7 @@ Decision Coordinator::Run::decision() const {
         const auto state = protocol_.state(i);
         if (state != BranchState::read_only) {
             decision.branches.push_back({branch.datasource->name(), branch.xid.bqual,
+                                         branch.server.substr(0, kMaxServerBytes),
                                          branch.last_answer.evidence.substr(0, kMaxEvidenceBytes)});
         }
     }
@@ -366,6 +367,7 @@ void Coordinator::start(std::span<EnlistedBranch> branches, const SessionMark& m
         auto& branch = branches[arrival.key];
         branch.last_answer = std::move(arrival.answer);
         if (branch.last_answer.code == XaCode::ok) {
+            branch.server = branch.lease.connection()->server_identity();
             continue;
         }
         if (branch.last_answer.code == XaCode::rmfail && !branch.lease.is_fresh()) {

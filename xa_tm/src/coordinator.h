@@ -22,6 +22,8 @@ struct EnlistedBranch {
     ConnectionPool::Lease lease;
     Xid xid;
     Answer last_answer = {};
+    /// Of the server that opened the branch.
+    std::string server = {};
 };
 
 /// Drives the commit protocol over real connections, on the caller's thread: every verb is written

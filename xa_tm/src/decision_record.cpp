@@ -1,6 +1,6 @@
 // Layout, little-endian: version u8 (1) · kind u8 · body.
 //   kind 1, decision:  gtrid str · decided_at i64 (µs since 1970) · count u16 ·
-//                      count × (resource str · bqual str · evidence str)
+//                      count × (resource str · bqual str · server str · evidence str)
 //   kind 2, heuristic: gtrid str · bqual str · XA code i32
 //   str: length u16 · bytes
 
@@ -92,8 +92,10 @@ Decision read_decision(Reader& reader) {
     for (std::uint16_t i = 0; i < count && reader.is_good(); ++i) {
         auto resource = reader.string();
         auto bqual = reader.string();
+        auto server = reader.string();
         auto evidence = reader.string();
-        decision.branches.push_back({std::move(resource), std::move(bqual), std::move(evidence)});
+        decision.branches.push_back(
+            {std::move(resource), std::move(bqual), std::move(server), std::move(evidence)});
     }
     return decision;
 }
@@ -111,9 +113,12 @@ void write(Writer& writer, const Decision& decision) {
     writer.number(std::int64_t{decision.decided_at.time_since_epoch().count()});
     writer.number(static_cast<std::uint16_t>(decision.branches.size()));
     for (const auto& branch : decision.branches) {
-        XA_TM_CHECK(branch.evidence.size() <= kMaxEvidenceBytes, "space was reserved for no more");
+        XA_TM_CHECK(
+            branch.evidence.size() <= kMaxEvidenceBytes && branch.server.size() <= kMaxServerBytes,
+            "space was reserved for no more");
         writer.string(branch.resource);
         writer.string(branch.bqual);
+        writer.string(branch.server);
         writer.string(branch.evidence);
     }
 }
@@ -152,6 +157,7 @@ std::optional<LogRecord> decode(std::span<const std::byte> bytes) {
 std::size_t encoded_size_max(const Decision& decision) {
     auto widest = decision;
     for (auto& branch : widest.branches) {
+        branch.server.assign(kMaxServerBytes, ' ');
         branch.evidence.assign(kMaxEvidenceBytes, ' ');
     }
     return encode(widest).size();

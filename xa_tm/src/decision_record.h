@@ -17,6 +17,8 @@ namespace xa_tm {
 struct DecidedBranch {
     std::string resource;
     std::string bqual;
+    /// Which server prepared it: Connection::server_identity(); may be empty.
+    std::string server;
     /// What the resource manager gave with its vote to prove the branch's fate later; may be empty.
     std::string evidence;
 
@@ -45,13 +47,15 @@ struct Heuristic {
 
 using LogRecord = std::variant<Decision, Heuristic>;
 
-/// The longest evidence that a record keeps; drivers give less.
+/// The longest server identity and evidence that a record keeps; drivers give less.
+inline constexpr std::size_t kMaxServerBytes = 64;
 inline constexpr std::size_t kMaxEvidenceBytes = 64;
 
 [[nodiscard]] std::vector<std::byte> encode(const LogRecord& record);
 /// Nothing when the bytes are no record of a version that we know; the log itself is intact then.
 [[nodiscard]] std::optional<LogRecord> decode(std::span<const std::byte> bytes);
-/// The most bytes that a decision over these branches can take, whatever their evidence.
+/// The most bytes that a decision over these branches can take, whatever their servers and
+/// evidence.
 [[nodiscard]] std::size_t encoded_size_max(const Decision& decision);
 
 }  // namespace xa_tm

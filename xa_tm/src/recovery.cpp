@@ -32,14 +32,6 @@ std::string with_server_words(std::string_view sentence, const Answer& answer) {
                        answer.message.empty() ? "" : ": ", answer.message);
 }
 
-RecoveredState state_before_acting(const PlannedBranch& planned) noexcept {
-    if (planned.listed.name.empty()) {
-        return planned.action == RecoveryAction::none ? RecoveredState::heuristic
-                                                      : RecoveredState::absent;
-    }
-    return RecoveredState::prepared;
-}
-
 }  // namespace
 
 bool ResourcePass::is_done() const noexcept {
@@ -66,6 +58,7 @@ ResourcePass ResourceRecovery::look(const Known& known) {
                                       .incarnation = facts.log.incarnation,
                                       .resource = datasource_.name(),
                                       .resources = resources_,
+                                      .server = connection_->server_identity(),
                                       .before = std::move(before),
                                       .known = std::move(facts.transactions),
                                       .after = std::move(after)});
@@ -75,7 +68,7 @@ ResourcePass ResourceRecovery::look(const Known& known) {
         pass.resource.error = error.what();
     }
     for (const auto& planned : pass.planned) {
-        pass.states.push_back(state_before_acting(planned));
+        pass.states.push_back(planned.seen);
     }
     return pass;
 }

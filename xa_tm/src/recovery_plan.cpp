@@ -110,8 +110,27 @@ std::optional<Judgement> judge(const PlanInput& input, const ListedBranch& liste
     return judgement;
 }
 
-/// Decided branches that the resource does not list: committed already, or still in an old
-/// session's hands.
+/// A decided branch that the resource does not list. Only the server that has prepared it can tell
+/// by that.
+PlannedBranch judge_unlisted(const PlanInput& input, const DecidedBranch& branch, const Xid& xid) {
+    PlannedBranch planned{.listed = {.xid = xid, .name = {}},
+                          .seen = RecoveredState::absent,
+                          .state = TransactionState::commit_decided,
+                          .action = RecoveryAction::confirm,
+                          .reason =
+                              "the log holds the decision to commit and the server does not list "
+                              "the branch: it has committed, or an old session is still at it"};
+    if (!branch.server.empty() && branch.server != input.server) {
+        planned.seen = RecoveredState::unreachable;
+        planned.action = RecoveryAction::none;
+        planned.reason = fmt::format(
+            "it was prepared at another server or database ({}) than the one that answers as {} "
+            "({}): correct the URI; after a failover or a restored backup compare the data",
+            branch.server, input.resource, input.server);
+    }
+    return planned;
+}
+
 void plan_unlisted(const PlanInput& input, std::vector<PlannedBranch>& plan) {
     const auto is_listed = [&](const Xid& xid) {
         const auto same = [&](const ListedBranch& listed) { return listed.xid == xid; };
@@ -125,14 +144,13 @@ void plan_unlisted(const PlanInput& input, std::vector<PlannedBranch>& plan) {
                 is_listed(xid)) {
                 continue;
             }
-            const bool is_heuristic = pending.progress[i] == Progress::heuristic;
-            plan.push_back(
-                {ListedBranch{.xid = xid, .name = {}}, TransactionState::commit_decided,
-                 is_heuristic ? RecoveryAction::none : RecoveryAction::confirm,
-                 is_heuristic
-                     ? judge_decided(pending, branch.bqual).reason
-                     : "the log holds the decision to commit and the server does not list the "
-                       "branch: it has committed, or an old session is still at it"});
+            auto planned = judge_unlisted(input, branch, xid);
+            if (pending.progress[i] == Progress::heuristic) {
+                planned.seen = RecoveredState::heuristic;
+                planned.action = RecoveryAction::none;
+                planned.reason = judge_decided(pending, branch.bqual).reason;
+            }
+            plan.push_back(std::move(planned));
         }
     }
 }
@@ -149,8 +167,8 @@ std::vector<PlannedBranch> plan_recovery(const PlanInput& input) {
             continue;  // it came in between: the next pass judges it
         }
         if (auto judgement = judge(input, listed)) {
-            plan.push_back(
-                {listed, judgement->state, judgement->action, std::move(judgement->reason)});
+            plan.push_back({listed, RecoveredState::prepared, judgement->state, judgement->action,
+                            std::move(judgement->reason)});
         }
     }
     plan_unlisted(input, plan);

@@ -28,6 +28,8 @@ struct PlanInput {
     /// The resource that was listed, and all that are configured.
     std::string resource;
     std::set<std::string, std::less<>> resources;
+    /// Connection::server_identity() of the server that was listed.
+    std::string server;
     /// Complete lists of the resource's prepared branches.
     std::vector<ListedBranch> before;
     TransactionTable::Snapshot known;
@@ -36,6 +38,7 @@ struct PlanInput {
 
 struct PlannedBranch {
     ListedBranch listed;
+    RecoveredState seen;
     TransactionState state;
     RecoveryAction action;
     std::string reason;

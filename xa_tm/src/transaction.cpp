@@ -63,6 +63,12 @@ void Transaction::State::add_unopened(std::span<Datasource* const> datasources) 
     }
     for (auto* datasource : datasources) {
         if (find(*datasource) == nullptr) {
+            if (branches_.size() == kMaxBranches) {
+                throw Error({.code = ErrorCode::invalid_state, .resource = datasource->name()},
+                            fmt::format("transaction {} has {} branches, which is the most that "
+                                        "one can have; use several transactions",
+                                        gtrid_, kMaxBranches));
+            }
             auto lease = datasource->pool().acquire(manager_.session_mark());
             auto bqual = to_bqual({datasource->name(), ++ordinal_});
             branches_.push_back(

@@ -54,10 +54,16 @@ std::vector<ListedBranch> branches_from(const Reply& reply) {
 Connection::Connection(std::string resource, const std::string& soci_connect_string)
     : resource_{std::move(resource)}, session_{soci_connect_string} {}
 
-void Connection::show_mark(const SessionMark& mark, std::chrono::seconds timeout) {
+void Connection::set_up(const SessionMark& mark, std::chrono::seconds timeout) {
     const auto deadline = steady_clock::now() + timeout;
-    session_.send({fmt::format("select get_lock(concat(_utf8mb4 x'{}', '/', connection_id()), 0)",
-                               to_hex(mark.text))});
+    // MySQL has the one variable, MariaDB since 10.5 the other; SHOW minds neither's absence.
+    std::vector<std::string> statements{
+        "show global variables where variable_name in ('server_uuid', 'server_uid')"};
+    if (!mark.text.empty()) {
+        statements.push_back(fmt::format(
+            "select get_lock(concat(_utf8mb4 x'{}', '/', connection_id()), 0)", to_hex(mark.text)));
+    }
+    session_.send(std::move(statements));
     auto replies = session_.receive();
     while (!replies) {
         const auto left =
@@ -72,18 +78,25 @@ void Connection::show_mark(const SessionMark& mark, std::chrono::seconds timeout
         static_cast<void>(::poll(&waiting, 1, static_cast<int>(left.count())));
         replies = session_.receive();
     }
-    const auto& reply = replies->front();
-    if (!reply.is_ok) {
-        const auto is_lost =
-            meaning_of(Verb::start, reply.error, reply.message).code == XaCode::rmfail;
-        throw Error(
-            {.code = is_lost ? ErrorCode::resource_unreachable : ErrorCode::resource_refused,
-             .resource = resource_,
-             .sqlstate = reply.sqlstate,
-             .native_error = reply.error},
-            fmt::format("resource {}: the session can't take its named lock: {}", resource_,
-                        reply.message));
+    for (const auto& reply : *replies) {
+        check_set_up(reply);
     }
+    for (const auto& row : replies->front().rows) {
+        server_identity_ = row.at(1).value_or("");
+    }
+}
+
+void Connection::check_set_up(const Reply& reply) const {
+    if (reply.is_ok) {
+        return;
+    }
+    const bool is_lost = meaning_of(Verb::start, reply.error, reply.message).code == XaCode::rmfail;
+    throw Error(
+        {.code = is_lost ? ErrorCode::resource_unreachable : ErrorCode::resource_refused,
+         .resource = resource_,
+         .sqlstate = reply.sqlstate,
+         .native_error = reply.error},
+        fmt::format("resource {}: the session can't be set up: {}", resource_, reply.message));
 }
 
 soci::session& Connection::sql() {

@@ -21,11 +21,12 @@ public:
     /// Connects. Throws ConnectError.
     Connection(std::string resource, const std::string& soci_connect_string);
 
-    /// Takes the named lock "MARK/CONNECTION_ID" for as long as the session lives, so that everyone
-    /// can see whose session it is, also where performance_schema is off. Throws Error. Before any
-    /// verb.
-    void show_mark(const SessionMark& mark, std::chrono::seconds timeout);
+    /// Asks who the server is, and takes the named lock "MARK/CONNECTION_ID" for as long as the
+    /// session lives, so that everyone can see whose session it is, also where performance_schema
+    /// is off; no lock for an empty mark. Throws Error. Before any verb.
+    void set_up(const SessionMark& mark, std::chrono::seconds timeout);
 
+    [[nodiscard]] std::string server_identity() const override { return server_identity_; }
     void send(Verb verb, const Xid& xid) noexcept override;
     [[nodiscard]] std::optional<Answer> receive() noexcept override;
     [[nodiscard]] Readiness readiness() const noexcept override;
@@ -39,6 +40,7 @@ public:
     [[nodiscard]] MYSQL* native_handle();
 
 private:
+    void check_set_up(const Reply& reply) const;
     void check_open() const;
     /// An answer that needs no server, if there is one.
     [[nodiscard]] std::optional<Answer> answer_at_once(const Xid& xid);
@@ -54,6 +56,8 @@ private:
     [[nodiscard]] std::vector<std::string> end_and_roll_back() const;
 
     std::string resource_;
+    /// server_uuid of MySQL, server_uid of MariaDB, which is made of its host and port.
+    std::string server_identity_;
     Session session_;
     bool is_open_ = false;    ///< lent to the application
     bool is_certain_ = true;  ///< false once an answer left the session's state unclear

@@ -51,9 +51,7 @@ Datasource::~Datasource() = default;
 std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
     try {
         auto connection = std::make_unique<Connection>(name(), connect_string_);
-        if (!mark.text.empty()) {
-            connection->show_mark(mark, options().connect_timeout);
-        }
+        connection->set_up(mark, options().connect_timeout);
         return connection;
     } catch (const ConnectError& error) {
         const auto failure = classify_connect_failure(error.error());

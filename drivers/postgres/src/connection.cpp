@@ -88,11 +88,13 @@ bool is_valid(const Xid& xid) {
 Connection::Connection(std::string resource, const std::string& canonical_uri)
     : resource_{std::move(resource)}, session_{canonical_uri} {}
 
-void Connection::check_two_phase_is_enabled(std::chrono::seconds timeout) {
+void Connection::set_up(std::chrono::seconds timeout) {
     const auto deadline = steady_clock::now() + timeout;
     session_.send(
         {"select current_setting('max_prepared_transactions'), "
-         "current_setting('server_version_num')::int < 130000"});
+         "current_setting('server_version_num')::int < 130000, "
+         "(select system_identifier from pg_catalog.pg_control_system()) || '/' || "
+         "(select oid from pg_catalog.pg_database where datname = current_database())"});
     auto replies = session_.receive();
     while (!replies) {
         const auto left =
@@ -127,6 +129,7 @@ void Connection::check_two_phase_is_enabled(std::chrono::seconds timeout) {
                                 "max_connections in postgresql.conf and restart the server",
                                 resource_));
     }
+    server_identity_ = settings.at(2).value_or("");
 }
 
 soci::session& Connection::sql() {

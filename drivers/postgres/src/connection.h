@@ -21,9 +21,11 @@ public:
     /// Connects. Throws ConnectError.
     Connection(std::string resource, const std::string& canonical_uri);
 
-    /// Throws Error (two_phase_unavailable, resource_unreachable). Before any verb.
-    void check_two_phase_is_enabled(std::chrono::seconds timeout);
+    /// Asks who the server is and whether it can prepare transactions. Throws Error
+    /// (two_phase_unavailable, resource_unreachable). Before any verb.
+    void set_up(std::chrono::seconds timeout);
 
+    [[nodiscard]] std::string server_identity() const override { return server_identity_; }
     void send(Verb verb, const Xid& xid) noexcept override;
     [[nodiscard]] std::optional<Answer> receive() noexcept override;
     [[nodiscard]] Readiness readiness() const noexcept override;
@@ -49,6 +51,8 @@ private:
     [[nodiscard]] Answer failure(const Reply& reply);
 
     std::string resource_;
+    /// The cluster's system identifier and the database's oid.
+    std::string server_identity_;
     Session session_;
     bool is_open_ = false;    ///< lent to the application
     bool is_certain_ = true;  ///< false once an answer left the session's state unclear

@@ -55,7 +55,7 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
     }
     try {
         auto connection = std::make_unique<Connection>(name(), uri);
-        connection->check_two_phase_is_enabled(options().connect_timeout);
+        connection->set_up(options().connect_timeout);
         return connection;
     } catch (const ConnectError& error) {
         auto failure = classify_connect_failure(error.what());

@@ -20,7 +20,7 @@ using test::Call;
 using test::Operation;
 using test::SimulatedFileSystem;
 
-const std::filesystem::path kDirectory = "/log";
+constexpr const char* kDirectory = "/log";
 constexpr std::size_t kTwoPages = 5'000;
 constexpr unsigned kSeed = 20'240'607;
 
@@ -28,7 +28,7 @@ Options options() {
     Options options;
     options.directory = kDirectory;
     options.node = "shop-1";
-    options.segment_size_bytes = 64 * 1024;
+    options.segment_size_bytes = std::size_t{64} * 1024;
     return options;
 }
 

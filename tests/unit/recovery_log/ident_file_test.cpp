@@ -10,7 +10,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Ident kIdent{.id = LogId{0x0123456789ABCDEFU}, .node = "shop-1"};
+Ident some_ident() {
+    return {.id = LogId{0x0123456789ABCDEFU}, .node = "shop-1"};
+}
 
 LogError error_of(const std::string& text) {
     try {
@@ -22,23 +24,23 @@ LogError error_of(const std::string& text) {
 }
 
 TEST(IdentFile, IsATextThatAPersonCanRead) {
-    EXPECT_THAT(encode_ident(kIdent),
+    EXPECT_THAT(encode_ident(some_ident()),
                 HasSubstr("xa_tm recovery log\nformat 1\nid 0123456789abcdef\nnode shop-1\ncrc "));
 }
 
 TEST(IdentFile, ReadsBackWhatItWrote) {
-    const auto ident = decode_ident(encode_ident(kIdent), "/log/ident");
-    EXPECT_EQ(ident.id, kIdent.id);
-    EXPECT_EQ(ident.node, kIdent.node);
+    const auto ident = decode_ident(encode_ident(some_ident()), "/log/ident");
+    EXPECT_EQ(ident.id, some_ident().id);
+    EXPECT_EQ(ident.node, some_ident().node);
 }
 
 TEST(IdentFile, TakesANodeOfAnyBytes) {
     const std::string node{"line\nnode \0\xff\ncrc 00000000\n", 26};
-    EXPECT_EQ(decode_ident(encode_ident({kIdent.id, node}), "/log/ident").node, node);
+    EXPECT_EQ(decode_ident(encode_ident({some_ident().id, node}), "/log/ident").node, node);
 }
 
 TEST(IdentFile, RefusesEverySingleFlippedBit) {
-    auto text = encode_ident(kIdent);
+    auto text = encode_ident(some_ident());
     for (std::size_t bit = 0; bit < text.size() * 8; ++bit) {
         text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << (bit % 8)));
         EXPECT_EQ(error_of(text).code(), LogErrorCode::damaged) << "bit " << bit;
@@ -47,7 +49,7 @@ TEST(IdentFile, RefusesEverySingleFlippedBit) {
 }
 
 TEST(IdentFile, RefusesATextThatIsCutOff) {
-    const auto text = encode_ident(kIdent);
+    const auto text = encode_ident(some_ident());
     for (std::size_t length = 0; length < text.size(); ++length) {
         EXPECT_EQ(error_of(text.substr(0, length)).code(), LogErrorCode::damaged);
     }

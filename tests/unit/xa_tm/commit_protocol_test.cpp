@@ -323,6 +323,27 @@ TEST(CommitProtocol, RollsBackEveryActiveBranchAtTheApplicationsWish) {
     EXPECT_EQ(protocol.state(1), BranchState::unknown);
 }
 
+TEST(CommitProtocol, CountsABranchThatHadWrittenNothingAsFinishedByItsCommit) {
+    CommitProtocol protocol{2};
+    std::ignore = protocol.commit();
+    std::ignore = protocol.answer(0, XaCode::ok);
+    std::ignore = protocol.answer(1, XaCode::ok);
+    std::ignore = protocol.decision(ForceResult::durable);
+    std::ignore = protocol.answer(0, XaCode::ok);
+    std::ignore = protocol.answer(1, XaCode::rdonly);
+    EXPECT_EQ(protocol.outcome(), Outcome::committed);
+    EXPECT_EQ(protocol.state(1), BranchState::read_only);
+}
+
+TEST(CommitProtocol, CallsABranchThatWasFinishedBeforeItsPrepareAHazard) {
+    CommitProtocol protocol{2};
+    std::ignore = protocol.commit();
+    std::ignore = protocol.answer(0, XaCode::ok);
+    EXPECT_THAT(protocol.answer(1, XaCode::heurhaz).sends, ElementsAre(Send{0, Verb::rollback}));
+    std::ignore = protocol.answer(0, XaCode::ok);
+    EXPECT_EQ(protocol.outcome(), Outcome::heuristic_hazard);
+}
+
 TEST(CommitProtocolDeathTest, AbortsOnAnAnswerThatNobodyWaitsFor) {
     CommitProtocol protocol{2};
     EXPECT_DEATH(std::ignore = protocol.answer(0, XaCode::ok), "outstanding");

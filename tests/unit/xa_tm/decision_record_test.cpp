@@ -15,7 +15,8 @@ Decision some_decision() {
     return {"shop-1:9f2c4e0d11a0b3c7:3:41",
             std::chrono::sys_time<std::chrono::microseconds>{
                 std::chrono::microseconds{1795417200123456}},
-            {{"users", "users:1", "pg_xid=751"}, {"points", "points:2", ""}}};
+            {{"users", "users:1", "7711245803433096650/16385", "pg_xid=751"},
+             {"points", "points:2", "", ""}}};
 }
 
 std::string random_bytes(std::mt19937& random, std::size_t length_max) {
@@ -43,9 +44,9 @@ TEST(DecisionRecord, RoundTripsArbitraryBytes) {
         decision.gtrid = random_bytes(random, kMaxGtridBytes);
         decision.branches.clear();
         for (int n = branches(random); n > 0; --n) {
-            decision.branches.push_back({random_bytes(random, 48),
-                                         random_bytes(random, kMaxBqualBytes),
-                                         random_bytes(random, kMaxEvidenceBytes)});
+            decision.branches.push_back(
+                {random_bytes(random, 48), random_bytes(random, kMaxBqualBytes),
+                 random_bytes(random, kMaxServerBytes), random_bytes(random, kMaxEvidenceBytes)});
         }
         EXPECT_EQ(decode(encode(decision)), LogRecord{decision});
         EXPECT_LE(encode(decision).size(), encoded_size_max(decision));

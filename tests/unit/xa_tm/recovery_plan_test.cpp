@@ -34,6 +34,7 @@ PlanInput input_with(std::vector<ListedBranch> prepared, LogView view = LogView:
             .incarnation = kIncarnation,
             .resource = "users",
             .resources = {"users", "points"},
+            .server = "server-1",
             .before = prepared,
             .known = {},
             .after = prepared};
@@ -42,7 +43,7 @@ PlanInput input_with(std::vector<ListedBranch> prepared, LogView view = LogView:
 void decide(PlanInput& input, const std::string& gtrid) {
     input.known.decisions.emplace(
         gtrid, PendingDecision::fresh(
-                   {gtrid, {}, {{"users", "users:1", ""}, {"points", "points:2", ""}}}, 1));
+                   {gtrid, {}, {{"users", "users:1", "", ""}, {"points", "points:2", "", ""}}}, 1));
 }
 
 PlannedBranch only_branch(const PlanInput& input) {
@@ -163,6 +164,19 @@ TEST(RecoveryPlan, Trap23ConfirmsADecidedBranchThatIsNoLongerListed) {
     decide(input, to_gtrid(of_incarnation(3)));
     expect_judged(input, TransactionState::commit_decided, RecoveryAction::confirm);
     EXPECT_EQ(only_branch(input).listed.xid->bqual, "users:1");
+}
+
+TEST(RecoveryPlan, ConcludesNothingFromTheSilenceOfAnotherServer) {
+    auto input = input_with({});
+    const auto gtrid = to_gtrid(of_incarnation(3));
+    decide(input, gtrid);
+    input.known.decisions.at(gtrid).decision.branches[0].server = "server-2";
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
+    EXPECT_EQ(only_branch(input).seen, RecoveredState::unreachable);
+    EXPECT_THAT(only_branch(input).reason,
+                testing::AllOf(testing::HasSubstr("server-1"), testing::HasSubstr("server-2")));
+    input.known.decisions.at(gtrid).decision.branches[0].server = "server-1";
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::confirm);
 }
 
 TEST(RecoveryPlan, ConcludesNothingFromABranchInOneListOnly) {

@@ -39,8 +39,9 @@ protected:
 
     /// Decides to commit users:1 and points:2 of a transaction that has ended.
     std::string decide(std::uint64_t sequence = 1) {
-        Decision decision{
-            gtrid_of(4, sequence), {}, {{"users", "users:1", ""}, {"points", "points:2", ""}}};
+        Decision decision{gtrid_of(4, sequence),
+                          {},
+                          {{"users", "users:1", "", ""}, {"points", "points:2", "", ""}}};
         auto forced = log_.force(log_.reserve(decision).value(), decision);
         EXPECT_EQ(forced.result, recovery_log::ForceResult::durable);
         auto gtrid = decision.gtrid;

@@ -7,7 +7,7 @@ namespace {
 
 PendingDecision pending(const std::string& gtrid) {
     return PendingDecision::fresh(
-        {gtrid, {}, {{"users", "users:1", ""}, {"points", "points:2", ""}}}, 5);
+        {gtrid, {}, {{"users", "users:1", "", ""}, {"points", "points:2", "", ""}}}, 5);
 }
 
 TEST(TransactionTable, KeepsATransactionLiveUntilItLeaves) {

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -42,6 +44,28 @@ protected:
         return users_.has_row("ada") || points_.has_row("ada:100") || audit_.has_row("entry");
     }
 };
+
+TEST(TransactionOfManyBranches, CommitsAsManyAsOneRecordHolds) {
+    const TemporaryDirectory directory;
+    std::deque<FakeResourceManager> servers;
+    TransactionManager tm{{.node = "shop-1",
+                           .log_directory = directory.path(),
+                           .log_segment_size_bytes = std::size_t{64} << 10,
+                           .allow_volatile_log = true}};
+    std::vector<FakeLink*> links;
+    for (std::size_t i = 0; i <= xa_tm::Transaction::kMaxBranches; ++i) {
+        auto name = std::string(Datasource::kMaxNameLength - 3, 'r') + std::to_string(100 + i);
+        links.push_back(&tm.add<FakeLink>(name, servers.emplace_back(name)));
+    }
+    tm.start();
+    auto tx = tm.begin();
+    for (std::size_t i = 0; i < xa_tm::Transaction::kMaxBranches; ++i) {
+        tx.enlist(*links[i]).write("row");
+    }
+    EXPECT_THROW(std::ignore = tx.enlist(*links.back()), Error);
+    EXPECT_EQ(tx.commit().outcome(), Outcome::committed);
+    EXPECT_TRUE(servers.front().has_row("row"));
+}
 
 TEST_F(Transaction, CommitsOnTwoBranchesInTwoPhases) {
     auto tx = written();

@@ -105,6 +105,11 @@ public:
     /// false. Where a driver does not override it, the destructor closes.
     virtual void close() noexcept {}
 
+    /// Which server, and which database of it, is at the other end; the same text as long as it is
+    /// the same data. Recovery takes silence for an answer only from the server that has prepared
+    /// the branch. Empty where the server has no such name.
+    [[nodiscard]] virtual std::string server_identity() const { return {}; }
+
     /// False when the state of the session is not certain: then it is closed, never used again.
     [[nodiscard]] virtual bool is_reusable() const noexcept = 0;
     /// True between the answer to start and the next verb: only then may the application use it.

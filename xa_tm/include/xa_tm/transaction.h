@@ -22,6 +22,9 @@ class TransactionManagerState;
 /// Thread safety: one thread at a time.
 class Transaction {
 public:
+    /// More would not fit one record of the log.
+    static constexpr std::size_t kMaxBranches = 128;
+
     Transaction(Transaction&&) noexcept;
     /// Rolls back what this was before, unless that had ended.
     Transaction& operator=(Transaction&&) noexcept;
@@ -29,7 +32,7 @@ public:
 
     /// Makes the datasource take part and gives its branch; the same one when it takes part
     /// already. Throws Error: the server can't be reached, refuses the branch, or the transaction
-    /// has ended. The transaction stays usable; leaving the scope rolls it back.
+    /// has ended or has kMaxBranches already. It stays usable; leaving the scope rolls it back.
     template <class D>
     typename D::Branch enlist(D& datasource) {
         Datasource* const one[] = {&datasource};
