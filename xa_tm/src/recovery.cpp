@@ -14,6 +14,7 @@
 #include "gather.h"
 #include "logging.h"
 #include "xa_tm/error.h"
+#include "xa_tm/recovery_log/check.h"
 #include "xa_tm/recovery_log/crash_point.h"
 
 namespace xa_tm {
@@ -32,6 +33,21 @@ std::string with_server_words(std::string_view sentence, const Answer& answer) {
                        answer.message.empty() ? "" : ": ", answer.message);
 }
 
+/// How the branch ended, if this answer to this action says that it has.
+std::optional<RecoveredState> end_of_branch(RecoveryAction action, XaCode code) {
+    const bool is_ok = code == XaCode::ok || code == XaCode::rdonly;
+    switch (action) {
+        case RecoveryAction::commit:
+            return is_ok ? std::optional{RecoveredState::committed} : std::nullopt;
+        case RecoveryAction::rollback:
+            return is_ok ? std::optional{RecoveredState::rolled_back} : std::nullopt;
+        case RecoveryAction::confirm:
+            return code == XaCode::nota ? std::optional{RecoveredState::finished} : std::nullopt;
+        case RecoveryAction::none: break;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 bool ResourcePass::is_done() const noexcept {
@@ -47,8 +63,10 @@ ResourcePass ResourceRecovery::look(const Known& known) {
                                    .error = {}},
                       .planned = {},
                       .states = {}};
+    server_.reset();
     try {
         auto before = list();
+        server_ = connection_->server_identity();
         XA_TM_CRASH_POINT("recovery.listed");
         auto facts = known();
         auto after = list();
@@ -58,7 +76,7 @@ ResourcePass ResourceRecovery::look(const Known& known) {
                                       .incarnation = facts.log.incarnation,
                                       .resource = datasource_.name(),
                                       .resources = resources_,
-                                      .server = connection_->server_identity(),
+                                      .server = *server_,
                                       .before = std::move(before),
                                       .known = std::move(facts.transactions),
                                       .after = std::move(after)});
@@ -99,6 +117,12 @@ Answer ResourceRecovery::ask(Verb verb, const Xid& xid) {
         connection_.reset();
         connection_ = datasource_.connect(mark_);
     }
+    if (server_ && connection_->server_identity() != *server_) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
+                    fmt::format("resource {}: another server than a moment ago answers; the next "
+                                "look starts anew",
+                                datasource_.name()));
+    }
     auto answer = exchange(*connection_, verb, xid, answer_timeout_, interrupt_);
     if (answer.code == XaCode::rmfail) {
         throw not_answered(datasource_, verb, answer);
@@ -129,58 +153,62 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
         return;
     }
     const Xid& xid = *planned.listed.xid;
-    Answer answer;
-    switch (planned.action) {
-        case RecoveryAction::none: return;
-        case RecoveryAction::commit:
-            XA_TM_CRASH_POINT("recovery.commit_sent");
-            answer = ask(Verb::commit, xid);
-            XA_TM_CRASH_POINT("recovery.commit_answered");
-            break;
-        case RecoveryAction::rollback:
-            XA_TM_CRASH_POINT("recovery.rollback_sent");
-            answer = ask(Verb::rollback, xid);
-            XA_TM_CRASH_POINT("recovery.rollback_answered");
-            break;
-        case RecoveryAction::confirm: answer = ask(Verb::locate, xid); break;
-    }
-    const bool is_ok = answer.code == XaCode::ok || answer.code == XaCode::rdonly;
-    if (planned.action == RecoveryAction::confirm ? answer.code == XaCode::nota : is_ok) {
-        state = planned.action == RecoveryAction::commit     ? RecoveredState::committed
-                : planned.action == RecoveryAction::rollback ? RecoveredState::rolled_back
-                                                             : RecoveredState::finished;
+    const auto answer = send(planned.action, xid);
+    if (const auto end = end_of_branch(planned.action, answer.code)) {
+        state = *end;
         if (planned.action != RecoveryAction::rollback) {
             finish(xid, table, log);
         }
+        planned.action = RecoveryAction::none;
         log_message(
             LogChannel::recovery, LogLevel::info, "Branch finished by recovery.",
             {.gtrid = xid.gtrid, .resource = datasource_.name(), .detail = to_string(state)});
-        planned.action = RecoveryAction::none;
-        return;
-    }
-    if (planned.action == RecoveryAction::commit &&
-        (is_heuristic(answer.code) || is_rolled_back(answer.code))) {
-        table.mark_heuristic(xid.gtrid, xid.bqual);
-        const bool is_durable = log.record({xid.gtrid, xid.bqual, answer.code});
+    } else if (planned.action == RecoveryAction::commit &&
+               (is_heuristic(answer.code) || is_rolled_back(answer.code))) {
         state = RecoveredState::heuristic;
         planned.action = RecoveryAction::none;
         planned.reason = with_server_words(
-            is_durable ? "its resource manager finished it by itself against the decision"
-                       : "its resource manager finished it by itself against the decision, and the "
-                         "log could not keep that",
-            answer);
-        log_message(
-            LogChannel::recovery, LogLevel::error,
-            "Resource manager finished a branch by itself; a person has to compare the data.",
-            {.gtrid = xid.gtrid,
-             .resource = datasource_.name(),
-             .code = answer.code,
-             .detail = answer.message});
-        return;
+            "its resource manager finished it by itself against the decision", answer);
+        keep_heuristic(xid, answer, table, log);
+    } else {
+        // Not known, busy, still attached to an old session, or refused: the next pass asks again.
+        planned.reason = with_server_words("not finished yet", answer);
     }
-    // Not known, busy, still attached to an old session, or refused: the next pass asks again (law
-    // 7).
-    planned.reason = with_server_words("not finished yet", answer);
+}
+
+Answer ResourceRecovery::send(RecoveryAction action, const Xid& xid) {
+    switch (action) {
+        case RecoveryAction::commit: {
+            XA_TM_CRASH_POINT("recovery.commit_sent");
+            auto answer = ask(Verb::commit, xid);
+            XA_TM_CRASH_POINT("recovery.commit_answered");
+            return answer;
+        }
+        case RecoveryAction::rollback: {
+            XA_TM_CRASH_POINT("recovery.rollback_sent");
+            auto answer = ask(Verb::rollback, xid);
+            XA_TM_CRASH_POINT("recovery.rollback_answered");
+            return answer;
+        }
+        case RecoveryAction::confirm: return ask(Verb::locate, xid);
+        case RecoveryAction::none: break;
+    }
+    XA_TM_CHECK(false, "only called when there is something to do");
+}
+
+void ResourceRecovery::keep_heuristic(const Xid& xid, const Answer& answer, TransactionTable& table,
+                                      DecisionLog& log) {
+    table.mark_heuristic(xid.gtrid, xid.bqual);
+    const bool is_durable = log.record({xid.gtrid, xid.bqual, answer.code});
+    log_message(LogChannel::recovery, LogLevel::error,
+                is_durable ? "Resource manager finished a branch by itself; a person has to "
+                             "compare the data."
+                           : "Resource manager finished a branch by itself and the log could not "
+                             "keep that; a person has to compare the data.",
+                {.gtrid = xid.gtrid,
+                 .resource = datasource_.name(),
+                 .code = answer.code,
+                 .detail = answer.message});
 }
 
 void ResourceRecovery::finish(const Xid& xid, TransactionTable& table, DecisionLog& log) {

@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -71,6 +71,9 @@ private:
     [[nodiscard]] std::vector<ListedBranch> list();
     void act(PlannedBranch& planned, RecoveredState& state, TransactionTable& table,
              DecisionLog& log);
+    [[nodiscard]] Answer send(RecoveryAction action, const Xid& xid);
+    void keep_heuristic(const Xid& xid, const Answer& answer, TransactionTable& table,
+                        DecisionLog& log);
     void finish(const Xid& xid, TransactionTable& table, DecisionLog& log);
 
     Datasource& datasource_;
@@ -79,6 +82,8 @@ private:
     std::chrono::milliseconds answer_timeout_;
     const Interrupt* interrupt_ = nullptr;
     std::unique_ptr<Connection> connection_;
+    /// The server that this pass looks at, once it has answered; no other may take its place.
+    std::optional<std::string> server_ = std::nullopt;
 };
 
 /// Puts the passes over all resources and what is known together into one report.

@@ -1,4 +1,5 @@
-// Uses both drivers and the manager, so that everything that was installed has to link; needs no server.
+// Uses both drivers and the manager, so that everything that was installed has to link; needs no
+// server.
 
 #include <filesystem>
 #include <iostream>
