@@ -68,7 +68,7 @@ ChildProcess CrashRig::start(Scenario scenario, const std::string& point) {
     return {std::move(arguments), environment};
 }
 
-ChildProcess::End CrashRig::run(Scenario scenario, const std::string& point) {
+Completed CrashRig::run(Scenario scenario, const std::string& point) {
     return start(scenario, point).wait();
 }
 
@@ -134,14 +134,14 @@ std::size_t CrashRig::count_prepared() {
     return prepared;
 }
 
-std::optional<std::string> reported_outcome(const ChildProcess::End& end) {
+std::optional<std::string> reported_outcome(const Completed& end) {
     constexpr std::string_view kPrefix = "outcome=";
-    const auto start = end.output.find(kPrefix);
+    const auto start = end.out.find(kPrefix);
     if (start == std::string::npos) {
         return std::nullopt;
     }
     const auto from = start + kPrefix.size();
-    return end.output.substr(from, end.output.find('\n', from) - from);
+    return end.out.substr(from, end.out.find('\n', from) - from);
 }
 
 }  // namespace xa_tm::test

@@ -38,7 +38,7 @@ public:
     /// Starts a child with its transaction; `point` as in XA_TM_CRASH_POINT, none when empty.
     [[nodiscard]] ChildProcess start(Scenario scenario, const std::string& point);
     /// Starts it and waits for its end.
-    [[nodiscard]] ChildProcess::End run(Scenario scenario, const std::string& point);
+    [[nodiscard]] Completed run(Scenario scenario, const std::string& point);
 
     /// Waits until the servers have noticed that the child is gone.
     void wait_until_sessions_are_gone();
@@ -66,6 +66,6 @@ private:
 };
 
 /// The outcome that a child printed; nothing when it died before.
-[[nodiscard]] std::optional<std::string> reported_outcome(const ChildProcess::End& end);
+[[nodiscard]] std::optional<std::string> reported_outcome(const Completed& end);
 
 }  // namespace xa_tm::test

@@ -86,9 +86,9 @@ void for_each_hit(const std::string& scenario, std::string_view point, Kill&& ki
     }
     for (int hit = 1;; ++hit) {
         SCOPED_TRACE(fmt::format("{}@{}", point, hit));
-        const ChildProcess::End end = kill(fmt::format("{}@{}", point, hit));
+        const Completed end = kill(fmt::format("{}@{}", point, hit));
         if (end.signal != SIGKILL) {
-            EXPECT_EQ(end.exit_code, 0) << end.output;
+            EXPECT_EQ(end.exit_code, 0) << end;
             if (hit == 1) {
                 points_out_of_reach().insert(key);
             }

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "database.h"
-#include "subprocess.h"
+#include "child_process.h"
 #include "temporary_directory.h"
 
 namespace xa_tm::test {
