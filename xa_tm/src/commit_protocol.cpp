@@ -93,6 +93,7 @@ CommitProtocol::Step CommitProtocol::decision(recovery_log::ForceResult result) 
             // Neither commit nor rollback is safe: the next incarnation reads what the log really
             // holds.
             goal_ = Goal::left_to_next_incarnation;
+            phase_ = Phase::finished;
             break;
     }
     advance(step);
@@ -228,8 +229,6 @@ void CommitProtocol::advance(Step& step) {
         count_votes(step);
     }
     if (phase_ != Phase::deciding && !is_anything_outstanding()) {
-        phase_ = Phase::finished;
-    } else if (goal_ == Goal::left_to_next_incarnation) {
         phase_ = Phase::finished;
     }
 }

@@ -264,6 +264,7 @@ RecoveryReport inspect(const std::filesystem::path& log_directory,
         }));
     }
     std::vector<ResourcePass> passes;
+    passes.reserve(looks.size());
     for (auto& look : looks) {
         passes.push_back(look.get());
     }
