@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
 #include <soci/soci.h>
 
 #include "database.h"
+#include "eventually.h"
 #include "sandbox.h"
 #include "subject.h"
 #include "verbs.h"
@@ -23,9 +25,15 @@ public:
           outside_{sandbox::uri(server)},
           admin_{sandbox::admin_uri(server)} {}
 
-    std::unique_ptr<Connection> connect() override { return datasource_.connect({}); }
+    std::unique_ptr<Connection> connect() override {
+        return datasource_.connect({"xa_tm-conformance"});
+    }
 
     void reset() override {
+        // What an earlier process has left is finished only once its sessions have ended.
+        if (!eventually([this] { return admin_.app_sessions() == 1; })) {
+            throw std::runtime_error("somebody else uses the server");
+        }
         const auto connection = connect();
         for (const auto& branch : run(*connection, Verb::recover).listed) {
             run_until_known(*connection, Verb::rollback, branch.xid.value());

@@ -47,7 +47,7 @@ Answer run_until_known(Connection& connection, Verb verb, const Xid& xid) {
     Answer answer;
     const auto is_known = [&] {
         answer = run(connection, verb, xid);
-        return answer.code != XaCode::nota;
+        return answer.code != XaCode::nota && answer.code != XaCode::retry;
     };
     static_cast<void>(eventually(is_known, kPatience));
     return answer;

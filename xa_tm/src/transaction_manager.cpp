@@ -15,6 +15,8 @@ namespace xa_tm {
 namespace {
 
 constexpr std::chrono::milliseconds kPauseBetweenPasses{50};
+/// Sessions outlive their process by moments, not by many restarts of it.
+constexpr std::uint32_t kEndedMarks = 16;
 /// Longer waits are a mistake, and "for ever" would overflow the clock.
 constexpr std::chrono::hours kMaxDuration{24};
 
@@ -98,8 +100,15 @@ std::string TransactionManagerState::next_gtrid() {
 }
 
 SessionMark TransactionManagerState::session_mark() const {
-    return {fmt::format("xa_tm:{}:{}:{}", log.log().id().to_string(), log.log().incarnation(),
-                        config.node)};
+    const auto mark_of = [this](std::uint32_t incarnation) {
+        return fmt::format("xa_tm:{}:{}:{}", log.log().id().to_string(), incarnation, config.node);
+    };
+    const auto own = log.log().incarnation();
+    SessionMark mark{.text = mark_of(own)};
+    for (auto ended = own; ended > 1 && own - ended < kEndedMarks; --ended) {
+        mark.ended.push_back(mark_of(ended - 1));
+    }
+    return mark;
 }
 
 KnownTransactions TransactionManagerState::known() const {

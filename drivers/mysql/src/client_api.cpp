@@ -46,6 +46,8 @@ Session::Session(const std::string& soci_connect_string) {
     XA_TM_CHECK(placeholder_ != nullptr, "memory for a handle");
     mysql_ = std::exchange(backend_of(sql_)->conn_, placeholder_);
     thread_id_ = ::mysql_thread_id(mysql_);
+    is_mariadb_ =
+        std::string_view{::mysql_get_server_info(mysql_)}.find("MariaDB") != std::string_view::npos;
     ::mysql_optionsv(mysql_, MYSQL_OPT_NONBLOCK, nullptr);
 }
 

@@ -70,6 +70,10 @@ public:
 
     /// Ends the session at once; the handle stays valid memory until this is destroyed.
     void disconnect() noexcept;
+    /// The server's number for this session.
+    [[nodiscard]] unsigned long thread_id() const noexcept { return thread_id_; }
+    /// True when the server is MariaDB, and not MySQL.
+    [[nodiscard]] bool is_mariadb() const noexcept { return is_mariadb_; }
     /// True when nothing more can be sent on it.
     [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
 
@@ -93,6 +97,7 @@ private:
     /// Never connected; what SOCI has in its place.
     MYSQL* placeholder_ = nullptr;
     unsigned long thread_id_ = 0;
+    bool is_mariadb_ = false;
     bool is_lent_ = false;
 
     // The exchange in progress.

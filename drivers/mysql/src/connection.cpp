@@ -40,6 +40,10 @@ bool is_valid(const Xid& xid) {
            xid.format_id <= kMaxFormatId;
 }
 
+std::string text_literal(std::string_view text) {
+    return fmt::format("_utf8mb4 x'{}'", to_hex(text));
+}
+
 std::vector<ListedBranch> branches_from(const Reply& reply) {
     std::vector<ListedBranch> branches;
     for (const auto& row : reply.rows) {
@@ -51,8 +55,15 @@ std::vector<ListedBranch> branches_from(const Reply& reply) {
 
 }  // namespace
 
-Connection::Connection(std::string resource, const std::string& soci_connect_string)
-    : resource_{std::move(resource)}, session_{soci_connect_string} {}
+Connection::Connection(std::string resource, const std::string& soci_connect_string,
+                       std::shared_ptr<EndingSessions> ending_sessions)
+    : resource_{std::move(resource)},
+      ending_sessions_{std::move(ending_sessions)},
+      session_{soci_connect_string} {}
+
+Connection::~Connection() {
+    remember_ending_session();
+}
 
 void Connection::set_up(const SessionMark& mark, std::chrono::seconds timeout) {
     const auto deadline = steady_clock::now() + timeout;
@@ -60,8 +71,9 @@ void Connection::set_up(const SessionMark& mark, std::chrono::seconds timeout) {
     std::vector<std::string> statements{
         "show global variables where variable_name in ('server_uuid', 'server_uid')"};
     if (!mark.text.empty()) {
-        statements.push_back(fmt::format(
-            "select get_lock(concat(_utf8mb4 x'{}', '/', connection_id()), 0)", to_hex(mark.text)));
+        lock_name_ = fmt::format("{}/{}", mark.text, session_.thread_id());
+        ended_marks_ = mark.ended;
+        statements.push_back(fmt::format("select get_lock({}, 0)", text_literal(lock_name_)));
     }
     session_.send(std::move(statements));
     auto replies = session_.receive();
@@ -127,7 +139,7 @@ void Connection::send(Verb verb, const Xid& xid) noexcept {
     answer_at_once_ = answer_at_once(xid);
     if (!answer_at_once_) {
         xid_ = verb == Verb::recover ? std::string{} : xid_literal(xid);
-        session_.send(statements());
+        session_.send(must_look_for_sessions() ? std::vector{look_for_sessions()} : statements());
     }
 }
 
@@ -188,6 +200,54 @@ std::vector<std::string> Connection::statements() const {
     XA_TM_CHECK(false, "every verb has its statements");
 }
 
+bool Connection::must_look_for_sessions() const {
+    const bool finishes_anothers_branch =
+        (verb_ == Verb::commit || verb_ == Verb::rollback) && branch_.empty() && prepared_ != xid_;
+    return finishes_anothers_branch && session_.is_mariadb() &&
+           (!ended_marks_.empty() || !ending_sessions_->lock_names().empty());
+}
+
+/// How many of the sessions that may have prepared the branch still hold their named locks.
+std::string Connection::look_for_sessions() {
+    looked_for_ = ending_sessions_->lock_names();
+    std::string held = "0";
+    for (const auto& lock_name : *looked_for_) {
+        held += fmt::format(" + (is_used_lock({}) is not null)", text_literal(lock_name));
+    }
+    std::string has_ended_mark = "false";
+    for (const auto& mark : ended_marks_) {
+        has_ended_mark += fmt::format(" or is_used_lock(concat({}, id)) = id",
+                                      text_literal(fmt::format("{}/", mark)));
+    }
+    return fmt::format("select {} + (select count(*) from information_schema.processlist where {})",
+                       held, has_ended_mark);
+}
+
+std::optional<Answer> Connection::looked_answer_from(const Reply& reply) {
+    const auto looked_for = *std::exchange(looked_for_, std::nullopt);
+    if (!reply.is_ok) {
+        return failure(reply);
+    }
+    if (reply.rows.at(0).at(0) != "0") {
+        return Answer{.code = XaCode::retry,
+                      .message = "the session that prepared the branch has not ended yet"};
+    }
+    ended_marks_.clear();
+    ending_sessions_->remove(looked_for);
+    auto with_pause = statements();
+    with_pause.insert(with_pause.begin(), "do sleep(0.5)");
+    session_.send(std::move(with_pause));
+    return std::nullopt;
+}
+
+void Connection::remember_ending_session() {
+    const bool may_be_prepared =
+        !prepared_.empty() || (verb_ == Verb::prepare && (is_outstanding_ || !is_certain_));
+    if (may_be_prepared && !lock_name_.empty()) {
+        ending_sessions_->add(std::exchange(lock_name_, {}));
+    }
+}
+
 /// XA END fails where the server has given the branch up; XA ROLLBACK works all the same.
 std::vector<std::string> Connection::end_and_roll_back() const {
     return {fmt::format("xa end {}", xid_), fmt::format("xa rollback {}", xid_)};
@@ -201,7 +261,9 @@ std::optional<Answer> Connection::receive() noexcept {
         if (!replies) {
             return std::nullopt;
         }
-        answer = first_answer_ ? second_answer_from(replies->back()) : answer_from(*replies);
+        answer = looked_for_     ? looked_answer_from(replies->front())
+                 : first_answer_ ? second_answer_from(replies->back())
+                                 : answer_from(*replies);
     }
     is_outstanding_ = false;
     return answer;
@@ -331,6 +393,7 @@ void Connection::close() noexcept {
         static_cast<void>(session_.take_back());
     }
     is_certain_ = false;
+    remember_ending_session();
     session_.disconnect();
 }
 

@@ -1,25 +1,34 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "client_api.h"
+#include "ending_sessions.h"
 #include "xa_tm/connection.h"
 
 namespace xa_tm::mysql {
 
 /// One connection to MySQL or MariaDB that answers XA verbs. On MariaDB a prepared branch stays
 /// attached to the session that prepared it: no other session can finish it before that one has
-/// ended.
+/// ended. While that one is ending there is a moment in which MariaDB (10.11.19 was seen to)
+/// answers another session's XA COMMIT with OK and does not commit: the branch then stays prepared,
+/// unlisted until the server restarts. So another session's branch is finished only after the named
+/// locks of the sessions that may have prepared it are free, and half a second later, because the
+/// server frees them a little before its engine lets go of the branch.
 ///
 /// Ownership: owns its session.
 /// Thread safety: one thread at a time.
 class Connection final : public xa_tm::Connection {
 public:
     /// Connects. Throws ConnectError.
-    Connection(std::string resource, const std::string& soci_connect_string);
+    Connection(std::string resource, const std::string& soci_connect_string,
+               std::shared_ptr<EndingSessions> ending_sessions);
+    ~Connection() override;
 
     /// Asks who the server is, and takes the named lock "MARK/CONNECTION_ID" for as long as the
     /// session lives, so that everyone can see whose session it is, also where performance_schema
@@ -45,6 +54,11 @@ private:
     /// An answer that needs no server, if there is one.
     [[nodiscard]] std::optional<Answer> answer_at_once(const Xid& xid);
     [[nodiscard]] std::vector<std::string> statements() const;
+    /// Whether the session that prepared this branch may be another one, which is still ending.
+    [[nodiscard]] bool must_look_for_sessions() const;
+    [[nodiscard]] std::string look_for_sessions();
+    [[nodiscard]] std::optional<Answer> looked_answer_from(const Reply& reply);
+    void remember_ending_session();
     /// Nothing when the verb needs a second trip, which has been sent then.
     [[nodiscard]] std::optional<Answer> answer_from(const std::vector<Reply>& replies);
     [[nodiscard]] std::optional<Answer> end_answer_from(const Reply& end, const Reply& reply);
@@ -58,6 +72,9 @@ private:
     std::string resource_;
     /// server_uuid of MySQL, server_uid of MariaDB, which is made of its host and port.
     std::string server_identity_;
+    std::shared_ptr<EndingSessions> ending_sessions_;
+    std::vector<std::string> ended_marks_;  ///< of sessions that were not seen to have ended yet
+    std::string lock_name_;                 ///< of this session, or empty
     Session session_;
     bool is_open_ = false;    ///< lent to the application
     bool is_certain_ = true;  ///< false once an answer left the session's state unclear
@@ -72,6 +89,8 @@ private:
     std::string xid_;
     /// Set when nothing was sent: the answer to give.
     std::optional<Answer> answer_at_once_;
+    /// Set while it is asked whether these sessions have ended, before the verb itself is sent.
+    std::optional<std::set<std::string>> looked_for_;
     /// Set during a second trip: what the first one found.
     std::optional<Answer> first_answer_;
 };

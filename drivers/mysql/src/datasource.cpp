@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "connection.h"
+#include "ending_sessions.h"
 #include "errno_map.h"
 #include "uri.h"
 #include "xa_tm/error.h"
@@ -44,13 +45,14 @@ MYSQL* Branch::native_handle() const {
 
 Datasource::Datasource(std::string name, const std::string& uri, DatasourceOptions options)
     : xa_tm::Datasource{std::move(name), options},
-      connect_string_{checked_connect_string(this->name(), uri, options.connect_timeout)} {}
+      connect_string_{checked_connect_string(this->name(), uri, options.connect_timeout)},
+      ending_sessions_{std::make_shared<EndingSessions>()} {}
 
 Datasource::~Datasource() = default;
 
 std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
     try {
-        auto connection = std::make_unique<Connection>(name(), connect_string_);
+        auto connection = std::make_unique<Connection>(name(), connect_string_, ending_sessions_);
         connection->set_up(mark, options().connect_timeout);
         return connection;
     } catch (const ConnectError& error) {

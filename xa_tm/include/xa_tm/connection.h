@@ -69,6 +69,8 @@ struct Answer {
 /// How our sessions show at the server, so that a person or recovery can tell whose they are.
 struct SessionMark {
     std::string text;
+    /// The marks of sessions whose processes have ended, newest first.
+    std::vector<std::string> ended = {};
 };
 
 /// One connection to a resource manager: it is given one verb at a time and then asked until the

@@ -15,6 +15,7 @@ using MYSQL = st_mysql;
 namespace xa_tm::mysql {
 
 class Connection;
+class EndingSessions;
 
 /// The application's way into one branch: both views of the connection that the branch runs on.
 ///
@@ -66,6 +67,7 @@ public:
 private:
     /// SOCI's form of the URI; holds the password.
     std::string connect_string_;
+    std::shared_ptr<EndingSessions> ending_sessions_;
 };
 
 }  // namespace xa_tm::mysql
