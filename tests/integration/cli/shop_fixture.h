@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "database.h"
 #include "child_process.h"
+#include "database.h"
 #include "temporary_directory.h"
 
 namespace xa_tm::test {
