@@ -63,6 +63,10 @@ private:
 
 enum class OpenMode {
     read,
+    /// From the disk and not from memory, where the file system can. Buffer, offset and length of
+    /// a read must be multiples of 4096 then.
+    read_direct,
+    read_write,      ///< an existing file
     create_new,      ///< read and write; -EEXIST when it exists
     create_or_open,  ///< read and write
     create_or_truncate,

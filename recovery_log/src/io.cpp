@@ -78,7 +78,9 @@ std::unique_ptr<File> open_file(FileSystem& file_system, const std::filesystem::
     std::unique_ptr<File> file;
     const auto result = uninterrupted([&] { return file_system.open(path, mode, file); });
     if (result < 0) {
-        throw IoError{mode == OpenMode::read ? "open" : "create", path, error_of(result)};
+        const bool creates = mode == OpenMode::create_new || mode == OpenMode::create_or_open ||
+                             mode == OpenMode::create_or_truncate;
+        throw IoError{creates ? "create" : "open", path, error_of(result)};
     }
     return file;
 }

@@ -71,7 +71,6 @@ LocalLog::LocalLog(FileSystem& file_system, std::filesystem::path directory,
       epoch_{start.epoch},
       is_birth_{start.is_birth},
       torn_pages_{start.torn_pages},
-      entries_at_open_{to_entries(start.live)},
       predecessor_{start.predecessor},
       next_page_no_{start.next_page_no},
       last_crc_{start.last_crc},
@@ -273,6 +272,24 @@ void LocalLog::append_forgets(std::uint16_t flags) {
 }
 
 // --- the interface
+
+std::vector<Entry> LocalLog::live_entries() const {
+    const std::lock_guard guard{mutex_};
+    return to_entries(live_);
+}
+
+std::vector<Forced> LocalLog::force_many(std::vector<ForceRequest> requests) {
+    std::vector<Forced> answers;
+    for (auto& request : requests) {
+        answers.push_back(force(std::move(request.reservation), request.body));
+    }
+    return answers;
+}
+
+void LocalLog::force_async(Reservation reservation, std::vector<std::byte> body,
+                           Completion completion) {
+    completion(force(std::move(reservation), body));
+}
 
 std::optional<Reservation> LocalLog::reserve(std::size_t bytes) {
     if (bytes > kEntryBytesMax) {

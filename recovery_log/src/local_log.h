@@ -48,9 +48,12 @@ public:
     [[nodiscard]] LogId id() const noexcept override { return ident_.id; }
     [[nodiscard]] const std::string& node() const noexcept override { return ident_.node; }
     [[nodiscard]] std::uint32_t incarnation() const noexcept override { return epoch_; }
-    [[nodiscard]] const std::vector<Entry>& entries_at_open() const noexcept override {
-        return entries_at_open_;
-    }
+    [[nodiscard]] std::uint32_t quarantined_through() const noexcept override { return 0; }
+    [[nodiscard]] std::vector<Entry> live_entries() const override;
+    [[nodiscard]] std::vector<Forced> force_many(std::vector<ForceRequest> requests) override;
+    void force_async(Reservation reservation, std::vector<std::byte> body,
+                     Completion completion) override;
+    void maintain() noexcept override {}
     [[nodiscard]] std::optional<Reservation> reserve(std::size_t bytes) override;
     [[nodiscard]] Forced force(Reservation reservation,
                                std::span<const std::byte> body) noexcept override;
@@ -100,7 +103,6 @@ private:
     const std::uint32_t epoch_;
     const bool is_birth_;
     const std::uint32_t torn_pages_;
-    std::vector<Entry> entries_at_open_;
 
     mutable std::mutex mutex_;  // guards everything below
     bool is_started_ = false;

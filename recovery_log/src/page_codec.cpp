@@ -104,6 +104,10 @@ std::uint32_t page_crc(ConstPageBytes page) noexcept {
     return crc32c(page);
 }
 
+bool has_intact_sector(ConstPageBytes page, unsigned sector) noexcept {
+    return sector_crc(page, sector) == load_le<std::uint32_t>(page, stored_crc_offset(sector));
+}
+
 PageVerdict classify_page(ConstPageBytes page) noexcept {
     if (is_zero(page)) {
         return {.state = PageState::zero, .header = {}, .bad_sector = {}};

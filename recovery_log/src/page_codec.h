@@ -23,7 +23,9 @@ inline constexpr std::uint8_t kFormatMinor = 0;
 /// Bits of PageHeader::flags.
 namespace page_flags {
 inline constexpr std::uint16_t kSegmentHead = 1;
+inline constexpr std::uint16_t kSeal = 2;  ///< written when idle, to stand behind the last entries
 inline constexpr std::uint16_t kCleanShutdown = 4;  ///< last flush of an owner that closed the log
+inline constexpr std::uint16_t kTwoCopies = 8;      ///< each page stands in both halves of the file
 }  // namespace page_flags
 
 struct PageHeader {
@@ -75,6 +77,9 @@ struct PageVerdict {
     /// The first sector that made the page torn or damaged.
     std::optional<BadSector> bad_sector;
 };
+
+/// The bytes of one sector are what the table of the page's first sector says.
+[[nodiscard]] bool has_intact_sector(ConstPageBytes page, unsigned sector) noexcept;
 
 /// Judges a page by itself; whether it is the page that belongs there is for the caller to compare.
 [[nodiscard]] PageVerdict classify_page(ConstPageBytes page) noexcept;

@@ -72,6 +72,8 @@ private:
 int open_flags(OpenMode mode) noexcept {
     switch (mode) {
         case OpenMode::read: return O_RDONLY;
+        case OpenMode::read_direct: return O_RDONLY | O_DIRECT;
+        case OpenMode::read_write: return O_RDWR;
         case OpenMode::create_new: return O_RDWR | O_CREAT | O_EXCL;
         case OpenMode::create_or_open: return O_RDWR | O_CREAT;
         case OpenMode::create_or_truncate: return O_RDWR | O_CREAT | O_TRUNC;
@@ -85,7 +87,10 @@ public:
                    std::unique_ptr<File>& out) override {
         // What the log says is nobody's business but its owner's and the group's.
         constexpr mode_t kPermissions = 0640;
-        const int fd = ::open(path.c_str(), open_flags(mode) | O_CLOEXEC, kPermissions);
+        int fd = ::open(path.c_str(), open_flags(mode) | O_CLOEXEC, kPermissions);
+        if (fd < 0 && errno == EINVAL && mode == OpenMode::read_direct) {
+            fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);  // tmpfs, for one, has no other way
+        }
         if (fd >= 0) {
             out = std::make_unique<PosixFile>(path, fd);
         }

@@ -51,6 +51,15 @@ struct SimulatedFileSystem::Inode {
     }
 };
 
+namespace {
+
+bool creates(OpenMode mode) noexcept {
+    return mode == OpenMode::create_new || mode == OpenMode::create_or_open ||
+           mode == OpenMode::create_or_truncate;
+}
+
+}  // namespace
+
 class SimulatedFileSystem::OpenFile final : public File {
 public:
     OpenFile(SimulatedFileSystem& file_system, std::shared_ptr<Inode> inode,
@@ -220,7 +229,7 @@ SysResult SimulatedFileSystem::open(const std::filesystem::path& path, OpenMode 
         return *answer;
     }
     auto found = seen_.find(name);
-    if (path.parent_path() != directory_ || (found == seen_.end() && mode == OpenMode::read)) {
+    if (path.parent_path() != directory_ || (found == seen_.end() && !creates(mode))) {
         return -ENOENT;
     }
     if (found != seen_.end() && mode == OpenMode::create_new) {

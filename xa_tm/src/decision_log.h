@@ -45,7 +45,7 @@ public:
 
     [[nodiscard]] const recovery_log::RecoveryLog& log() const noexcept { return *log_; }
     [[nodiscard]] std::vector<PendingDecision> pending_at_open() const {
-        return decisions_of(log_->entries_at_open());
+        return decisions_of(log_->live_entries());
     }
 
     /// False while the log is full or poisoned.

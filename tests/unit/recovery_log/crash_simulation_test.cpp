@@ -44,7 +44,7 @@ struct Oracle {
         EXPECT_TRUE(!id || *id == log.id()) << "the log has lost its identity";
         last_incarnation = log.incarnation();
         id = log.id();
-        check(log.entries_at_open());
+        check(log.live_entries());
     }
 
     void check(const std::vector<Entry>& entries) const {
@@ -142,7 +142,7 @@ void expect_recovery(SimulatedFileSystem& disk, Oracle oracle, std::mt19937& ran
         oracle.opened(*log);
         if (second_crash != SecondCrash::never) {
             // What was handed out must be as durable as what was acknowledged before.
-            for (const auto& entry : log->entries_at_open()) {
+            for (const auto& entry : log->live_entries()) {
                 oracle.owed.emplace(entry.id, text_of(entry.body));
             }
             expect_recovery(*disk.after_crash([](std::size_t) { return false; }), oracle, random,

@@ -62,8 +62,8 @@ TEST_F(PosixLog, KeepsItsEntriesAcrossReopens) {
     ASSERT_EQ(log->force(std::move(*reservation), bytes_of(body)).result, ForceResult::durable);
     log.reset();
     log = open();
-    ASSERT_THAT(log->entries_at_open(), SizeIs(1));
-    EXPECT_EQ(text_of(log->entries_at_open()[0].body), body);
+    ASSERT_THAT(log->live_entries(), SizeIs(1));
+    EXPECT_EQ(text_of(log->live_entries()[0].body), body);
     EXPECT_EQ(log->incarnation(), 2U);
 }
 
@@ -125,7 +125,7 @@ TEST_F(PosixLog, IsOfNoUseToAForkedChild) {
     EXPECT_EQ(log->force(std::move(*reservation), bytes_of("parent")).result, ForceResult::durable);
     EXPECT_THAT(in_use_message(), HasSubstr("that is this process"));
     log.reset();
-    EXPECT_THAT(open()->entries_at_open(), SizeIs(1));
+    EXPECT_THAT(open()->live_entries(), SizeIs(1));
 }
 
 TEST_F(PosixLog, IsFreeWhenItsOwnerIsKilledAlthoughAForkedChildLives) {
@@ -238,7 +238,7 @@ TEST_F(PosixLog, IsSharedByThreads) {
     }
     std::set<EntryId> found;
     const auto log = open();
-    for (const auto& entry : log->entries_at_open()) {
+    for (const auto& entry : log->live_entries()) {
         found.insert(entry.id);
     }
     EXPECT_EQ(found, kept);

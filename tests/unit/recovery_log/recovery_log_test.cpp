@@ -88,7 +88,7 @@ TEST_F(RecoveryLogTest, StartsEmptyWithTheFirstIncarnation) {
     EXPECT_EQ(log->incarnation(), 1U);
     EXPECT_EQ(log->node(), "shop-1");
     EXPECT_NE(log->id(), LogId{});
-    EXPECT_THAT(log->entries_at_open(), IsEmpty());
+    EXPECT_THAT(log->live_entries(), IsEmpty());
     EXPECT_EQ(log->status().health, Health::healthy);
 }
 
@@ -102,7 +102,7 @@ TEST_F(RecoveryLogTest, KeepsItsEntriesAcrossReopensUnderTheSameIds) {
         log = open();
         EXPECT_EQ(log->incarnation(), incarnation);
         EXPECT_EQ(log->id(), id);
-        EXPECT_THAT(log->entries_at_open(),
+        EXPECT_THAT(log->live_entries(),
                     ElementsAre(IsEntry(first, "first"),
                                 IsEntry(second, text_of_length(kEntryBytesMax, 2))));
     }
@@ -110,7 +110,7 @@ TEST_F(RecoveryLogTest, KeepsItsEntriesAcrossReopensUnderTheSameIds) {
 
 TEST_F(RecoveryLogTest, TakesAnEntryWithoutBytes) {
     const auto id = force(*open(), "");
-    EXPECT_THAT(open()->entries_at_open(), ElementsAre(IsEntry(id, "")));
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(id, "")));
 }
 
 TEST_F(RecoveryLogTest, DropsAForgottenEntryAtACleanClose) {
@@ -121,7 +121,7 @@ TEST_F(RecoveryLogTest, DropsAForgottenEntryAtACleanClose) {
     log->forget(12345);  // never an entry of this log
     EXPECT_EQ(log->status().live_entries, 1U);
     log.reset();
-    EXPECT_THAT(open()->entries_at_open(), ElementsAre(IsEntry(second, "second")));
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(second, "second")));
 }
 
 TEST_F(RecoveryLogTest, CarriesAForgetWithTheNextForce) {
@@ -132,7 +132,7 @@ TEST_F(RecoveryLogTest, CarriesAForgetWithTheNextForce) {
     const auto second = force(*log, "second");
     EXPECT_EQ(log->status().syncs, syncs + 1);
     const auto crashed = disk.after_crash([](std::size_t) { return false; });
-    EXPECT_THAT(open_log(*crashed, options)->entries_at_open(),
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(),
                 ElementsAre(IsEntry(second, "second")));
 }
 
@@ -147,7 +147,7 @@ TEST_F(RecoveryLogTest, WritesForgetsWithoutAForceWhenManyArePending) {
         log->forget(id);
     }
     const auto crashed = disk.after_crash([](std::size_t) { return false; });
-    EXPECT_LT(open_log(*crashed, options)->entries_at_open().size(), kEntries / 2);
+    EXPECT_LT(open_log(*crashed, options)->live_entries().size(), kEntries / 2);
 }
 
 TEST_F(RecoveryLogTest, NeverGivesAnIdTwice) {
@@ -184,7 +184,7 @@ TEST_F(RecoveryLogTest, RollsThroughManySegmentsAndKeepsOne) {
     }
     EXPECT_THAT(disk.files(), ElementsAre("LOCK", HasSubstr("decision-0000000001-"), "ident"));
     log.reset();
-    EXPECT_THAT(open()->entries_at_open(), ElementsAre(IsEntry(kept, "kept")));
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(kept, "kept")));
 }
 
 TEST_F(RecoveryLogTest, UsesASegmentOnlyWhenItsZerosAndItsNameAreDurable) {
@@ -235,7 +235,7 @@ TEST_F(RecoveryLogTest, MakesLargerSegmentsForALiveSetThatNeedsThem) {
     }
     EXPECT_EQ(log->status().live_entries, kEntries);
     log.reset();
-    EXPECT_THAT(open()->entries_at_open(), SizeIs(kEntries));
+    EXPECT_THAT(open()->live_entries(), SizeIs(kEntries));
 }
 
 TEST_F(RecoveryLogTest, SyncsOnceForEachForce) {
@@ -344,7 +344,7 @@ TEST_F(RecoveryLogTest, IsPoisonedByAFailedSyncAndNeverSyncsAgain) {
 
     // The next open finds out: here the failed sync wrote nothing, but memory still has the entry.
     disk.on_call = nullptr;
-    EXPECT_THAT(open()->entries_at_open(), ElementsAre(IsEntry(first, "first"), testing::_));
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(first, "first"), testing::_));
 }
 
 TEST_F(RecoveryLogTest, SaysWhereAWriteFailed) {
@@ -447,7 +447,7 @@ TEST_F(RecoveryLogTest, OpensWithATornTail) {
     disk.edit(segment(), [](auto& bytes) {
         std::fill_n(bytes.begin() + 2 * kPageBytes + kSectorBytes, kSectorBytes, std::byte{0});
     });
-    EXPECT_THAT(open()->entries_at_open(), ElementsAre(IsEntry(first, "first")));
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(first, "first")));
 }
 
 TEST_F(RecoveryLogTest, StopsAtDamageAndChangesNothing) {
@@ -470,7 +470,7 @@ TEST_F(RecoveryLogTest, StopsAtDamageAndChangesNothing) {
     EXPECT_EQ(disk.read(segment()), before);
 
     flip_bit(kBodyOfTheFirst);
-    EXPECT_THAT(open()->entries_at_open(), SizeIs(2));
+    EXPECT_THAT(open()->live_entries(), SizeIs(2));
 }
 
 TEST_F(RecoveryLogTest, StopsWhenAnAcknowledgedPageIsGone) {

@@ -33,10 +33,8 @@ public:
     }
     [[nodiscard]] const std::string& node() const noexcept override { return node_; }
     [[nodiscard]] std::uint32_t incarnation() const noexcept override { return 1; }
-    [[nodiscard]] const std::vector<recovery_log::Entry>& entries_at_open()
-        const noexcept override {
-        return none_;
-    }
+    [[nodiscard]] std::uint32_t quarantined_through() const noexcept override { return 0; }
+    [[nodiscard]] std::vector<recovery_log::Entry> live_entries() const override { return {}; }
     [[nodiscard]] std::optional<Reservation> reserve(std::size_t bytes) override {
         if (!has_space) {
             return std::nullopt;
@@ -53,6 +51,19 @@ public:
         entries.push_back(decode(body).value());
         return {.result = result, .id = entries.size(), .reason = {}};
     }
+    [[nodiscard]] std::vector<Forced> force_many(
+        std::vector<recovery_log::ForceRequest> requests) override {
+        std::vector<Forced> answers;
+        for (auto& request : requests) {
+            answers.push_back(force(std::move(request.reservation), request.body));
+        }
+        return answers;
+    }
+    void force_async(Reservation reservation, std::vector<std::byte> body,
+                     recovery_log::Completion completion) override {
+        completion(force(std::move(reservation), body));
+    }
+    void maintain() noexcept override {}
     void forget(EntryId id) noexcept override { forgotten.push_back(id); }
     [[nodiscard]] LogStatus status() const override {
         return {has_space ? Health::healthy : Health::full, has_space ? "" : "the disk is full",
@@ -69,7 +80,6 @@ private:
     void release(std::size_t bytes) noexcept override { reserved -= bytes; }
 
     std::string node_ = "shop-1";
-    std::vector<recovery_log::Entry> none_;
 };
 
 const std::string kGtrid = "shop-1:0000000000000001:1:1";

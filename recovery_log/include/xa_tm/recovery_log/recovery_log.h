@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -50,10 +51,16 @@ struct Options {
     std::string node;
     /// False: a directory without a log is an error (not_found) instead of the birth of one.
     bool create = true;
-    /// Rounded up to whole pages; at least 64 KiB.
-    std::size_t segment_size_bytes = std::size_t{16} << 20;
+    /// Rounded up to whole pages; at least 64 KiB. The log takes up to three segments on disk.
+    std::size_t segment_size_bytes = std::size_t{64} << 20;
+    /// How often each page is written, 1 or 2. With 2 the log also survives sectors that rot or
+    /// can't be read; it costs space, and about a sixth of a force's time.
+    unsigned copies = 2;
     /// True: accept a file system that loses its content with the machine, such as tmpfs.
     bool allow_volatile_file_system = false;
+    /// True: accept a network file system or FUSE, trusting that its server keeps what was synced
+    /// and lets one owner at a time have the lock.
+    bool allow_network_file_system = false;
 };
 
 using EntryId = std::uint64_t;
@@ -78,6 +85,9 @@ struct Forced {
     std::string reason;  ///< what the system said; empty when durable
 };
 
+/// Told what became of an entry, by the thread that made it durable.
+using Completion = std::function<void(const Forced&)>;
+
 /// Space promised for one entry. Gives it back when destroyed unused.
 ///
 /// Ownership: movable; must not outlive the log that gave it.
@@ -88,17 +98,24 @@ enum class Health {
     healthy,
     full,      ///< reserve() is refused; service resumes when space returns
     poisoned,  ///< a write or sync failed; nothing more is accepted until the log is opened anew
+    fenced,    ///< another owner has opened the log meanwhile; nothing more is accepted
 };
 
 struct LogStatus {
     Health health;
     std::string reason;  ///< empty when healthy
-    std::uint64_t forces;
-    std::uint64_t syncs;
+    std::uint64_t forces;  ///< entries made durable
+    std::uint64_t syncs;   ///< of segments in use
     std::size_t live_entries;
 };
 
+struct ForceRequest;
+
 /// One log, owned by this process until destroyed.
+///
+/// Entries that several threads force at the same time share one write and one sync: the first
+/// thread does it for all, and there is no other thread. Whatever happens to one caller (an
+/// exception, a cancellation of its thread) harms neither the log nor the others.
 ///
 /// Ownership: exclusive, across processes and within one: a second open of the directory is refused
 /// with the owner's pid and host. A forked child does not own it and must not use it.
@@ -117,11 +134,16 @@ public:
     [[nodiscard]] virtual const std::string& node() const noexcept = 0;
     /// Number of this opening, from 1; greater than that of every opening before it.
     [[nodiscard]] virtual std::uint32_t incarnation() const noexcept = 0;
-    /// What was live when the log was opened, oldest first; already durable again.
-    [[nodiscard]] virtual const std::vector<Entry>& entries_at_open() const noexcept = 0;
+    /// Entries of the incarnations up to this one may be missing, because a person accepted the
+    /// loss of damaged pages; 0 when nothing was ever lost. No entry means nothing for those.
+    [[nodiscard]] virtual std::uint32_t quarantined_through() const noexcept = 0;
+    /// What is live now, oldest first. Straight after open(): what was live before, and is durable
+    /// again.
+    [[nodiscard]] virtual std::vector<Entry> live_entries() const = 0;
 
     /// Promises space for one entry of up to `bytes`; nothing when the log is full or poisoned
-    /// (status() says why). While the reservation lives, its force() never meets a full disk.
+    /// (status() says why). While the reservation lives, its force() never meets a full disk. May
+    /// prepare a segment, when maintain() was not called for long.
     /// Throws std::length_error above kEntryBytesMax.
     [[nodiscard]] virtual std::optional<Reservation> reserve(std::size_t bytes) = 0;
 
@@ -130,8 +152,21 @@ public:
     [[nodiscard]] virtual Forced force(Reservation reservation,
                                        std::span<const std::byte> body) noexcept = 0;
 
+    /// As force(), for several entries by one sync wherever they fit; one answer each, in order.
+    [[nodiscard]] virtual std::vector<Forced> force_many(std::vector<ForceRequest> requests) = 0;
+
+    /// As force(), but the answer goes to `completion`, possibly before this returns. This blocks
+    /// only when nobody else is there to write; then it writes. A completion must not throw.
+    virtual void force_async(Reservation reservation, std::vector<std::byte> body,
+                             Completion completion) = 0;
+
     /// Takes an entry out, lazily: after a crash it may be live again.
     virtual void forget(EntryId id) noexcept = 0;
+
+    /// Does what need not delay a force: prepares the next segment, writes forgets, and seals the
+    /// last entries, when nothing was forced for 50 ms. To be called every 50 ms or so by some
+    /// thread that has nothing urgent to do; without that, reserve() does what can't wait.
+    virtual void maintain() noexcept = 0;
 
     [[nodiscard]] virtual LogStatus status() const = 0;
 
@@ -157,10 +192,17 @@ public:
         }
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    /// For the log alone: it accounts for the space from here on.
+    void take_over() noexcept { log_ = nullptr; }
 
 private:
     RecoveryLog* log_;
     std::size_t bytes_;
+};
+
+struct ForceRequest {
+    Reservation reservation;
+    std::span<const std::byte> body;  ///< must stay until the answer
 };
 
 struct LogOwner {
@@ -175,6 +217,11 @@ struct LogImage {
     /// The incarnation of the latest opening.
     std::uint32_t incarnation;
     std::vector<Entry> entries;
+    /// Entries from this id on stand in the last flush, whose sync may not have returned: not known
+    /// to be durable while the owner lives.
+    EntryId first_unconfirmed = 0;
+    /// See RecoveryLog::quarantined_through().
+    std::uint32_t quarantined_through = 0;
     /// Who owns the log now; nothing when its owner is dead or it was closed.
     std::optional<LogOwner> owner;
 };
