@@ -87,7 +87,7 @@ TEST_F(Coordinator, PreparesNothingWithoutSpaceForTheDecision) {
     const auto report = coordinator_.commit(kGtrid, branches_);
     EXPECT_EQ(report.outcome(), Outcome::rolled_back);
     EXPECT_TRUE(report.is_settled());
-    EXPECT_THAT(report.reason(), HasSubstr("nothing was prepared: the disk is full"));
+    EXPECT_THAT(report.reason(), HasSubstr("nothing was prepared: the disk said no"));
     EXPECT_EQ(verbs(users_, kGtrid), "start rollback");
     EXPECT_EQ(verbs(points_, kGtrid), "start rollback");
     EXPECT_FALSE(is_live());
