@@ -145,6 +145,11 @@ void CrashExplorer::finish(const SimulatedFileSystem& file_system) {
     trail_.pop_back();
 }
 
+void CrashExplorer::check(SimulatedFileSystem& file_system) {
+    ++states_;
+    check_opening(file_system, 1);
+}
+
 void CrashExplorer::crash(const SimulatedFileSystem& file_system, std::size_t depth) {
     const auto things = file_system.pending_things();
     std::vector<std::size_t> enumerated;

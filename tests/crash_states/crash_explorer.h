@@ -42,6 +42,9 @@ public:
     /// Cuts it once more now, behind the last call.
     void finish(const SimulatedFileSystem& file_system);
 
+    /// Opens the log on a disk that a test has made, and cuts the power during that.
+    void check(SimulatedFileSystem& file_system);
+
     /// How many different states of the disk a log was opened with.
     [[nodiscard]] std::uint64_t states() const noexcept { return states_; }
     /// The first one that broke a promise, and how to come there.

@@ -24,16 +24,15 @@ using recovery_log::Reservation;
 
 namespace {
 
-constexpr std::size_t kStepsOfTheFirst = 22;
-constexpr std::size_t kStepsOfTheSecond = 8;
 constexpr std::size_t kLiveMax = 6;
 /// After so long without a force, maintain() seals the last entries.
 constexpr std::chrono::milliseconds kIdle{51};
 
 }  // namespace
 
-ScriptedLife::ScriptedLife(recovery_log::Options options, unsigned seed, Promises& promises)
-    : options_{std::move(options)}, random_{seed}, promises_{promises} {}
+ScriptedLife::ScriptedLife(recovery_log::Options options, unsigned seed, Promises& promises,
+                           Script script)
+    : options_{std::move(options)}, random_{seed}, promises_{promises}, script_{script} {}
 
 std::size_t ScriptedLife::draw(std::size_t low, std::size_t high) {
     return low + random_() % (high - low + 1);
@@ -52,7 +51,7 @@ std::size_t ScriptedLife::draw_size() {
 
 void ScriptedLife::live(FileSystem& file_system) {
     try {
-        for (const std::size_t steps : {kStepsOfTheFirst, kStepsOfTheSecond}) {
+        for (const std::size_t steps : {script_.steps_of_the_first, script_.steps_of_the_second}) {
             const auto log = open_log(file_system, options_);
             if (auto broken = promises_.opened(*log)) {
                 broken_ = std::move(*broken);
@@ -68,7 +67,7 @@ void ScriptedLife::use(RecoveryLog& log, std::size_t steps) {
     for (std::size_t step = 0; step < steps; ++step) {
         take_step(log);
         forget_some(log);
-        if (step == steps / 2) {
+        if (script_.is_idle_at_times && step == steps / 2) {
             let_it_be_idle(log);
         }
     }

@@ -14,6 +14,14 @@ class FileSystem;
 
 namespace xa_tm::test {
 
+/// How long the lives of a log are.
+struct Script {
+    std::size_t steps_of_the_first = 22;
+    std::size_t steps_of_the_second = 8;
+    /// In the middle of each the log is left alone until it seals its last entries.
+    bool is_idle_at_times = true;
+};
+
 /// The life of a log, drawn from a seed: it is born, takes entries of one to four pages one by one,
 /// many at once and without waiting, forgets, is maintained, fills several segments, is closed,
 /// opened again and used again. It goes on as far as the file system lets it.
@@ -22,7 +30,8 @@ namespace xa_tm::test {
 /// Thread safety: one thread at a time.
 class ScriptedLife {
 public:
-    ScriptedLife(recovery_log::Options options, unsigned seed, Promises& promises);
+    ScriptedLife(recovery_log::Options options, unsigned seed, Promises& promises,
+                 Script script = {});
 
     void live(recovery_log::FileSystem& file_system);
 
@@ -50,6 +59,7 @@ private:
     recovery_log::Options options_;
     std::mt19937 random_;
     Promises& promises_;
+    Script script_;
     std::optional<std::string> broken_;
     std::optional<std::string> trouble_;
     std::size_t failed_forces_ = 0;
