@@ -15,6 +15,7 @@
 //   a crash.
 namespace xa_tm::test {
 
+using recovery_log::ForceResult;
 using recovery_log::LogError;
 using recovery_log::Options;
 using recovery_log::RecoveryLog;
@@ -24,6 +25,7 @@ namespace {
 
 constexpr std::string_view kLockFile = "LOCK";
 constexpr std::size_t kDepthMax = 2;
+constexpr std::size_t kCloselyOnceIn = 32;
 
 /// Calls `visit` with the subsets of `count` things that are to be tried, each as one flag a thing.
 template <typename Visit>
@@ -45,7 +47,10 @@ void for_each_subset(std::size_t count, const Thoroughness& thoroughness, std::m
         }
         visit(kept);
     };
-    for (std::size_t chosen = 0; chosen <= count; ++chosen) {
+    try_with([](std::size_t) { return false; });
+    try_with([](std::size_t) { return true; });
+    for (std::size_t i = 0; i < std::min(count, thoroughness.positions); ++i) {
+        const std::size_t chosen = count <= thoroughness.positions ? i : random() % count;
         try_with([&](std::size_t thing) { return thing < chosen; });
         try_with([&](std::size_t thing) { return thing >= chosen; });
         try_with([&](std::size_t thing) { return thing == chosen; });
@@ -202,19 +207,58 @@ void CrashExplorer::check_kill(const SimulatedFileSystem& file_system) {
 }
 
 void CrashExplorer::check_opening(SimulatedFileSystem& disk, std::size_t depth) {
-    if (depth < kDepthMax) {
-        watch(disk, depth);
-    }
+    const bool is_checked_closely = random_() % kCloselyOnceIn == 0;
     try {
+        const auto read = is_checked_closely && promises_.is_born()
+                              ? std::optional{read_log(disk, options_.directory)}
+                              : std::nullopt;
+        if (depth < kDepthMax) {
+            watch(disk, depth);
+        }
         const auto log = open_log(disk, options_);
         disk.on_call = nullptr;
         if (const auto what = promises_.broken_by(*log)) {
             report(*what);
             return;
         }
+        if (read && difference(read->entries, log->live_entries())) {
+            report("a reader sees other entries than the next owner");
+        }
         check_again(disk, *log);
+        if (is_checked_closely) {
+            check_use(disk, *log);
+        }
     } catch (const LogError& error) {
         report(fmt::format("a crash stops the opening: {}", error.what()));
+    }
+}
+
+void CrashExplorer::check_use(const SimulatedFileSystem& disk, RecoveryLog& log) {
+    auto expected = log.live_entries();
+    if (!expected.empty()) {
+        log.forget(expected.front().id);
+        expected.erase(expected.begin());
+    }
+    const std::vector<std::byte> body(1'000, std::byte{'x'});
+    auto reservation = log.reserve(body.size());
+    if (!reservation) {
+        report(fmt::format("the log refuses a reservation: {}", log.status().reason));
+        return;
+    }
+    const auto answer = log.force(std::move(*reservation), body);
+    if (answer.result != ForceResult::durable) {
+        report(fmt::format("the log refuses an entry: {}", answer.reason));
+        return;
+    }
+    expected.push_back({answer.id, body});
+    const auto again = disk.after_crash([](std::size_t) { return Fate::lost; });
+    auto found = open_log(*again, options_)->live_entries();
+    // Forgotten lazily: it may still be there.
+    if (found.size() > expected.size()) {
+        found.erase(found.begin());
+    }
+    if (const auto what = difference(expected, found)) {
+        report(fmt::format("after the log was used again: {}", *what));
     }
 }
 

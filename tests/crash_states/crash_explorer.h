@@ -16,8 +16,10 @@ namespace xa_tm::test {
 /// How much of what a crash can leave is tried.
 struct Thoroughness {
     std::size_t all_subsets_of;  ///< at most so many pending things
-    std::size_t random_subsets;  ///< of more than that, besides none, all, prefixes, suffixes,
-                                 ///< single ones, and all but a single one
+    /// Of more than that: none, all, and for so many of them, drawn unless they are all, what is
+    /// pending up to it, from it on, it alone, and all but it.
+    std::size_t positions;
+    std::size_t random_subsets;  ///< besides these
     std::size_t once_in;         ///< a moment is tried with this probability
 };
 
@@ -28,7 +30,8 @@ struct Thoroughness {
 /// - I3: no crash stops the opening;
 /// - I4, I8: what an opening has handed out is durable, so that a crash right behind it changes
 ///   nothing;
-/// - the incarnation rises durably, and the log keeps its identity.
+/// - the incarnation rises durably, and the log keeps its identity;
+/// - at times also: a reader that owns nothing sees the same, and the log can be used again.
 ///
 /// Ownership: the promises outlive it, and it the file systems that it watches.
 /// Thread safety: one thread at a time.
@@ -58,6 +61,7 @@ private:
     void check_kill(const SimulatedFileSystem& file_system);
     void check_opening(SimulatedFileSystem& disk, std::size_t depth);
     void check_again(const SimulatedFileSystem& disk, const recovery_log::RecoveryLog& log);
+    void check_use(const SimulatedFileSystem& disk, recovery_log::RecoveryLog& log);
     [[nodiscard]] bool is_new(const SimulatedFileSystem& disk);
     void report(const std::string& what);
 

@@ -25,8 +25,10 @@ namespace {
 
 using recovery_log::SysResult;
 
-constexpr Thoroughness kOneCrash{.all_subsets_of = 2, .random_subsets = 2, .once_in = 1};
-constexpr Thoroughness kCrashAtTimes{.all_subsets_of = 1, .random_subsets = 1, .once_in = 16};
+constexpr Thoroughness kOneCrash{
+    .all_subsets_of = 2, .positions = 2, .random_subsets = 2, .once_in = 1};
+constexpr Thoroughness kCrashAtTimes{
+    .all_subsets_of = 1, .positions = 1, .random_subsets = 1, .once_in = 16};
 constexpr Script kBusy{.is_idle_at_times = false};
 constexpr Script kShort{
     .steps_of_the_first = 3, .steps_of_the_second = 1, .is_idle_at_times = true};

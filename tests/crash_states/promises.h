@@ -34,6 +34,8 @@ public:
     [[nodiscard]] std::optional<std::string> broken_by(
         const std::vector<recovery_log::Entry>& found) const;
 
+    /// An opening has succeeded, so that there is a log for ever.
+    [[nodiscard]] bool is_born() const noexcept { return id_.has_value(); }
     /// Acknowledged and not forgotten, by id.
     [[nodiscard]] const std::map<recovery_log::EntryId, std::size_t>& owed() const noexcept {
         return owed_;

@@ -109,9 +109,19 @@ void FileContent::write(std::span<const std::byte> bytes, std::size_t offset) {
 }
 
 void FileContent::take_sector(const FileContent& other, std::size_t sector) {
-    std::array<std::byte, kSectorBytes> bytes{};
-    const std::size_t count = other.read(bytes, sector * kSectorBytes);
-    write(std::span{bytes}.first(count), sector * kSectorBytes);
+    const std::size_t begin = sector * kSectorBytes;
+    const std::size_t end = std::min(begin + kSectorBytes, other.size_);
+    if (begin >= end) {
+        return;
+    }
+    if (end > size_) {
+        resize(end);
+    }
+    if (!has_equal_sector(other, sector)) {
+        std::array<std::byte, kSectorBytes> bytes{};
+        static_cast<void>(other.read(bytes, begin));
+        write(std::span{bytes}.first(end - begin), begin);
+    }
 }
 
 bool FileContent::has_equal_sector(const FileContent& other, std::size_t sector) const {
