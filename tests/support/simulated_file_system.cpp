@@ -105,6 +105,8 @@ public:
     SysResult sync() override { return sync_as(Operation::sync); }
     SysResult datasync() override { return sync_as(Operation::datasync); }
 
+    SysResult size() override { return static_cast<SysResult>(inode_->seen.size()); }
+
     SysResult identity(FileIdentity& out) override {
         SilentFault none{};
         if (const auto answer = file_system_.enter(Operation::identity, name_, none)) {
