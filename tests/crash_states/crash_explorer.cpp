@@ -68,6 +68,7 @@ bool changes_nothing(Operation operation) noexcept {
         case Operation::list:
         case Operation::type:
         case Operation::pread:
+        case Operation::size:
         case Operation::identity:
         case Operation::try_lock:
         case Operation::is_locked: return true;

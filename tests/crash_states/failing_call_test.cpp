@@ -29,10 +29,6 @@ constexpr Thoroughness kOneCrash{
     .all_subsets_of = 2, .positions = 2, .random_subsets = 2, .once_in = 1};
 constexpr Thoroughness kCrashAtTimes{
     .all_subsets_of = 1, .positions = 1, .random_subsets = 1, .once_in = 16};
-constexpr Script kBusy{.is_idle_at_times = false};
-constexpr Script kShort{
-    .steps_of_the_first = 3, .steps_of_the_second = 1, .is_idle_at_times = true};
-
 /// How a call can fail, and what the disk makes of a sync that does.
 struct Failure {
     const char* name;
@@ -82,16 +78,16 @@ protected:
     }
     [[nodiscard]] static const Failure& failure() { return std::get<1>(GetParam()); }
 
-    static std::size_t calls_of_an_undisturbed_life(const Script& script) {
+    static std::size_t calls_of_an_undisturbed_life() {
         SimulatedFileSystem file_system{options().directory};
         Promises promises;
-        ScriptedLife life{options(), kSeed, promises, script};
+        ScriptedLife life{options(), kSeed, promises};
         life.live(file_system);
         EXPECT_FALSE(life.trouble()) << *life.trouble();
         return file_system.calls();
     }
 
-    static void fail_one(std::size_t failing, const Script& script) {
+    static void fail_one(std::size_t failing) {
         SimulatedFileSystem file_system{options().directory};
         file_system.failed_sync_reverts = failure().reverts;
         file_system.failed_sync_writes = failure().writes;
@@ -107,7 +103,7 @@ protected:
             no_second_sync.take(call, answer && *answer != -EINTR);
             return answer;
         };
-        ScriptedLife life{options(), kSeed, promises, script};
+        ScriptedLife life{options(), kSeed, promises};
         life.live(file_system);
         file_system.on_call = nullptr;
 
@@ -121,21 +117,10 @@ protected:
                                                                       : explorer.broken();
         EXPECT_FALSE(broken) << "call " << failing << " failed, " << failed << ": " << *broken;
     }
-
-    static void fail_each(const Script& script, unsigned threads) {
-        in_parallel(
-            calls_of_an_undisturbed_life(script),
-            [&](std::size_t failing) { fail_one(failing, script); }, threads);
-    }
 };
 
 TEST_P(FailingCall, IsNeverTakenForSuccess) {
-    fail_each(kBusy, processors());
-}
-
-TEST_P(FailingCall, IsNeverTakenForSuccessWhenTheLogIsSealed) {
-    constexpr unsigned kMostlyIdle = 8;
-    fail_each(kShort, kMostlyIdle * processors());
+    in_parallel(calls_of_an_undisturbed_life(), fail_one);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -181,7 +166,7 @@ TEST_P(FullDisk, IsNeverMetByAnEntryWithAReservation) {
         SimulatedFileSystem file_system{options.directory};
         file_system.allocations_left = allocations;
         Promises promises;
-        ScriptedLife life{options, kSeed, promises, kBusy};
+        ScriptedLife life{options, kSeed, promises};
         life.live(file_system);
         EXPECT_EQ(life.failed_forces(), 0U) << allocations << " allocations: " << *life.trouble();
         EXPECT_FALSE(life.broken()) << allocations << " allocations: " << *life.broken();

@@ -83,7 +83,7 @@ TEST_P(LyingDisk, IsFoundOutByTheExplorer) {
     };
     Promises promises;
     CrashExplorer explorer{options, kSeed, promises, kFirstCrash, kSecondCrash};
-    ScriptedLife life{options, kSeed, promises, {.is_idle_at_times = false}};
+    ScriptedLife life{options, kSeed, promises};
     explorer.watch(file_system);
     life.live(file_system);
     EXPECT_TRUE(explorer.broken());

@@ -236,8 +236,7 @@ class WrongWrite : public testing::TestWithParam<std::tuple<unsigned, SilentFaul
 TEST_P(WrongWrite, IsNeverSilentOnceTheLogIsClosed) {
     const auto [copies, fault] = GetParam();
     const auto options = log_options(copies);
-    constexpr Script kScript{
-        .steps_of_the_first = 12, .steps_of_the_second = 4, .is_idle_at_times = false};
+    constexpr Script kScript{.steps_of_the_first = 12, .steps_of_the_second = 4};
     std::size_t stopped = 0;
     for (std::size_t wrong = 0;; ++wrong) {
         SimulatedFileSystem file_system{options.directory};
@@ -307,7 +306,7 @@ TEST_P(GarbledSector, OfAnUnfinishedWriteIsNeverSilent) {
         }
         return std::nullopt;
     };
-    ScriptedLife life{options, kSeed, promises, {.is_idle_at_times = false}};
+    ScriptedLife life{options, kSeed, promises};
     life.live(file_system);
     std::cout << opened << " opened, " << stopped << " stopped\n";
     EXPECT_GT(opened, 0U);

@@ -1,7 +1,6 @@
 #include "scripted_life.h"
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -25,8 +24,8 @@ using recovery_log::Reservation;
 namespace {
 
 constexpr std::size_t kLiveMax = 6;
-/// After so long without a force, maintain() seals the last entries.
-constexpr std::chrono::milliseconds kIdle{51};
+/// So that maintain() seals the last entries whenever it is called.
+constexpr std::chrono::nanoseconds kIdleBeforeSeal{0};
 
 }  // namespace
 
@@ -52,7 +51,7 @@ std::size_t ScriptedLife::draw_size() {
 void ScriptedLife::live(FileSystem& file_system) {
     try {
         for (const std::size_t steps : {script_.steps_of_the_first, script_.steps_of_the_second}) {
-            const auto log = open_log(file_system, options_);
+            const auto log = open_log(file_system, options_, kIdleBeforeSeal);
             if (auto broken = promises_.opened(*log)) {
                 broken_ = std::move(*broken);
             }
@@ -67,9 +66,6 @@ void ScriptedLife::use(RecoveryLog& log, std::size_t steps) {
     for (std::size_t step = 0; step < steps; ++step) {
         take_step(log);
         forget_some(log);
-        if (script_.is_idle_at_times && step == steps / 2) {
-            let_it_be_idle(log);
-        }
     }
 }
 
@@ -190,11 +186,6 @@ void ScriptedLife::forget_some(RecoveryLog& log) {
     if (!promises_.owed().empty() && draw(0, 1) == 0) {
         forget(promises_.owed().rbegin()->first);
     }
-}
-
-void ScriptedLife::let_it_be_idle(RecoveryLog& log) {
-    std::this_thread::sleep_for(kIdle);
-    log.maintain();
 }
 
 }  // namespace xa_tm::test

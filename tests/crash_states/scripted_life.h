@@ -18,8 +18,6 @@ namespace xa_tm::test {
 struct Script {
     std::size_t steps_of_the_first = 22;
     std::size_t steps_of_the_second = 8;
-    /// In the middle of each the log is left alone until it seals its last entries.
-    bool is_idle_at_times = true;
 };
 
 /// The life of a log, drawn from a seed: it is born, takes entries of one to four pages one by one,
@@ -49,7 +47,6 @@ private:
     void force_many(recovery_log::RecoveryLog& log);
     void force_async(recovery_log::RecoveryLog& log);
     void forget_some(recovery_log::RecoveryLog& log);
-    void let_it_be_idle(recovery_log::RecoveryLog& log);
     void judge(const recovery_log::RecoveryLog& log, const recovery_log::Forced& answer);
     [[nodiscard]] std::optional<recovery_log::Reservation> reserve(recovery_log::RecoveryLog& log,
                                                                    std::size_t entry);

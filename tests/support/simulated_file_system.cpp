@@ -105,7 +105,14 @@ public:
     SysResult sync() override { return sync_as(Operation::sync); }
     SysResult datasync() override { return sync_as(Operation::datasync); }
 
-    SysResult size() override { return static_cast<SysResult>(inode_->seen.size()); }
+    SysResult size() override {
+        SilentFault none{};
+        if (const auto answer = file_system_.enter(Operation::size, name_, none)) {
+            return *answer;
+        }
+        const std::lock_guard guard{file_system_.mutex_};
+        return static_cast<SysResult>(inode_->file.seen().size());
+    }
 
     SysResult identity(FileIdentity& out) override {
         SilentFault none{};
@@ -197,6 +204,7 @@ std::string_view name_of(Operation operation) noexcept {
         case Operation::allocate: return "allocate";
         case Operation::sync: return "sync";
         case Operation::datasync: return "datasync";
+        case Operation::size: return "size";
         case Operation::identity: return "identity";
         case Operation::try_lock: return "try_lock";
         case Operation::is_locked: return "is_locked";

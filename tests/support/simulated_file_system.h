@@ -30,6 +30,7 @@ enum class Operation {
     allocate,
     sync,
     datasync,
+    size,
     identity,
     try_lock,
     is_locked,
