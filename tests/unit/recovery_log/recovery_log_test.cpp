@@ -14,7 +14,7 @@
 #include "test_bytes.h"
 
 // What the log promises, on a simulated file system. Crashes and failing calls in all places stand
-// in crash_simulation_test.cpp, the real file system in posix_log_test.cpp.
+// in tests/crash_states, the real file system in posix_log_test.cpp.
 namespace xa_tm::recovery_log {
 namespace {
 
@@ -757,7 +757,7 @@ TEST_F(RecoveryLogTest, IsReadWithoutBeingOwnedOrChanged) {
     disk.on_call = [](const Call& call) -> std::optional<SysResult> {
         EXPECT_THAT(call.operation,
                     testing::AnyOf(Operation::type, Operation::open, Operation::pread,
-                                   Operation::list, Operation::is_locked));
+                                   Operation::list, Operation::size, Operation::is_locked));
         return std::nullopt;
     };
     const auto after = read_log(disk, "/log");
