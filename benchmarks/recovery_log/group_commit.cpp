@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include "flush_encoder.h"
-#include "flush_size.h"
 #include "owned_log.h"
 #include "questions.h"
 #include "raw_loop.h"
+#include "sync_floor.h"
 #include "wake_cost.h"
 
 namespace xa_tm::bench {
@@ -57,9 +57,7 @@ std::vector<Cell> make_cells(const Bench& bench) {
 /// The limit is measured straight after the contender, on the same machine in the same mood.
 void measure_limit(const Bench& bench, RawLoop& raw, Cell& cell) {
     const auto& sample = cell.row.rounds.back();
-    const auto flush = flush_of(std::max(1.0, sample.forces_per_sync), cell.copies);
-    const double sync_us =
-        raw.run({1, bench.scale.warm_up / 4, bench.scale.duration / 4}, flush).mean_us;
+    const double sync_us = measure_sync_floor(bench, raw, sample, cell.copies).mean_us;
     const double wake_us = measure_wake_cost_us(cell.row.threads, bench.scale.duration / 10);
     const double limit_per_s = cell.row.threads / (sync_us + cell.row.threads * wake_us) * 1e6;
     cell.sync_us.push_back(sync_us);
@@ -156,7 +154,9 @@ Answer ask_group_commit(const Bench& bench) {
     RawLoop raw{bench.directory, bench.scale.segment_size_bytes};
     run_rounds(bench.scale.rounds, cells.size(), [&](std::size_t i) {
         auto& cell = cells[i];
-        cell.row.rounds.push_back(cell.contender->run(bench.load(cell.row.threads)));
+        cell.row.rounds.push_back(run_in_quiet(bench.scale.patience, [&] {
+            return cell.contender->run(bench.load(cell.row.threads));
+        }));
         if (cell.kind == Kind::blocking) {
             measure_limit(bench, raw, cell);
         }

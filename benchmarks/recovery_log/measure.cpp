@@ -28,16 +28,15 @@ double machine_cpu_s() {
            static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-/// The instant at which everything is read that a sample is a difference of.
+/// What a sample is a difference of.
 struct Snapshot {
     Clock::time_point time;
     Counters counters;
     double process_cpu_s;
-    double machine_cpu_s;
 };
 
 Snapshot take_snapshot(const std::function<Counters()>& counters) {
-    return {Clock::now(), counters(), process_cpu_s(), machine_cpu_s()};
+    return {Clock::now(), counters(), process_cpu_s()};
 }
 
 double percentile_us(const std::vector<std::uint32_t>& sorted_ns, double fraction) {
@@ -48,15 +47,12 @@ double percentile_us(const std::vector<std::uint32_t>& sorted_ns, double fractio
 Sample to_sample(const Load& load, const Snapshot& begin, const Snapshot& end, const Tally& tally) {
     const double seconds = std::chrono::duration<double>(end.time - begin.time).count();
     const double cpu_s = end.process_cpu_s - begin.process_cpu_s;
-    const double others_s = end.machine_cpu_s - begin.machine_cpu_s - cpu_s;
     const auto forces = static_cast<double>(end.counters.forces - begin.counters.forces);
     const auto decisions = static_cast<double>(tally.decisions());
     Sample sample{.threads = load.threads,
                   .decisions = tally.decisions(),
                   .decisions_per_s = decisions / seconds,
                   .syncs = end.counters.syncs - begin.counters.syncs};
-    sample.others_cpu_share =
-        std::max(0.0, others_s / seconds / static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN)));
     if (tally.decisions() == 0) {
         return sample;
     }
@@ -97,22 +93,35 @@ Sample measure(const Load& load, const std::function<Counters()>& counters, cons
         threads.push_back(std::async(std::launch::async, work, thread, std::cref(window)));
     }
     std::this_thread::sleep_for(load.warm_up);
+    const OthersCpu others;
     const auto begin = take_snapshot(counters);
     window.enter(Window::Phase::measured);
     std::this_thread::sleep_for(load.duration);
     const auto end = take_snapshot(counters);
+    const double others_share = others.share();
     window.enter(Window::Phase::over);
     Tally all;
     for (auto& thread : threads) {
         all.merge(thread.get());
     }
-    return to_sample(load, begin, end, all);
+    auto sample = to_sample(load, begin, end, all);
+    sample.others_cpu_share = others_share;
+    return sample;
 }
 
 double process_cpu_s() {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
     return to_seconds(usage.ru_utime) + to_seconds(usage.ru_stime);
+}
+
+OthersCpu::OthersCpu() : begin_{Clock::now()}, others_s_{machine_cpu_s() - process_cpu_s()} {}
+
+double OthersCpu::share() const {
+    const double others_s = machine_cpu_s() - process_cpu_s() - others_s_;
+    const std::chrono::duration<double> elapsed = Clock::now() - begin_;
+    const auto cpus = static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
+    return std::max(0.0, others_s / elapsed.count() / cpus);
 }
 
 Spread spread_of(std::vector<double> values) {

@@ -93,6 +93,21 @@ using Work = std::function<Tally(unsigned thread, const Window& window)>;
 /// CPU time that this process has used so far.
 [[nodiscard]] double process_cpu_s();
 
+/// Watches what CPU time other processes and the kernel's own threads use.
+///
+/// Ownership: a value.
+/// Thread safety: const members may be called from several threads at once.
+class OthersCpu {
+public:
+    OthersCpu();
+    /// The share of all CPUs that they have had since this object was made.
+    [[nodiscard]] double share() const;
+
+private:
+    Clock::time_point begin_;
+    double others_s_;
+};
+
 /// Median over rounds, and the extremes.
 struct Spread {
     double median = 0;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "quiet.h"
 #include "report.h"
 
 namespace xa_tm::bench {
@@ -15,6 +16,7 @@ struct Scale {
     unsigned rounds = 5;
     std::chrono::milliseconds warm_up{200};
     std::chrono::milliseconds duration{1000};
+    Patience patience{};
     std::vector<unsigned> threads{1, 4, 16, 64, 256};
     std::size_t segment_size_bytes = std::size_t{64} << 20;
     /// Of the log whose rotations are to be seen.

@@ -31,6 +31,7 @@ struct Reading {
 void run_beside_reader(const Bench& bench, const LogPlace& place, const LogContender& writer,
                        Reading& reading) {
     const TemporaryDirectory directory{bench.directory};
+    wait_for_quiet(bench.scale.patience);
     // The reader wants to find a log from its first look on.
     { const OwnedLog born{directory.path(), place}; }
     const auto load = bench.load(kThreads);
@@ -91,7 +92,8 @@ Answer ask_reader(const Bench& bench) {
     }
     run_rounds(bench.scale.rounds, readings.size() + 1, [&](std::size_t cell) {
         if (cell == readings.size()) {
-            alone.rounds.push_back(writer->run(bench.load(kThreads)));
+            alone.rounds.push_back(run_in_quiet(bench.scale.patience,
+                                                [&] { return writer->run(bench.load(kThreads)); }));
         } else {
             run_beside_reader(bench, place, *writer, readings[cell]);
         }

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "flush_size.h"
 #include "owned_log.h"
 #include "questions.h"
 #include "raw_loop.h"
+#include "sync_floor.h"
 
 namespace xa_tm::bench {
 namespace {
@@ -22,10 +22,10 @@ struct Cell {
 };
 
 void run(const Bench& bench, RawLoop& raw, Cell& cell) {
-    const auto sample = cell.contender->run(bench.load(kThreads));
-    const auto flush = flush_of(std::max(1.0, sample.forces_per_sync), cell.copies);
-    const double sync_us =
-        raw.run({1, bench.scale.warm_up / 4, bench.scale.duration / 4}, flush).p50_us;
+    const auto sample = run_in_quiet(bench.scale.patience,
+                                     [&] { return cell.contender->run(bench.load(kThreads)); });
+    const double sync_us = measure_sync_floor(bench, raw, sample, cell.copies).p50_us;
+    const auto flush = flush_of(sample.forces_per_sync, cell.copies);
     cell.sync_us.push_back(sync_us);
     cell.over_limit.push_back(sample.p99_us / (3 * sync_us + 1000));
     cell.rotations.push_back(static_cast<double>(sample.syncs * flush.bytes * flush.copies) /

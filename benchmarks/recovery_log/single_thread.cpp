@@ -48,7 +48,8 @@ std::vector<Row> run_single_thread(const Bench& bench) {
         rows.push_back({contender->name(), 1, {}});
     }
     run_rounds(bench.scale.rounds, rows.size(), [&](std::size_t cell) {
-        rows[cell].rounds.push_back(contenders[cell]->run(bench.load(1)));
+        rows[cell].rounds.push_back(run_in_quiet(
+            bench.scale.patience, [&] { return contenders[cell]->run(bench.load(1)); }));
     });
     return rows;
 }
