@@ -85,6 +85,9 @@ std::optional<Spread> over_naive(const std::vector<Cell>& cells, const Cell& cel
 }
 
 void add_limit_figures(const Cell& cell, std::vector<Figure>& figures) {
+    if (cell.row.threads < 16) {
+        return;  // where a waking mostly waits for an idle CPU to wake up
+    }
     const auto title = title_of(cell);
     const auto sync = spread_of(cell.sync_us);
     const bool is_judged = cell.row.threads >= 64;

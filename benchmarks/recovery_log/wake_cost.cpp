@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "measure.h"
+
 namespace xa_tm::bench {
 namespace {
 
@@ -28,7 +30,6 @@ void wake(Word& word, int threads) {
 }  // namespace
 
 double measure_wake_cost_us(unsigned threads, std::chrono::milliseconds duration) {
-    using SteadyClock = std::chrono::steady_clock;
     Word round{0};
     Word completed{0};
     std::atomic<unsigned> arrived{0};
@@ -47,19 +48,20 @@ double measure_wake_cost_us(unsigned threads, std::chrono::milliseconds duration
         });
     }
     wait_while(completed, 0);
-    const auto begin = SteadyClock::now();
     std::uint32_t rounds = 0;
-    while (SteadyClock::now() - begin < duration) {
+    std::vector<double> round_us;
+    for (const auto end = Clock::now() + duration; rounds == 0 || Clock::now() < end;) {
+        const auto begin = Clock::now();
         ++rounds;
         round.store(rounds);
         wake(round, INT_MAX);
         wait_while(completed, rounds);
+        round_us.push_back((Clock::now() - begin) / std::chrono::duration<double, std::micro>{1});
     }
-    const std::chrono::duration<double, std::micro> elapsed = SteadyClock::now() - begin;
     is_over.store(true);
     round.store(rounds + 1);
     wake(round, INT_MAX);
-    return elapsed.count() / rounds / threads;
+    return spread_of(std::move(round_us)).median / threads;
 }
 
 }  // namespace xa_tm::bench
