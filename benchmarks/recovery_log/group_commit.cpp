@@ -134,11 +134,13 @@ Spread measure_encoding_us(unsigned rounds) {
     const std::vector<std::byte> body(kDecisionBytes, std::byte{0x5a});
     const auto forgotten = recovery_log::encode_forgotten(1);
     std::vector<double> values;
+    recovery_log::FlushEncoder encoder;
     for (unsigned round = 0; round < rounds; ++round) {
         const double begin_s = process_cpu_s();
         for (std::uint64_t batch = 0; batch < kBatches; ++batch) {
-            recovery_log::FlushEncoder encoder{
-                {.log_id = {}, .segment = {1, 1}, .first_page_no = batch * kBatch, .prev_crc = 0}};
+            encoder.begin(
+                {.log_id = {}, .segment = {1, 1}, .first_page_no = batch * kBatch, .prev_crc = 0},
+                recovery_log::Packing::whole);
             for (std::uint64_t i = 0; i < kBatch; ++i) {
                 encoder.add(recovery_log::RecordType::entry, batch * kBatch + i, body);
                 encoder.add(recovery_log::RecordType::forgotten, batch * kBatch + i, forgotten);
