@@ -20,6 +20,9 @@ constexpr std::size_t kSeqOffset = 8;
 constexpr std::size_t kHeadFixedBytes = 36;
 constexpr std::size_t kCheckpointEndBytes = 12;
 constexpr std::size_t kForgottenBytes = 8;
+constexpr std::size_t kQuarantineBytes = 4;
+/// When; the text is the rest.
+constexpr std::size_t kNoteFixedBytes = 8;
 
 std::array<std::byte, 8> little_endian(std::uint64_t value) noexcept {
     std::array<std::byte, 8> bytes{};
@@ -135,6 +138,38 @@ std::optional<CheckpointEnd> decode_checkpoint_end(std::span<const std::byte> bo
     }
     return CheckpointEnd{.count = load_le<std::uint64_t>(body, 0),
                          .set_crc = load_le<std::uint32_t>(body, 8)};
+}
+
+std::vector<std::byte> encode_body(const OperatorNote& note) {
+    std::vector<std::byte> body(kNoteFixedBytes);
+    store_le(std::span{body}, 0, static_cast<std::uint64_t>(note.at.time_since_epoch().count()));
+    std::ranges::transform(note.text, std::back_inserter(body),
+                           [](char c) { return static_cast<std::byte>(c); });
+    return body;
+}
+
+std::optional<OperatorNote> decode_operator_note(std::span<const std::byte> body) {
+    if (body.size() < kNoteFixedBytes) {
+        return std::nullopt;
+    }
+    const std::chrono::microseconds since_1970{load_le<std::uint64_t>(body, 0)};
+    OperatorNote note{.at = std::chrono::sys_time{since_1970}, .text = {}};
+    std::ranges::transform(body.subspan(kNoteFixedBytes), std::back_inserter(note.text),
+                           [](std::byte b) { return static_cast<char>(b); });
+    return note;
+}
+
+std::vector<std::byte> encode_quarantine(std::uint32_t epoch) {
+    std::vector<std::byte> body(kQuarantineBytes);
+    store_le(std::span{body}, 0, epoch);
+    return body;
+}
+
+std::optional<std::uint32_t> decode_quarantine(std::span<const std::byte> body) {
+    if (body.size() < kQuarantineBytes) {
+        return std::nullopt;
+    }
+    return load_le<std::uint32_t>(body, 0);
 }
 
 std::vector<std::byte> encode_forgotten(EntryId id) {

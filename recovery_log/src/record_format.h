@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,7 +23,9 @@ enum class RecordType : std::uint8_t {
     entry = 1,
     forgotten = 2,
     checkpoint_end = 4,
+    quarantine = 5,
     segment_head = 6,
+    operator_note = 136,
 };
 
 /// Set in a type that a version which does not know it may skip; without it such a version must
@@ -79,13 +82,26 @@ struct CheckpointEnd {
     friend bool operator==(const CheckpointEnd&, const CheckpointEnd&) = default;
 };
 
+/// What a person has done to the log.
+struct OperatorNote {
+    std::chrono::sys_time<std::chrono::microseconds> at{};
+    std::string text;
+
+    friend bool operator==(const OperatorNote&, const OperatorNote&) = default;
+};
+
 [[nodiscard]] std::vector<std::byte> encode_body(const SegmentHead& head);
 [[nodiscard]] std::vector<std::byte> encode_body(const CheckpointEnd& end);
+[[nodiscard]] std::vector<std::byte> encode_body(const OperatorNote& note);
 [[nodiscard]] std::vector<std::byte> encode_forgotten(EntryId id);
+/// Of the incarnations up to `epoch`.
+[[nodiscard]] std::vector<std::byte> encode_quarantine(std::uint32_t epoch);
 
 [[nodiscard]] std::optional<SegmentHead> decode_segment_head(std::span<const std::byte> body);
 [[nodiscard]] std::optional<CheckpointEnd> decode_checkpoint_end(std::span<const std::byte> body);
+[[nodiscard]] std::optional<OperatorNote> decode_operator_note(std::span<const std::byte> body);
 [[nodiscard]] std::optional<EntryId> decode_forgotten(std::span<const std::byte> body);
+[[nodiscard]] std::optional<std::uint32_t> decode_quarantine(std::span<const std::byte> body);
 
 /// One step of CheckpointEnd::set_crc: the CRC of the entries so far, and one more.
 [[nodiscard]] std::uint32_t extend_set_crc(std::uint32_t crc, EntryId id,

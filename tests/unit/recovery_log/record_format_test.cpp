@@ -77,6 +77,21 @@ TEST(RecordFormat, ReadsBackACheckpointEndAndAForget) {
     EXPECT_EQ(decode_forgotten(encode_forgotten(77)), 77U);
 }
 
+TEST(RecordFormat, ReadsBackAQuarantineAndAnOperatorsNote) {
+    const OperatorNote note{
+        .at = std::chrono::sys_time{std::chrono::microseconds{1'700'000'000'123'456}},
+        .text = "the loss of page 7 was accepted"};
+    EXPECT_EQ(decode_operator_note(encode_body(note)), note);
+    EXPECT_EQ(decode_quarantine(encode_quarantine(7)), 7U);
+    EXPECT_EQ(decode_operator_note(bytes_of("7 bytes")), std::nullopt);
+    EXPECT_EQ(decode_quarantine(bytes_of("abc")), std::nullopt);
+}
+
+TEST(RecordFormat, LetsOlderReadersSkipANoteAndNotAQuarantine) {
+    EXPECT_NE(static_cast<std::uint8_t>(RecordType::operator_note) & kIgnorableType, 0);
+    EXPECT_EQ(static_cast<std::uint8_t>(RecordType::quarantine) & kIgnorableType, 0);
+}
+
 TEST(RecordFormat, TellsSetsOfEntriesApartThatDifferOnlyInTheirBorders) {
     const auto crc_of = [](std::string_view a, std::string_view b) {
         return extend_set_crc(extend_set_crc(0, 1, bytes_of(a)), 2, bytes_of(b));
