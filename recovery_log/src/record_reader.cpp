@@ -1,0 +1,123 @@
+#include "xa_tm/recovery_log/record_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "directory_lock.h"
+#include "file_system_type.h"
+#include "ident_file.h"
+#include "io.h"
+#include "record_joiner.h"
+#include "segment_file.h"
+#include "settled_pages.h"
+
+// Invariants:
+// - A segment is left only after a later one was seen in use: nothing is written into it then.
+namespace xa_tm::recovery_log {
+
+class RecordReader::State {
+public:
+    State(FileSystem& file_system, std::filesystem::path directory)
+        : file_system_{file_system}, directory_{std::move(directory)} {
+        static_cast<void>(require_directory(file_system_, directory_));
+        if (!log_id() && list_segments(file_system_, directory_).empty()) {
+            throw LogError{LogErrorCode::not_found,
+                           fmt::format("{} holds no log: correct the path", directory_.native())};
+        }
+    }
+
+    void read_new(const std::function<void(const LoggedRecord&)>& take);
+
+private:
+    struct Segment {
+        SegmentName name;
+        SegmentPages pages;
+        RecordJoiner joiner;
+        std::uint64_t next_page = 0;
+    };
+
+    [[nodiscard]] std::optional<LogId> log_id() const;
+    [[nodiscard]] std::optional<SegmentName> find_successor() const;
+    [[nodiscard]] bool has_begun(SegmentName name) const;
+    void read_rest(const std::function<void(const LoggedRecord&)>& take);
+
+    FileSystem& file_system_;
+    std::filesystem::path directory_;
+    std::unique_ptr<Segment> segment_;
+};
+
+std::optional<LogId> RecordReader::State::log_id() const {
+    try {
+        const auto ident = read_ident(file_system_, directory_);
+        return ident ? std::optional{ident->id} : std::nullopt;
+    } catch (const LogError&) {
+        return std::nullopt;  // inspect_log() tells why it can't be read
+    }
+}
+
+bool RecordReader::State::has_begun(SegmentName name) const {
+    try {
+        return SegmentPages::has_first_page(file_system_, directory_, name);
+    } catch (const IoError& error) {
+        if (error.error_number() == ENOENT) {
+            return false;  // replaced since it was listed
+        }
+        throw;
+    }
+}
+
+std::optional<SegmentName> RecordReader::State::find_successor() const {
+    const auto names = list_segments(file_system_, directory_);
+    const auto found = std::ranges::find_if(names, [&](SegmentName name) {
+        return (!segment_ || name > segment_->name) && has_begun(name);
+    });
+    return found == names.end() ? std::nullopt : std::optional{*found};
+}
+
+void RecordReader::State::read_rest(const std::function<void(const LoggedRecord&)>& take) {
+    Patience patience{find_owner(file_system_, directory_).has_value()};
+    segment_->next_page =
+        visit_settled(segment_->pages, segment_->next_page, patience,
+                      [&](InspectedPage&& page) { segment_->joiner.add(page, take); });
+}
+
+void RecordReader::State::read_new(const std::function<void(const LoggedRecord&)>& take) {
+    for (;;) {
+        const auto successor = find_successor();
+        if (segment_) {
+            read_rest(take);
+        }
+        if (!successor) {
+            return;
+        }
+        try {
+            segment_ = std::make_unique<Segment>(
+                *successor, SegmentPages{file_system_, directory_, *successor, log_id()},
+                RecordJoiner{file_name(*successor)});
+        } catch (const IoError& error) {
+            if (error.error_number() != ENOENT) {
+                throw;
+            }
+        }
+    }
+}
+
+RecordReader::RecordReader(std::filesystem::path directory) try
+    : state_{std::make_unique<State>(posix_file_system(), std::move(directory))} {
+} catch (const IoError& error) {
+    throw to_log_error(error);
+}
+
+RecordReader::~RecordReader() = default;
+
+void RecordReader::read_new(const std::function<void(const LoggedRecord&)>& take) {
+    try {
+        state_->read_new(take);
+    } catch (const IoError& error) {
+        throw to_log_error(error);
+    }
+}
+
+}  // namespace xa_tm::recovery_log
