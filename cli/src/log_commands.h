@@ -47,7 +47,8 @@ struct RenderOptions {
 /// An entry with everything that the log knows of it.
 struct LogHistory {
     LogEntry entry;
-    bool is_live;
+    /// Nothing when the log is damaged and nobody can tell.
+    std::optional<bool> is_live;
     /// Every place where it stands, oldest first.
     std::vector<recovery_log::LoggedRecord> places;
     /// The record that took it out, if one did.

@@ -90,7 +90,7 @@ std::string numbers_text(const InspectedSegment& segment) {
     return text;
 }
 
-std::string segment_text(const SegmentDump& dump, bool has_colour) {
+std::string segment_text(const SegmentDump& dump, const LogInspection& log, bool has_colour) {
     const auto& segment = dump.segment;
     auto text = painted(segment.file, Colour::bold, has_colour) +
                 fmt::format("  {}\n  {}, {} of {} used", role_text(segment.role),
@@ -108,7 +108,7 @@ std::string segment_text(const SegmentDump& dump, bool has_colour) {
             "only, {} damaged\n",
             segment.torn_pages, segment.single_copy_pages, segment.damaged_pages);
     }
-    if (!segment.damage.empty()) {
+    if (is_untold(segment, log)) {
         text += wrapped(printable(segment.damage), 2);
     }
     for (const auto& page : dump.pages.value_or(segment.bad_pages)) {
@@ -259,7 +259,7 @@ std::string render_log_inspect(const LogInspection& log, const std::vector<Segme
     }
     auto text = header_text(header_of(log), options.has_colour) + notes_text(log);
     for (const auto& dump : segments) {
-        text += "\n" + segment_text(dump, options.has_colour);
+        text += "\n" + segment_text(dump, log, options.has_colour);
     }
     if (log.error) {
         text += "\n" + painted("The log does not open:", Colour::red, options.has_colour) + "\n" +

@@ -32,6 +32,9 @@ std::string state_text(const LogHistory& history) {
                            place_text(*history.forgotten_by));
     }
     if (!history.is_live) {
+        return "not known, because the log is damaged";
+    }
+    if (!*history.is_live) {
         return "not live: the segment that it stands in has been replaced";
     }
     return history.entry.is_known_durable
@@ -97,10 +100,13 @@ nlohmann::ordered_json place_json(const LoggedRecord& place) {
 nlohmann::ordered_json json_of(const LogHistory& history) {
     const auto& entry = history.entry;
     nlohmann::ordered_json json{
-        {"entry", entry.id},       {"bytes", entry.bytes},
-        {"live", history.is_live}, {"known_durable", entry.is_known_durable},
-        {"age_s", nullptr},        {"places", nlohmann::ordered_json::array()},
+        {"entry", entry.id},      {"bytes", entry.bytes},
+        {"live", nullptr},        {"known_durable", entry.is_known_durable},
+        {"age_s", nullptr},       {"places", nlohmann::ordered_json::array()},
         {"forgotten_by", nullptr}};
+    if (history.is_live) {
+        json["live"] = *history.is_live;
+    }
     if (const auto age = entry.age()) {
         json["age_s"] = age->count();
     }
@@ -139,7 +145,7 @@ public:
             known->second.places.push_back(record);
         } else if (auto entry = entry_of(record); is_wanted(entry)) {
             found_.emplace(record.id, LogHistory{.entry = std::move(entry),
-                                                 .is_live = false,
+                                                 .is_live = {},
                                                  .places = {record},
                                                  .forgotten_by = {}});
         }
@@ -147,6 +153,9 @@ public:
 
     /// What the log as a whole says of them.
     void confirm(const recovery_log::LogImage& image) {
+        for (auto& [id, history] : found_) {
+            history.is_live = false;
+        }
         for (auto& entry : entries_of(image)) {
             const auto known = found_.find(entry.id);
             if (known != found_.end()) {

@@ -79,9 +79,8 @@ int log_tail(const LogRequest& request, std::size_t count, bool follows) {
     }
     while (follows) {
         std::this_thread::sleep_for(kPause);
-        reader.read_new([&](const LoggedRecord& record) {
-            write_out(render_log_record(record, options));
-        });
+        reader.read_new(
+            [&](const LoggedRecord& record) { write_out(render_log_record(record, options)); });
     }
     return kNothingInDoubt;
 }

@@ -98,9 +98,7 @@ std::vector<std::string> errors_of(const LogInspection& log) {
         errors.emplace_back(log.error->what());
     }
     for (const auto& segment : log.segments) {
-        const bool is_told =
-            log.error && std::string_view{log.error->what()}.starts_with(segment.damage);
-        if (!segment.damage.empty() && !is_told) {
+        if (is_untold(segment, log)) {
             errors.push_back(segment.damage);
         }
     }

@@ -86,6 +86,12 @@ nlohmann::ordered_json header_json(const LogHeader& header) {
     return json;
 }
 
+bool is_untold(const recovery_log::InspectedSegment& segment,
+               const recovery_log::LogInspection& log) {
+    const std::string_view told = log.error ? log.error->what() : "";
+    return !segment.damage.empty() && !told.starts_with(segment.damage);
+}
+
 const Decision* LogEntry::decision() const noexcept {
     return record ? std::get_if<Decision>(&*record) : nullptr;
 }

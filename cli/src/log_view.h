@@ -34,6 +34,10 @@ struct LogHeader {
 [[nodiscard]] std::string header_text(const LogHeader& header, bool has_colour);
 [[nodiscard]] nlohmann::ordered_json header_json(const LogHeader& header);
 
+/// The segment has a damage that the error of the log as a whole does not tell.
+[[nodiscard]] bool is_untold(const recovery_log::InspectedSegment& segment,
+                             const recovery_log::LogInspection& log);
+
 /// An entry of a log, and what it means.
 struct LogEntry {
     recovery_log::EntryId id;

@@ -89,8 +89,8 @@ std::vector<InspectedRecord> records_of(const InspectedPage& page, ConstPageByte
 }
 
 PageCondition condition_of(const PageCopy& copy) {
-    return copy.is_unreadable ? PageCondition::unreadable
-                              : condition_of(classify_page(copy.bytes).state);
+    return copy.error_number != 0 ? PageCondition::unreadable
+                                  : condition_of(classify_page(copy.bytes).state);
 }
 
 void add_problem(InspectedPage& page, std::string_view what) {
@@ -99,7 +99,7 @@ void add_problem(InspectedPage& page, std::string_view what) {
 
 /// Tells what is wrong with one of two copies, where the page as a whole does not tell it.
 void add_copy_problem(InspectedPage& page, std::string_view which, const PageCopy& copy) {
-    if (copy.is_unreadable) {
+    if (copy.error_number != 0) {
         add_problem(page, fmt::format("the {} copy can't be read", which));
     } else if (const auto flaw = flaw_of(classify_page(copy.bytes)); !flaw.empty()) {
         add_problem(page, fmt::format("in the {} copy: {}", which, flaw));
@@ -133,8 +133,8 @@ InspectedPage describe_page(const PagePlace& place, const PageCopy& first,
     if (second) {
         page.second_copy = condition_of(*second);
     }
-    if (page.condition == PageCondition::zero &&
-        (first.is_unreadable && (!second || second->is_unreadable))) {
+    if (page.condition == PageCondition::zero && first.error_number != 0 &&
+        (!second || second->error_number != 0)) {
         page.condition = PageCondition::unreadable;
         page.problem = "can't be read";
         return page;
@@ -144,7 +144,10 @@ InspectedPage describe_page(const PagePlace& place, const PageCopy& first,
     }
     if (whole.verdict.header) {
         take_header(page, *whole.verdict.header);
-        if (const auto why = misplacement_of(*whole.verdict.header, place); !why.empty()) {
+        const auto why = page.condition == PageCondition::newer_format
+                             ? std::string{}
+                             : misplacement_of(*whole.verdict.header, place);
+        if (!why.empty()) {
             page.condition = PageCondition::damaged;
             add_problem(page, why);
         }

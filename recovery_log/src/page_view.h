@@ -13,7 +13,7 @@ namespace xa_tm::recovery_log {
 /// One copy of a page as it was read.
 struct PageCopy {
     ConstPageBytes bytes;
-    bool is_unreadable;  ///< the disk refused it; its bytes are zeros
+    int error_number = 0;  ///< of the read that failed; `bytes` are zeros then
 };
 
 /// Where a page stands, and what it should say there.

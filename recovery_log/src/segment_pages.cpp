@@ -82,7 +82,7 @@ std::uint64_t SegmentPages::measure_file() {
 
 void SegmentPages::read(Chunk& chunk, std::uint64_t first_block, std::size_t blocks) {
     chunk.blocks.resize(blocks);
-    chunk.is_unreadable.assign(blocks, false);
+    chunk.errors.assign(blocks, 0);
     try {
         static_cast<void>(read_blocks(chunk.blocks, first_block));
         return;
@@ -94,9 +94,9 @@ void SegmentPages::read(Chunk& chunk, std::uint64_t first_block, std::size_t blo
     for (std::size_t i = 0; i < blocks; ++i) {
         try {
             static_cast<void>(read_blocks(std::span{chunk.blocks}.subspan(i, 1), first_block + i));
-        } catch (const IoError&) {
+        } catch (const IoError& error) {
             chunk.blocks[i] = {};
-            chunk.is_unreadable[i] = true;
+            chunk.errors[i] = error.error_number();
         }
     }
 }
@@ -148,10 +148,9 @@ void SegmentPages::visit(std::uint64_t first, const std::function<bool(Inspected
                                                  : std::nullopt};
             std::optional<PageCopy> second;
             if (copies_ == 2) {
-                second = PageCopy{seconds.blocks[i].bytes, seconds.is_unreadable[i]};
+                second = PageCopy{seconds.blocks[i].bytes, seconds.errors[i]};
             }
-            auto page =
-                describe_page(place, {firsts.blocks[i].bytes, firsts.is_unreadable[i]}, second);
+            auto page = describe_page(place, {firsts.blocks[i].bytes, firsts.errors[i]}, second);
             if (!is_zero(page) && !visit(std::move(page))) {
                 return;
             }

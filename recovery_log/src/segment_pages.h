@@ -46,10 +46,10 @@ private:
     struct alignas(kPageBytes) Block {
         std::array<std::byte, kPageBytes> bytes;
     };
-    /// Pages that are read at once, and which of them the disk refused.
+    /// Pages that are read at once; the error number of each that the disk refused, else 0.
     struct Chunk {
         std::vector<Block> blocks;
-        std::vector<bool> is_unreadable;
+        std::vector<int> errors;
     };
 
     SegmentPages(std::unique_ptr<File> file, SegmentName name, std::optional<LogId> log_id);
