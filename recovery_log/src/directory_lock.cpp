@@ -3,9 +3,11 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 #include <pthread.h>
@@ -97,6 +99,19 @@ LogError in_use(const std::filesystem::path& directory, const LogOwner& owner,
                         owner.pid, owner.host.empty() ? "unknown" : owner.host, what_to_do)};
 }
 
+/// A process that was killed keeps its lock until the kernel has taken it apart.
+SysResult try_lock_patiently(File& file) {
+    constexpr std::chrono::milliseconds kPause{10};
+    constexpr int kAttempts = 25;
+    for (int attempt = 1;; ++attempt) {
+        const auto result = file.try_lock();
+        if (result != -EAGAIN || attempt == kAttempts) {
+            return result;
+        }
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
 }  // namespace
 
 DirectoryLock::DirectoryLock(File& file, FileIdentity identity)
@@ -109,7 +124,7 @@ std::unique_ptr<DirectoryLock> DirectoryLock::acquire(FileSystem& file_system,
     if (const auto result = file->identity(identity); result < 0) {
         throw IoError{"examine", file->path(), static_cast<int>(-result)};
     }
-    const auto result = file->try_lock();
+    const auto result = try_lock_patiently(*file);
     Table& locks = table();
     if (result == -EAGAIN) {
         const auto owner = read_owner(*file);

@@ -51,6 +51,8 @@ public:
     [[nodiscard]] virtual SysResult sync() = 0;
     /// As sync(), without the metadata that reading the data does not need.
     [[nodiscard]] virtual SysResult datasync() = 0;
+    /// In bytes.
+    [[nodiscard]] virtual SysResult size() = 0;
     [[nodiscard]] virtual SysResult identity(FileIdentity& out) = 0;
     /// Takes the lock on the whole file, or answers -EAGAIN when another open of the file has it.
     [[nodiscard]] virtual SysResult try_lock() = 0;

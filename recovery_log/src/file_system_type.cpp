@@ -46,21 +46,22 @@ std::uint32_t require_directory(FileSystem& file_system, const std::filesystem::
     return static_cast<std::uint32_t>(type);
 }
 
-void check_file_system(const std::filesystem::path& directory, std::uint32_t type,
-                       bool allow_volatile_file_system) {
+void check_file_system(const Options& options, std::uint32_t type) {
     const auto* const refused = std::ranges::find(kRefused, type, &Refused::type);
-    if (refused == kRefused.end() || (refused->is_volatile && allow_volatile_file_system)) {
+    if (refused == kRefused.end() || (refused->is_volatile ? options.allow_volatile_file_system
+                                                           : options.allow_network_file_system)) {
         return;
     }
     throw LogError{
         LogErrorCode::unsupported,
-        fmt::format("{} is on {}, which {}; choose a directory on a local disk{}",
-                    directory.native(), refused->name,
+        fmt::format("{} is on {}, which {}; choose a directory on a local disk, or {}",
+                    options.directory.native(), refused->name,
                     refused->is_volatile ? "loses its content with the machine"
                                          : "does not promise that what was synced stays",
-                    refused->is_volatile ? ", or allow a volatile file system where losing the log "
+                    refused->is_volatile ? "allow a volatile file system where losing the log "
                                            "does not matter"
-                                         : "")};
+                                         : "allow a network file system if its server is known to "
+                                           "keep what was synced and to honour locks")};
 }
 
 }  // namespace xa_tm::recovery_log

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "file_system.h"
+#include "xa_tm/recovery_log/recovery_log.h"
 
 namespace xa_tm::recovery_log {
 
@@ -12,7 +13,6 @@ namespace xa_tm::recovery_log {
                                               const std::filesystem::path& directory);
 
 /// Throws LogError (unsupported) when a file system of this type does not keep what was synced.
-void check_file_system(const std::filesystem::path& directory, std::uint32_t type,
-                       bool allow_volatile_file_system);
+void check_file_system(const Options& options, std::uint32_t type);
 
 }  // namespace xa_tm::recovery_log

@@ -11,7 +11,12 @@
 // not.
 namespace xa_tm::recovery_log {
 
-FlushEncoder::FlushEncoder(const FlushPosition& position) : position_{position} {
+void FlushEncoder::begin(const FlushPosition& position, Packing packing) {
+    position_ = position;
+    packing_ = packing;
+    is_empty_ = true;
+    bytes_.clear();
+    headers_.clear();
     start_page();
 }
 
@@ -39,10 +44,27 @@ void FlushEncoder::add_fragment(const Record& record) {
     ++header.record_count;
 }
 
+bool FlushEncoder::starts_page(std::size_t record_bytes) const noexcept {
+    const bool is_split = packing_ == Packing::dense || record_bytes > kPageRoomBytes;
+    return record_bytes > room_bytes() && (!is_split || room_bytes() <= kRecordHeaderBytes);
+}
+
+std::size_t FlushEncoder::pages_with(std::size_t body_bytes) const noexcept {
+    const std::size_t needed = record_bytes(body_bytes);
+    if (needed <= room_bytes()) {
+        return pages();
+    }
+    if (starts_page(needed)) {
+        return pages() + pages_for(body_bytes);
+    }
+    return pages() + pages_for(body_bytes - (room_bytes() - kRecordHeaderBytes));
+}
+
 void FlushEncoder::add(RecordType type, std::uint64_t seq, std::span<const std::byte> body) {
     const auto type_number = static_cast<std::uint8_t>(type);
     const std::size_t needed = record_bytes(body.size());
-    if (needed > room_bytes() && (needed <= kPageRoomBytes || room_bytes() <= kRecordHeaderBytes)) {
+    is_empty_ = false;
+    if (starts_page(needed)) {
         start_page();
     }
     if (needed <= room_bytes()) {

@@ -85,26 +85,30 @@ std::unique_ptr<File> open_file(FileSystem& file_system, const std::filesystem::
     return file;
 }
 
-std::size_t read_up_to(File& file, std::span<std::byte> out, std::uint64_t offset) {
-    std::size_t filled = 0;
-    while (filled < out.size()) {
-        const auto result =
-            uninterrupted([&] { return file.pread(out.subspan(filled), offset + filled); });
-        if (result < 0) {
-            throw IoError{"read", file.path(), offset + filled, error_of(result)};
-        }
-        if (result == 0) {
-            break;
-        }
-        filled += static_cast<std::size_t>(result);
+std::uint64_t file_size(File& file) {
+    const auto result = file.size();
+    if (result < 0) {
+        throw IoError{"examine", file.path(), error_of(result)};
     }
-    return filled;
+    return static_cast<std::uint64_t>(result);
+}
+
+std::size_t read_some(File& file, std::span<std::byte> out, std::uint64_t offset) {
+    const auto result = uninterrupted([&] { return file.pread(out, offset); });
+    if (result < 0) {
+        throw IoError{"read", file.path(), offset, error_of(result)};
+    }
+    return static_cast<std::size_t>(result);
 }
 
 std::vector<std::byte> read_whole(File& file) {
     constexpr std::size_t kSmallFileBytes = 4096;
     std::vector<std::byte> bytes(kSmallFileBytes);
-    bytes.resize(read_up_to(file, bytes, 0));
+    std::size_t filled = 0;
+    for (std::size_t count = 1; filled < bytes.size() && count > 0; filled += count) {
+        count = read_some(file, std::span{bytes}.subspan(filled), filled);
+    }
+    bytes.resize(filled);
     return bytes;
 }
 

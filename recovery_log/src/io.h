@@ -36,8 +36,9 @@ private:
                                               const std::filesystem::path& path, OpenMode mode);
 /// The whole of a small file.
 [[nodiscard]] std::vector<std::byte> read_whole(File& file);
-/// Fills `out` from `offset`; the bytes filled, fewer only at the end of the file.
-[[nodiscard]] std::size_t read_up_to(File& file, std::span<std::byte> out, std::uint64_t offset);
+/// One call; how many bytes it gave, 0 at the end of the file.
+[[nodiscard]] std::size_t read_some(File& file, std::span<std::byte> out, std::uint64_t offset);
+[[nodiscard]] std::uint64_t file_size(File& file);
 
 /// One call; a short write is a failure, because what was written of it can't be taken back.
 void write_all(File& file, std::span<const std::byte> bytes, std::uint64_t offset);

@@ -5,99 +5,100 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <pthread.h>
 #include <unistd.h>
 
-#include "segment_file.h"
 #include "xa_tm/recovery_log/check.h"
 #include "xa_tm/recovery_log/crash_point.h"
 
 // Invariants:
-// - live_ is what the next open will find, without the entries whose FORGOTTEN is still pending;
-// every entry of
-//   it is durable in the active segment.
+// - live_ is what the next open will find, without the entries whose FORGOTTEN is still to be
+//   written; every entry of it is durable in the segment in use.
 // - A page is written once. A flush starts on a fresh page, and only after the flush before it was
-// synced.
-// - reserved_pages_ <= free_pages(), a force in progress excepted, whose pages count twice until
-// its reservation
-//   is released. So a force with a reservation writes over zeros that are on disk, and needs no new
-//   space.
-// - A checkpoint is one flush, which has at most 65535 pages; reserve() keeps the live set below
-// that.
-// - Once health_ is poisoned, no file is written or synced again.
+//   synced.
+// - holds(promised_, free_pages_, pages of the spare) at any time. So a force with a reservation
+//   writes over zeros that are on disk, and needs no new space. What nobody has reserved (forgets,
+//   seals) takes pages only while all that is promised fits in the segment in use without them.
+// - The leader alone (GroupCommit) writes, changes free_pages_ and adds to live_, the last two under
+//   mutex_ as well, so that it may read them without.
+// - Once is_dead(), no file is written or synced again.
 namespace xa_tm::recovery_log {
 namespace {
 
-/// As many as one page holds; when so many are pending they are written without waiting for a
-/// force.
-constexpr std::size_t kPendingForgetsMax = 160;
+/// A batch is cut into flushes of about this size, so that the memory for one stays small.
+constexpr std::size_t kFlushPagesMax = 1024;
 constexpr std::size_t kForgottenRecordBytes = record_bytes(sizeof(EntryId));
-static_assert(kPendingForgetsMax * kForgottenRecordBytes <= kPageRoomBytes);
-
-/// Below the 65535 pages of the largest flush, with a margin for what fits less well in a
-/// checkpoint.
-constexpr std::size_t kCheckpointPagesMax = 60'000;
-
-/// What an entry takes in a checkpoint at most: its body, and the headers of its fragments.
-constexpr std::size_t checkpoint_bytes_max(std::size_t body_bytes) noexcept {
-    return record_bytes(body_bytes) + kRecordHeaderBytes * (pages_for(body_bytes) + 1);
-}
-
-std::vector<Entry> to_entries(const LiveSet& live) {
-    std::vector<Entry> entries;
-    entries.reserve(live.size());
-    for (const auto& [id, body] : live) {
-        entries.push_back({id, body});
-    }
-    return entries;
-}
-
-Forced refused(std::string reason) {
-    return {.result = ForceResult::refused, .id = 0, .reason = std::move(reason)};
-}
+constexpr std::size_t kForgetsPerPage = kPageRoomBytes / kForgottenRecordBytes;
+/// maintain() does not try more often to make a spare when that has failed.
+constexpr std::chrono::seconds kSupplyPause{1};
 
 constexpr const char* kForkedChild =
     "this process is a forked child of the log's owner and does not own it";
 
+/// A thread that is cancelled while it writes for others would leave them without an answer.
+class NoCancellation {
+public:
+    NoCancellation() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+    ~NoCancellation() { ::pthread_setcancelstate(before_, nullptr); }
+    NoCancellation(const NoCancellation&) = delete;
+    NoCancellation& operator=(const NoCancellation&) = delete;
+
+private:
+    int before_ = 0;
+};
+
+std::size_t notes_bytes(const std::vector<OperatorNote>& notes) {
+    std::size_t bytes = 0;
+    for (const auto& note : notes) {
+        bytes += record_bytes(encode_body(note).size());
+    }
+    return bytes;
+}
+
 }  // namespace
 
-LocalLog::LocalLog(FileSystem& file_system, std::filesystem::path directory,
-                   std::size_t segment_pages, std::unique_ptr<DirectoryLock> lock, LogStart start)
+LocalLog::LocalLog(FileSystem& file_system, std::filesystem::path directory, LogLayout layout,
+                   std::unique_ptr<DirectoryLock> lock, LogStart start)
     : file_system_{file_system},
       directory_{std::move(directory)},
-      segment_pages_{segment_pages},
+      layout_{layout},
       pid_{::getpid()},
       lock_{std::move(lock)},
       ident_{std::move(start.ident)},
       epoch_{start.epoch},
       is_birth_{start.is_birth},
-      torn_pages_{start.torn_pages},
+      quarantined_through_{start.quarantined_through},
+      notes_{std::move(start.notes)},
+      unused_{start.unused},
       predecessor_{start.predecessor},
+      torn_pages_{start.torn_pages},
       next_page_no_{start.next_page_no},
       last_crc_{start.last_crc},
       next_seq_{start.next_seq},
-      live_{std::move(start.live)} {
+      supply_{file_system, directory_, epoch_, layout.copies},
+      live_{std::move(start.live)},
+      group_{*this} {
+    promised_.checkpoint_bytes = notes_bytes(notes_);
     for (const auto& [id, body] : live_) {
-        live_bytes_ += checkpoint_bytes_max(body.size());
+        promised_.checkpoint_bytes += record_bytes(body.size());
     }
-    pending_forgets_.reserve(kPendingForgetsMax);
 }
 
 LocalLog::~LocalLog() {
-    if (is_forked_child() || !is_started_ || health_ == Health::poisoned || free_pages() == 0) {
+    if (is_forked_child() || !is_started_) {
         return;
     }
-    try {
-        // Also without a forget: whatever stands behind the last entries proves that they were
-        // durable.
-        append_forgets(page_flags::kCleanShutdown);
-    } catch (const std::exception&) {
-        // As after a crash: entries that were forgotten may be live again.
-        return;
-    }
+    // Also without a forget: whatever stands behind the last entries proves that they were durable.
+    is_closing_ = true;
+    static_cast<void>(group_.try_flush());
+    supply_.tidy();
 }
 
 void LocalLog::start() {
-    take_over(create_next_segment(0));
+    const auto pages = spare_pages_wanted(promised_, layout_.segment_pages);
+    const bool fits = unused_ && unused_->file_pages == pages * layout_.copies;
+    spare_ = fits ? supply_.adopt(unused_->name, pages) : supply_.make(pages);
+    rotate();
     if (is_birth_) {
         // The log exists from here on.
         write_ident(file_system_, directory_, ident_);
@@ -110,203 +111,315 @@ bool LocalLog::is_forked_child() const noexcept {
     return pid_ != ::getpid();
 }
 
-std::size_t LocalLog::free_pages() const noexcept {
-    return active_->pages - active_->used_pages;
-}
+// --- the leader's work
 
-std::size_t LocalLog::checkpoint_pages_max() const noexcept {
-    // Two pages in a row hold more than one page's room together, or the second would not have been
-    // begun. Two more for the head and the end.
-    return 2 * live_bytes_ / kPageRoomBytes + 3;
-}
-
-// --- segments
-
-bool LocalLog::make_room(std::size_t pages) {
-    if (checkpoint_pages_max() + reserved_pages_ + pages > kCheckpointPagesMax) {
-        health_ = Health::full;
-        reason_ =
-            fmt::format("{} entries are live, as many as one checkpoint can hold", live_.size());
-        return false;
-    }
-    if (reserved_pages_ + pages <= free_pages()) {
-        health_ = Health::healthy;
-        reason_.clear();
-        return true;
-    }
-    std::optional<Segment> next;
+void LocalLog::flush(CommitQueue batch) noexcept {
+    auto* rest = static_cast<Append*>(batch.first);
+    auto* end = rest;
+    bool is_writing = false;
     try {
-        next = create_next_segment(pages);
-        take_over(std::move(*next));
-    } catch (const IoError& error) {
-        if (next || !error.is_shortage()) {
-            poison(error.what());
-        } else {
-            // The active segment is as it was, and keeps what it has promised.
-            health_ = Health::full;
-            reason_ = to_log_error(error).what();
+        while (!refuse_if_dead(rest)) {
+            end = encode(rest);
+            if (end == rest && rest != nullptr) {
+                rotate();
+                continue;
+            }
+            if (encoder_.is_empty() && flags_ == 0) {
+                return;
+            }
+            is_writing = true;
+            write_and_sync(*writer_, flags_);
+            is_writing = false;
+            // Durable from here: every later open finds these entries.
+            acknowledge(rest, end);
+            rest = end;
+            if (rest == nullptr) {
+                return;
+            }
         }
+    } catch (const IoError& error) {
+        const std::lock_guard guard{mutex_};
+        poison(error.what());
+        answer(rest, end, ForceResult::unknown);
+        answer(end, nullptr, ForceResult::refused);
+    } catch (const std::bad_alloc&) {
+        const std::lock_guard guard{mutex_};
+        if (is_writing) {
+            poison("out of memory while a failed write was being reported");
+        }
+        drop_claim();
+        answer(rest, end, is_writing ? ForceResult::unknown : ForceResult::refused);
+        answer(end, nullptr, ForceResult::refused);
+    }
+}
+
+bool LocalLog::refuse_if_dead(Append* first) {
+    const std::lock_guard guard{mutex_};
+    if (is_dead()) {
+        answer(first, nullptr, ForceResult::refused);
+    }
+    return is_dead();
+}
+
+/// Fills the encoder with as much as the segment in use takes; the first request that is left over.
+LocalLog::Append* LocalLog::encode(Append* first) {
+    claim_pages_for_forgets(first == nullptr);
+    begin_encoding(Packing::whole);
+    auto* end = first;
+    while (end != nullptr && encoder_.pages() <= kFlushPagesMax &&
+           encoder_.pages_with(end->entry.mapped().size()) <= writer_->free_pages()) {
+        end->entry.key() = next_seq_++;
+        encoder_.add(RecordType::entry, end->entry.key(), end->entry.mapped());
+        end = static_cast<Append*>(end->next);
+    }
+    if (!encoder_.is_empty() || claimed_pages_ > 0) {
+        add_forgets((encoder_.is_empty() ? 0 : encoder_.pages()) + claimed_pages_);
+    }
+    return end;
+}
+
+/// Nobody has reserved pages for forgets: they go where there is room, or wait for the next
+/// checkpoint, which leaves their entries out.
+void LocalLog::claim_pages_for_forgets(bool is_idle) {
+    const std::lock_guard guard{mutex_};
+    forgets_.insert(forgets_.end(), pending_forgets_.begin(), pending_forgets_.end());
+    pending_forgets_.clear();
+    auto wanted = (forgets_.size() + kForgetsPerPage - 1) / kForgetsPerPage;
+    flags_ = 0;
+    if (is_idle) {
+        flags_ = is_closing_ ? page_flags::kCleanShutdown : is_seal_due() ? page_flags::kSeal : 0;
+        wanted = flags_ == 0 ? 0 : std::max<std::size_t>(wanted, 1);
+    }
+    const auto unclaimed = free_pages_ - std::min(free_pages_, promised_.pages);
+    claimed_pages_ = std::min(wanted, unclaimed);
+    promised_.pages += claimed_pages_;
+    if (claimed_pages_ == 0) {
+        flags_ = 0;
+    }
+}
+
+void LocalLog::drop_claim() noexcept {
+    promised_.pages -= std::exchange(claimed_pages_, 0);
+}
+
+void LocalLog::begin_encoding(Packing packing) {
+    encoder_.begin({.log_id = ident_.id,
+                    .segment = writer_->name(),
+                    .first_page_no = next_page_no_,
+                    .prev_crc = last_crc_},
+                   packing);
+}
+
+void LocalLog::add_forgets(std::size_t pages_max) {
+    for (forgets_encoded_ = 0; forgets_encoded_ < forgets_.size() &&
+                               encoder_.pages_with(sizeof(EntryId)) <= pages_max;
+         ++forgets_encoded_) {
+        encoder_.add(RecordType::forgotten, next_seq_++,
+                     encode_forgotten(forgets_[forgets_encoded_]));
+    }
+}
+
+void LocalLog::write_and_sync(SegmentWriter& writer, std::uint16_t flags) {
+    const auto layout = writer.copies() == 2 ? page_flags::kTwoCopies : std::uint16_t{0};
+    writer.write(encoder_.finish(flags | layout));
+    XA_TM_CRASH_POINT("log.entry_written");
+    writer.sync();
+    next_page_no_ += encoder_.pages();
+    last_crc_ = encoder_.last_crc();
+}
+
+void LocalLog::acknowledge(Append* first, const Append* end) {
+    const std::lock_guard guard{mutex_};
+    is_sealed_ = first == end;
+    for (auto* append = first; append != end; append = static_cast<Append*>(append->next)) {
+        give_back(append->reserved_bytes);
+        promised_.checkpoint_bytes += record_bytes(append->entry.mapped().size());
+        append->forced = {ForceResult::durable, append->entry.key(), {}};
+        live_.insert(live_.end(), std::move(append->entry));
+        ++forces_;
+    }
+    forgets_.erase(forgets_.begin(),
+                   forgets_.begin() + static_cast<std::ptrdiff_t>(forgets_encoded_));
+    drop_claim();
+    free_pages_ = writer_->free_pages();
+    last_flush_ = Clock::now();
+    ++syncs_;
+}
+
+/// For those whose entry is not durable.
+void LocalLog::answer(Append* first, const Append* end, ForceResult result) {
+    for (auto* append = first; append != end; append = static_cast<Append*>(append->next)) {
+        give_back(append->reserved_bytes);
+        append->forced = {result, 0, is_dead() ? reason_ : "out of memory"};
+    }
+}
+
+void LocalLog::give_back(std::size_t reserved_bytes) noexcept {
+    promised_.pages -= pages_for(reserved_bytes);
+    promised_.checkpoint_bytes -= record_bytes(reserved_bytes);
+    --reservations_;
+}
+
+void LocalLog::complete(CommitQueue detached) noexcept {
+    for (auto* next = detached.first; next != nullptr;) {
+        const std::unique_ptr<Append> append{static_cast<Append*>(next)};
+        next = append->next;
+        append->completion(append->forced);
+    }
+}
+
+bool LocalLog::is_seal_due() const noexcept {
+    return !is_dead() && (!is_sealed_ || !pending_forgets_.empty() || !forgets_.empty()) &&
+           Clock::now() - last_flush_ >= layout_.idle_before_seal;
+}
+
+/// Goes on in the spare, which then says everything that the segment in use says.
+void LocalLog::rotate() {
+    {
+        const std::lock_guard guard{mutex_};
+        XA_TM_CHECK(spare_.has_value(), "what is promised fits without one");
+        SegmentWriter next{std::move(spare_->file), spare_->name, spare_->pages, layout_.copies};
+        writer_ = std::move(next);
+        spare_.reset();
+        drop_claim();
+        encode_checkpoint();
+        forgets_.clear();  // the checkpoint does not list them
+        pending_forgets_.clear();
+        free_pages_ = writer_->pages() - encoder_.pages();
+    }
+    write_and_sync(*writer_, page_flags::kSegmentHead);
+    // Durable from here: the new segment replaces the old one.
+    XA_TM_CRASH_POINT("log.checkpoint_forced");
+    if (predecessor_.name.epoch > 0) {
+        supply_.retire(predecessor_);
+    }
+    predecessor_ = {writer_->name(), writer_->file_pages()};
+    const std::lock_guard guard{mutex_};
+    ++syncs_;
+}
+
+void LocalLog::encode_checkpoint() {
+    begin_encoding(Packing::dense);
+    const SegmentHead head{.segment_pages = static_cast<std::uint32_t>(writer_->file_pages()),
+                           .predecessor = predecessor_.name,
+                           .predecessor_last_page = next_page_no_ - 1,
+                           .predecessor_last_crc = last_crc_,
+                           .torn_pages = std::exchange(torn_pages_, 0),
+                           .first_needed = writer_->name(),
+                           .node = ident_.node,
+                           .writer = XA_TM_VERSION};
+    encoder_.add(RecordType::segment_head, next_seq_++, encode_body(head));
+    for (const auto& note : notes_) {
+        encoder_.add(RecordType::operator_note, next_seq_++, encode_body(note));
+    }
+    if (quarantined_through_ > 0) {
+        encoder_.add(RecordType::quarantine, next_seq_++, encode_quarantine(quarantined_through_));
+    }
+    CheckpointEnd end{.count = live_.size(), .set_crc = 0};
+    for (const auto& [id, body] : live_) {
+        encoder_.add(RecordType::entry, id, body);
+        end.set_crc = extend_set_crc(end.set_crc, id, body);
+    }
+    encoder_.add(RecordType::checkpoint_end, next_seq_++, encode_body(end));
+}
+
+// --- space
+
+/// Under mutex_.
+bool LocalLog::promise(std::size_t bytes) {
+    const auto promised = promised_.with_entry(bytes);
+    const auto spare_pages = spare_ ? spare_->pages : 0;
+    if (is_dead() || !promised.fits_a_checkpoint() || !holds(promised, free_pages_, spare_pages)) {
         return false;
     }
+    promised_ = promised;
+    ++reservations_;
     health_ = Health::healthy;
     reason_.clear();
     return true;
 }
 
-LocalLog::Segment LocalLog::create_next_segment(std::size_t pages_needed) {
-    const auto in_use = checkpoint_pages_max() + reserved_pages_ + pages_needed;
-    // Twice what is in use, so that the cost of copying the live set is spread over as much new
-    // work.
-    const auto pages = std::max(segment_pages_, 2 * in_use);
-    // A name is tried once: a failed attempt may have left a file behind.
-    const SegmentName name{.epoch = epoch_, .segment_no = ++last_segment_no_};
-    auto file = create_segment(file_system_, directory_, name, pages);
-    XA_TM_CRASH_POINT("log.segment_created");
-    return {.file = std::move(file), .name = name, .pages = pages, .used_pages = 0};
-}
-
-LocalLog::Flush LocalLog::encode_checkpoint(const Segment& next) const {
-    Flush flush{.encoder = FlushEncoder{{.log_id = ident_.id,
-                                         .segment = next.name,
-                                         .first_page_no = next_page_no_,
-                                         .prev_crc = last_crc_}},
-                .next_seq = next_seq_};
-    const SegmentHead head{.segment_pages = static_cast<std::uint32_t>(next.pages),
-                           .predecessor = predecessor_,
-                           .predecessor_last_page = next_page_no_ - 1,
-                           .predecessor_last_crc = last_crc_,
-                           .torn_pages = active_ ? 0 : torn_pages_,
-                           .first_needed = next.name,
-                           .node = ident_.node,
-                           .writer = XA_TM_VERSION};
-    flush.encoder.add(RecordType::segment_head, flush.next_seq++, encode_body(head));
-    CheckpointEnd end{.count = live_.size(), .set_crc = 0};
-    for (const auto& [id, body] : live_) {
-        flush.encoder.add(RecordType::entry, id, body);
-        end.set_crc = extend_set_crc(end.set_crc, id, body);
-    }
-    flush.encoder.add(RecordType::checkpoint_end, flush.next_seq++, encode_body(end));
-    return flush;
-}
-
-void LocalLog::take_over(Segment next) {
-    auto checkpoint = encode_checkpoint(next);
-    XA_TM_CHECK(checkpoint.encoder.pages() + reserved_pages_ <= next.pages,
-                "the segment was made for twice as much");
-    const auto replaced = std::exchange(active_, std::move(next));
-    write_flush(checkpoint, page_flags::kSegmentHead);
-    sync_flush(checkpoint);
-    // Durable from here: the new segment says everything that the old one says.
-    XA_TM_CRASH_POINT("log.checkpoint_forced");
-    pending_forgets_.clear();  // the checkpoint does not list them
-    predecessor_ = active_->name;
-    if (replaced) {
-        remove_replaced_segment(file_system_, directory_, replaced->name);
+/// Promises space for which a new spare is needed.
+bool LocalLog::make_room(std::size_t bytes) {
+    const std::lock_guard supply_guard{supply_mutex_};
+    for (;;) {
+        std::size_t pages = 0;
+        {
+            const std::lock_guard guard{mutex_};
+            if (promise(bytes)) {
+                return true;
+            }
+            const auto promised = promised_.with_entry(bytes);
+            if (is_dead()) {
+                return false;
+            }
+            if (!promised.fits_a_checkpoint()) {
+                health_ = Health::full;
+                reason_ = fmt::format("{} entries are live, as many as one checkpoint can hold",
+                                      live_.size());
+                return false;
+            }
+            pages = spare_pages_wanted(promised, layout_.segment_pages);
+        }
+        if (const auto failure = supply_spare(pages)) {
+            const std::lock_guard guard{mutex_};
+            if (!is_dead()) {
+                // The segment in use is as it was, and keeps what it has promised.
+                health_ = Health::full;
+                reason_ = *failure;
+            }
+            return false;
+        }
     }
 }
 
-// --- flushes
-
-LocalLog::Flush LocalLog::begin_flush() const {
-    return {.encoder = FlushEncoder{{.log_id = ident_.id,
-                                     .segment = active_->name,
-                                     .first_page_no = next_page_no_,
-                                     .prev_crc = last_crc_}},
-            .next_seq = next_seq_};
-}
-
-void LocalLog::add_forgets(Flush& flush, std::size_t pages_max) const {
-    while (flush.forgets < pending_forgets_.size() &&
-           (flush.encoder.room_bytes() >= kForgottenRecordBytes ||
-            flush.encoder.pages() < pages_max)) {
-        flush.encoder.add(RecordType::forgotten, flush.next_seq++,
-                          encode_forgotten(pending_forgets_[flush.forgets]));
-        ++flush.forgets;
-    }
-}
-
-void LocalLog::write_flush(Flush& flush, std::uint16_t flags) {
-    XA_TM_CHECK(flush.encoder.pages() <= free_pages(), "space is reserved before it is used");
-    write_all(*active_->file, flush.encoder.finish(flags), active_->used_pages * kPageBytes);
-}
-
-void LocalLog::sync_flush(const Flush& flush) {
-    datasync(*active_->file);
-    ++syncs_;
-    active_->used_pages += flush.encoder.pages();
-    next_page_no_ += flush.encoder.pages();
-    next_seq_ = flush.next_seq;
-    last_crc_ = flush.encoder.last_crc();
-    pending_forgets_.erase(pending_forgets_.begin(),
-                           pending_forgets_.begin() + static_cast<std::ptrdiff_t>(flush.forgets));
-}
-
-Forced LocalLog::append_entry(std::span<const std::byte> body) {
-    auto flush = begin_flush();
-    const EntryId id = flush.next_seq++;
-    flush.encoder.add(RecordType::entry, id, body);
-    add_forgets(flush, flush.encoder.pages());  // only into the room that is left over
-    // All memory is taken before the write, so that nothing but the disk can fail behind it.
-    LiveSet added;
-    added.emplace(id, std::vector<std::byte>{body.begin(), body.end()});
+/// Under supply_mutex_. Why there is no spare now, if there is none.
+std::optional<std::string> LocalLog::supply_spare(std::size_t pages) {
     try {
-        write_flush(flush, 0);
-        XA_TM_CRASH_POINT("log.entry_written");
-        sync_flush(flush);
+        auto blank = supply_.make(pages);
+        const std::lock_guard guard{mutex_};
+        if (spare_) {
+            supply_.retire({spare_->name, spare_->pages * layout_.copies});
+        }
+        spare_ = std::move(blank);
+        return std::nullopt;
     } catch (const IoError& error) {
-        poison(error.what());
-        return {.result = ForceResult::unknown, .id = 0, .reason = reason_};
+        return to_log_error(error).what();
+    } catch (const Fenced& fenced) {
+        const std::lock_guard guard{mutex_};
+        health_ = Health::fenced;
+        reason_ = fenced.what();
+        return reason_;
     }
-    // Durable from here: every later open finds the entry.
-    live_.merge(added);
-    live_bytes_ += checkpoint_bytes_max(body.size());
-    ++forces_;
-    return {.result = ForceResult::durable, .id = id, .reason = {}};
-}
-
-void LocalLog::append_forgets(std::uint16_t flags) {
-    auto flush = begin_flush();
-    add_forgets(flush, free_pages());
-    write_flush(flush, flags);
-    sync_flush(flush);
 }
 
 // --- the interface
 
 std::vector<Entry> LocalLog::live_entries() const {
     const std::lock_guard guard{mutex_};
-    return to_entries(live_);
-}
-
-std::vector<Forced> LocalLog::force_many(std::vector<ForceRequest> requests) {
-    std::vector<Forced> answers;
-    for (auto& request : requests) {
-        answers.push_back(force(std::move(request.reservation), request.body));
+    std::vector<Entry> entries;
+    entries.reserve(live_.size());
+    for (const auto& [id, body] : live_) {
+        entries.push_back({id, body});
     }
-    return answers;
-}
-
-void LocalLog::force_async(Reservation reservation, std::vector<std::byte> body,
-                           Completion completion) {
-    completion(force(std::move(reservation), body));
+    return entries;
 }
 
 std::optional<Reservation> LocalLog::reserve(std::size_t bytes) {
     if (bytes > kEntryBytesMax) {
         throw std::length_error{
-            fmt::format("an entry of {} bytes is longer than the {} that a log "
-                        "takes",
-                        bytes, kEntryBytesMax)};
+            fmt::format("an entry of {} bytes is longer than the {} that a log takes", bytes,
+                        kEntryBytesMax)};
     }
     if (is_forked_child()) {
         return std::nullopt;
     }
-    const std::lock_guard guard{mutex_};
-    const auto pages = pages_for(bytes);
-    if (health_ == Health::poisoned || !make_room(pages)) {
+    std::unique_lock lock{mutex_};
+    const bool is_promised = promise(bytes);
+    lock.unlock();
+    if (!is_promised && !make_room(bytes)) {
         return std::nullopt;
     }
-    reserved_pages_ += pages;
     return std::optional<Reservation>{std::in_place, *this, bytes};
 }
 
@@ -315,28 +428,81 @@ void LocalLog::release(std::size_t bytes) noexcept {
         return;
     }
     const std::lock_guard guard{mutex_};
-    reserved_pages_ -= pages_for(bytes);
+    give_back(bytes);
+}
+
+/// Whether the entry may be written; `forced` says why not.
+bool LocalLog::prepare(Append& append, Reservation reservation, std::span<const std::byte> body) {
+    if (is_forked_child()) {
+        append.forced.reason = kForkedChild;
+        return false;
+    }
+    if (body.size() > reservation.bytes()) {
+        append.forced.reason = fmt::format("the entry has {} bytes, and {} were reserved for it",
+                                           body.size(), reservation.bytes());
+        return false;
+    }
+    LiveSet one;
+    one.emplace(0, std::vector<std::byte>{body.begin(), body.end()});
+    append.entry = one.extract(one.begin());
+    append.reserved_bytes = reservation.bytes();
+    reservation.take_over();
+    return true;
 }
 
 Forced LocalLog::force(Reservation reservation, std::span<const std::byte> body) noexcept {
-    // Given back when this returns, after the mutex: by then its pages are used, or certainly not.
-    const Reservation held{std::move(reservation)};
-    if (is_forked_child()) {
-        return refused(kForkedChild);
-    }
-    const std::lock_guard guard{mutex_};
-    if (health_ == Health::poisoned) {
-        return refused(reason_);
-    }
-    if (body.size() > held.bytes()) {
-        return refused(fmt::format("the entry has {} bytes, and {} were reserved for it",
-                                   body.size(), held.bytes()));
-    }
+    const NoCancellation uncancelled;
+    Append append;
     try {
-        return append_entry(body);
+        if (!prepare(append, std::move(reservation), body)) {
+            return std::move(append.forced);
+        }
     } catch (const std::bad_alloc&) {
-        return refused("out of memory");
+        return {ForceResult::refused, 0, "out of memory"};
     }
+    CommitQueue queue;
+    queue.append(append);
+    group_.commit(queue);
+    return std::move(append.forced);
+}
+
+std::vector<Forced> LocalLog::force_many(std::vector<ForceRequest> requests) {
+    const NoCancellation uncancelled;
+    std::vector<Forced> answers(requests.size());
+    std::vector<Append> appends(requests.size());
+    CommitQueue queue;
+    // All memory is taken before the first entry is on its way.
+    std::vector<char> is_prepared(requests.size());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        is_prepared[i] = static_cast<char>(
+            prepare(appends[i], std::move(requests[i].reservation), requests[i].body));
+    }
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        if (is_prepared[i] != 0) {
+            queue.append(appends[i]);
+        }
+    }
+    if (queue.size > 0) {
+        group_.commit(queue);
+    }
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        answers[i] = std::move(appends[i].forced);
+    }
+    return answers;
+}
+
+void LocalLog::force_async(Reservation reservation, std::vector<std::byte> body,
+                           Completion completion) {
+    const NoCancellation uncancelled;
+    auto append = std::make_unique<Append>();
+    append->completion = std::move(completion);
+    if (!prepare(*append, std::move(reservation), body)) {
+        append->completion(append->forced);
+        return;
+    }
+    CommitQueue queue;
+    queue.append(*append.release());
+    group_.submit(queue);
 }
 
 void LocalLog::forget(EntryId id) noexcept {
@@ -348,20 +514,38 @@ void LocalLog::forget(EntryId id) noexcept {
     if (entry == live_.end()) {
         return;
     }
-    live_bytes_ -= checkpoint_bytes_max(entry->second.size());
+    promised_.checkpoint_bytes -= record_bytes(entry->second.size());
     live_.erase(entry);
-    if (health_ == Health::poisoned) {
+    if (!is_dead()) {
+        pending_forgets_.push_back(id);
+    }
+}
+
+void LocalLog::maintain() noexcept {
+    if (is_forked_child()) {
         return;
     }
-    pending_forgets_.push_back(id);
-    // Without a page that nobody has reserved they wait for the next segment, whose checkpoint
-    // leaves them out.
-    if (pending_forgets_.size() >= kPendingForgetsMax && free_pages() > reserved_pages_) {
-        try {
-            append_forgets(0);
-        } catch (const IoError& error) {
-            poison(error.what());
+    const NoCancellation uncancelled;
+    try {
+        const std::lock_guard supply_guard{supply_mutex_};
+        std::unique_lock lock{mutex_};
+        const bool wants_spare = !spare_ && !is_dead() && Clock::now() >= next_supply_;
+        const auto pages = spare_pages_wanted(promised_, layout_.segment_pages);
+        lock.unlock();
+        if (wants_spare && supply_spare(pages)) {
+            lock.lock();
+            next_supply_ = Clock::now() + kSupplyPause;
+            lock.unlock();
         }
+        supply_.tidy();
+    } catch (const std::bad_alloc&) {
+        // The next call, or reserve(), tries again.
+    }
+    std::unique_lock lock{mutex_};
+    const bool is_due = is_seal_due();
+    lock.unlock();
+    if (is_due) {
+        static_cast<void>(group_.try_flush());
     }
 }
 
@@ -376,8 +560,8 @@ LogStatus LocalLog::status() const {
 void LocalLog::poison(std::string_view reason) {
     health_ = Health::poisoned;
     reason_ = fmt::format(
-        "{}; the log accepts nothing more: stop this process, mend the disk, and open the "
-        "log again, which finds out what it holds",
+        "{}; the log accepts nothing more: stop this process, mend the disk, and open the log "
+        "again, which finds out what it holds",
         reason);
 }
 

@@ -24,13 +24,12 @@ LogError to_log_error(const Damage& damage) {
                     damage.text)};
 }
 
-SegmentContent scan_or_throw(FileSystem& file_system, const std::filesystem::path& directory,
-                             SegmentName name, std::optional<LogId> log_id) {
-    auto verdict = scan_segment(file_system, directory, name, log_id);
-    if (const auto* damage = std::get_if<Damage>(&verdict)) {
+/// The content of a segment that may be used.
+SegmentContent content_of(ScannedSegment scanned) {
+    if (const auto* damage = std::get_if<Damage>(&scanned.verdict)) {
         throw to_log_error(*damage);
     }
-    return std::get<SegmentContent>(std::move(verdict));
+    return std::get<SegmentContent>(std::move(scanned.verdict));
 }
 
 LogError segment_missing(const std::filesystem::path& directory, std::string_view what) {
@@ -42,6 +41,17 @@ LogError segment_missing(const std::filesystem::path& directory, std::string_vie
             directory.native(), what)});
 }
 
+/// Later segments without any intact page. Had one been in use with two copies of each page, rot
+/// would have left one of them; so what is there was never acknowledged. With one copy that can't be
+/// told, and damage is damage.
+void check_unusable(FileSystem& file_system, const std::filesystem::path& directory,
+                    std::span<const SegmentName> names, unsigned copies) {
+    for (const SegmentName name : names) {
+        static_cast<void>(
+            content_of(scan_segment(file_system, directory, name, std::nullopt, copies)));
+    }
+}
+
 }  // namespace
 
 LogContent load_content(FileSystem& file_system, const std::filesystem::path& directory,
@@ -51,18 +61,31 @@ LogContent load_content(FileSystem& file_system, const std::filesystem::path& di
     // a sync of it failed and only the memory of the machine had it; but it is removed only when
     // its successor counts.
     SegmentName needed;
+    std::vector<SegmentName> without_intact_page;
     for (auto next = segments.rbegin(); next != segments.rend(); ++next) {
         const SegmentName name = *next;
-        auto content = scan_or_throw(file_system, directory, name, log_id);
+        auto scanned = scan_segment(file_system, directory, name, log_id);
+        if (scanned.is_unused) {
+            result.spare = SegmentFile{name, scanned.file_pages};
+            continue;
+        }
+        if (!scanned.knows_copies) {
+            without_intact_page.push_back(name);
+            continue;
+        }
+        const auto file_pages = scanned.file_pages;
+        auto content = content_of(std::move(scanned));
         result.next_page_no = std::max(result.next_page_no, content.next_page_no);
         if (content.is_complete &&
             (name >= needed || std::ranges::binary_search(segments, needed))) {
-            result.base = name;
+            check_unusable(file_system, directory, without_intact_page, content.copies);
+            result.base = {name, file_pages};
             result.content = std::move(content);
             return result;
         }
         needed = std::max(needed, content.head.predecessor);
     }
+    check_unusable(file_system, directory, without_intact_page, 1);
     if (needed.epoch != 0) {
         throw segment_missing(directory, fmt::format("segment {} is gone", file_name(needed)));
     }
@@ -79,7 +102,8 @@ void check_unborn(FileSystem& file_system, const std::filesystem::path& director
     // A birth makes one segment, then the identity; nobody uses the log before both are on disk.
     constexpr SegmentName kFirst{.epoch = 1, .segment_no = 1};
     for (const SegmentName name : segments) {
-        const auto content = scan_or_throw(file_system, directory, name, std::nullopt);
+        const auto content =
+            content_of(scan_segment(file_system, directory, name, std::nullopt));
         if (name != kFirst || content.is_used || !content.live.empty()) {
             throw LogError{
                 LogErrorCode::damaged,

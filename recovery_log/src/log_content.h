@@ -13,10 +13,12 @@ namespace xa_tm::recovery_log {
 /// What all segments of a log say together.
 struct LogContent {
     /// The newest segment that starts with a whole list of entries, and what it holds.
-    SegmentName base{};
+    SegmentFile base{};
     SegmentContent content{};
     /// Above every page in any segment, also in those that do not count.
     std::uint64_t next_page_no = 1;
+    /// A later segment of zeros, ready for use, if there is one.
+    std::optional<SegmentFile> spare{};
 };
 
 /// Judges the segments, newest first, until one is complete. `segments` are oldest first. Throws

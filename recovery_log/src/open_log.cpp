@@ -31,6 +31,13 @@ void check_node(const std::string& node) {
     }
 }
 
+void check_copies(unsigned copies) {
+    if (copies != 1 && copies != 2) {
+        throw LogError{LogErrorCode::unsupported,
+                       fmt::format("{} copies of each page are asked for: choose 1 or 2", copies)};
+    }
+}
+
 LogError no_log(const std::filesystem::path& directory) {
     return {LogErrorCode::not_found,
             fmt::format(
@@ -69,14 +76,18 @@ LogStart go_on(FileSystem& file_system, const std::filesystem::path& directory, 
     return {.ident = std::move(ident),
             .epoch = segments.back().epoch + 1,
             .predecessor = log.base,
+            .unused = log.spare,
             .next_page_no = log.next_page_no,
             .next_seq = log.content.next_seq,
             .last_crc = log.content.last_crc,
             .torn_pages = log.content.torn_pages,
-            .live = std::move(log.content.live)};
+            .live = std::move(log.content.live),
+            .quarantined_through = log.content.quarantined_through,
+            .notes = std::move(log.content.notes)};
 }
 
 std::unique_ptr<RecoveryLog> open_locked(FileSystem& file_system, const Options& options,
+                                         std::chrono::nanoseconds idle_before_seal,
                                          std::unique_ptr<DirectoryLock> lock) {
     const auto& directory = options.directory;
     auto ident = read_ident(file_system, directory);
@@ -89,14 +100,19 @@ std::unique_ptr<RecoveryLog> open_locked(FileSystem& file_system, const Options&
     const auto segments = list_segments(file_system, directory);
     auto start = ident ? go_on(file_system, directory, std::move(*ident), segments)
                        : start_anew(file_system, directory, options.node, segments);
+    const auto predecessor = start.predecessor.name;
     const auto size_bytes = std::max(options.segment_size_bytes, kSegmentBytesMin);
-    const bool is_birth = start.is_birth;
-    auto log = std::make_unique<LocalLog>(file_system, directory,
-                                          (size_bytes + kPageBytes - 1) / kPageBytes,
-                                          std::move(lock), std::move(start));
+    const auto copy_bytes = size_bytes / options.copies;
+    auto log = std::make_unique<LocalLog>(
+        file_system, directory,
+        LogLayout{.segment_pages = (copy_bytes + kPageBytes - 1) / kPageBytes,
+                  .copies = options.copies,
+                  .idle_before_seal = idle_before_seal},
+        std::move(lock), std::move(start));
     log->start();
-    if (!is_birth) {
-        for (const SegmentName name : segments) {
+    for (const SegmentName name : segments) {
+        // The predecessor becomes the next spare. A birth may use the name of a leftover again.
+        if (name != predecessor && name.epoch != log->incarnation()) {
             remove_replaced_segment(file_system, directory, name);
         }
     }
@@ -105,21 +121,24 @@ std::unique_ptr<RecoveryLog> open_locked(FileSystem& file_system, const Options&
 
 }  // namespace
 
-std::unique_ptr<RecoveryLog> open_log(FileSystem& file_system, const Options& requested) {
+std::unique_ptr<RecoveryLog> open_log(FileSystem& file_system, const Options& requested,
+                                      std::chrono::nanoseconds idle_before_seal) {
     check_node(requested.node);
+    check_copies(requested.copies);
     auto options = requested;
     // The process may change its directory later on.
     options.directory = std::filesystem::absolute(requested.directory);
     try {
-        check_file_system(options.directory, require_directory(file_system, options.directory),
-                          options.allow_volatile_file_system);
+        check_file_system(options, require_directory(file_system, options.directory));
         if (!options.create && !read_ident(file_system, options.directory)) {
             throw no_log(options.directory);  // before the lock's file is made
         }
-        return open_locked(file_system, options,
+        return open_locked(file_system, options, idle_before_seal,
                            DirectoryLock::acquire(file_system, options.directory));
     } catch (const IoError& error) {
         throw to_log_error(error);
+    } catch (const Fenced& fenced) {
+        throw LogError{LogErrorCode::in_use, fenced.what()};
     }
 }
 

@@ -60,11 +60,17 @@ MergedPage merge_copies(ConstPageBytes first, ConstPageBytes second) noexcept {
         merged.verdict = classify_page(merged.bytes);
         return merged;
     }
-    // Neither says what it should hold. What was acknowledged would, so the copy that a crash can
-    // have left is believed.
-    return second_verdict.state == PageState::zero || first_verdict.state == PageState::damaged
-               ? as_is(second, second_verdict)
-               : as_is(first, first_verdict);
+    // Neither says what it should hold; what was acknowledged would. So what a crash can have left is
+    // believed, and rather the copy that has something left of the page.
+    for (const auto state : {PageState::torn, PageState::zero}) {
+        if (first_verdict.state == state) {
+            return as_is(first, first_verdict);
+        }
+        if (second_verdict.state == state) {
+            return as_is(second, second_verdict);
+        }
+    }
+    return as_is(first, first_verdict);
 }
 
 }  // namespace xa_tm::recovery_log

@@ -1,6 +1,8 @@
 #include "page_view.h"
 
 #include <algorithm>
+#include <string_view>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -88,22 +90,39 @@ std::vector<InspectedRecord> records_of(const InspectedPage& page, ConstPageByte
     return records;
 }
 
-PageCondition condition_of(const PageCopy& copy) {
-    return copy.error_number != 0 ? PageCondition::unreadable
-                                  : condition_of(classify_page(copy.bytes).state);
-}
-
-void add_problem(InspectedPage& page, std::string_view what) {
-    page.problem += fmt::format("{}{}", page.problem.empty() ? "" : "; ", what);
-}
-
-/// Tells what is wrong with one of two copies, where the page as a whole does not tell it.
-void add_copy_problem(InspectedPage& page, std::string_view which, const PageCopy& copy) {
+/// What is wrong with one copy in its place; empty when nothing is.
+std::string flaw_of(const PageCopy& copy, const PagePlace& place) {
     if (copy.error_number != 0) {
-        add_problem(page, fmt::format("the {} copy can't be read", which));
-    } else if (const auto flaw = flaw_of(classify_page(copy.bytes)); !flaw.empty()) {
-        add_problem(page, fmt::format("in the {} copy: {}", which, flaw));
+        return fmt::format("can't be read: {} (errno {})",
+                           std::generic_category().message(copy.error_number), copy.error_number);
     }
+    const auto verdict = classify_page(copy.bytes);
+    return verdict.state == PageState::valid ? misplacement_of(*verdict.header, place)
+                                             : flaw_of(verdict);
+}
+
+PageCondition condition_of(const PageCopy& copy, const PagePlace& place) {
+    if (copy.error_number != 0) {
+        return PageCondition::unreadable;
+    }
+    const auto condition = condition_of(classify_page(copy.bytes).state);
+    const bool is_misplaced = condition == PageCondition::intact && !flaw_of(copy, place).empty();
+    return is_misplaced ? PageCondition::damaged : condition;
+}
+
+/// The page that two copies are together; nothing when neither can be read.
+std::optional<MergedPage> put_together(const PageCopy& first, const PageCopy& second,
+                                       const PagePlace& place) {
+    if (first.error_number != 0 && second.error_number != 0) {
+        return std::nullopt;
+    }
+    const auto& one = first.error_number == 0 ? first : second;
+    const auto& other = second.error_number == 0 ? second : first;
+    // A write that went astray may have hit the first copy.
+    const bool is_second_better = condition_of(one, place) != PageCondition::intact &&
+                                  condition_of(other, place) == PageCondition::intact;
+    return is_second_better ? merge_copies(other.bytes, one.bytes)
+                            : merge_copies(one.bytes, other.bytes);
 }
 
 void take_header(InspectedPage& page, const PageHeader& header) {
@@ -115,53 +134,60 @@ void take_header(InspectedPage& page, const PageHeader& header) {
     page.is_clean_shutdown = (header.flags & page_flags::kCleanShutdown) != 0;
 }
 
-MergedPage merged(const PageCopy& first, const std::optional<PageCopy>& second) {
-    return merge_copies(first.bytes, second ? second->bytes : first.bytes);
-}
-
-}  // namespace
-
-InspectedPage describe_page(const PagePlace& place, const PageCopy& first,
-                            const std::optional<PageCopy>& second) {
-    const auto whole = merged(first, second);
-    InspectedPage page{};
-    page.index = place.index;
-    page.offset = place.index * kPageBytes;
-    page.page_no = place.page_no.value_or(0);
+/// Judges the page that its copies are together.
+void take_whole(InspectedPage& page, const MergedPage& whole, const PagePlace& place) {
     page.condition = condition_of(whole.verdict.state);
-    page.first_copy = condition_of(first);
-    if (second) {
-        page.second_copy = condition_of(*second);
-    }
-    if (page.condition == PageCondition::zero && first.error_number != 0 &&
-        (!second || second->error_number != 0)) {
-        page.condition = PageCondition::unreadable;
-        page.problem = "can't be read";
-        return page;
-    }
     if (page.condition != PageCondition::zero) {
         page.problem = flaw_of(whole.verdict);
     }
     if (whole.verdict.header) {
         take_header(page, *whole.verdict.header);
-        const auto why = page.condition == PageCondition::newer_format
-                             ? std::string{}
-                             : misplacement_of(*whole.verdict.header, place);
-        if (!why.empty()) {
-            page.condition = PageCondition::damaged;
-            add_problem(page, why);
-        }
     }
-    if (second && page.first_copy == PageCondition::intact && whole.copies_differ &&
-        page.second_copy == PageCondition::intact) {
-        page.second_copy = PageCondition::damaged;
-        add_problem(page, "in the second copy: another page, intact");
-    } else if (second && whole.copies_differ && page.problem.empty()) {
-        add_copy_problem(page, "first", first);
-        add_copy_problem(page, "second", *second);
+    if (page.condition == PageCondition::intact) {
+        page.problem = misplacement_of(*whole.verdict.header, place);
+        page.condition = page.problem.empty() ? PageCondition::intact : PageCondition::damaged;
     }
     if (page.has_header || place.page_no) {
         page.records = records_of(page, whole.bytes);
+    }
+}
+
+/// Tells what is wrong with the copies of a page that is good as a whole.
+void compare_copies(InspectedPage& page, std::span<const PageCopy> copies, const PagePlace& place) {
+    constexpr std::string_view kWhich[] = {"first", "second"};
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+        const auto flaw = flaw_of(copies[i], place);
+        const auto condition = i == 0 ? page.first_copy : *page.second_copy;
+        if (condition != page.condition && !flaw.empty()) {
+            page.problem += fmt::format("{}in the {} copy: {}", page.problem.empty() ? "" : "; ",
+                                        kWhich[i], flaw);
+        }
+    }
+    if (page.problem.empty() && !std::ranges::equal(copies.front().bytes, copies.back().bytes)) {
+        page.second_copy = PageCondition::damaged;
+        page.problem = "in the second copy: another page, whole and in its place";
+    }
+}
+
+}  // namespace
+
+InspectedPage describe_page(const PagePlace& place, std::span<const PageCopy> copies) {
+    InspectedPage page{};
+    page.index = place.index;
+    page.offset = place.index * kPageBytes;
+    page.page_no = place.page_no.value_or(0);
+    page.first_copy = condition_of(copies.front(), place);
+    if (copies.size() > 1) {
+        page.second_copy = condition_of(copies.back(), place);
+    }
+    if (const auto whole = put_together(copies.front(), copies.back(), place)) {
+        take_whole(page, *whole, place);
+    } else {
+        page.condition = PageCondition::unreadable;
+        page.problem = flaw_of(copies.front(), place);
+    }
+    if (page.condition == PageCondition::intact || page.condition == PageCondition::zero) {
+        compare_copies(page, copies, place);
     }
     return page;
 }

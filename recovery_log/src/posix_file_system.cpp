@@ -44,6 +44,12 @@ public:
     SysResult sync() override { return answer(::fsync(fd_)); }
     SysResult datasync() override { return answer(::fdatasync(fd_)); }
 
+    SysResult size() override {
+        struct stat status {};
+        const auto result = answer(::fstat(fd_, &status));
+        return result < 0 ? result : SysResult{status.st_size};
+    }
+
     SysResult identity(FileIdentity& out) override {
         struct stat status {};
         const auto result = answer(::fstat(fd_, &status));

@@ -34,8 +34,10 @@ LogImage read_once(FileSystem& file_system, const std::filesystem::path& directo
     auto log = load_content(file_system, directory, ident->id, segments);
     LogImage image{.id = ident->id,
                    .node = ident->node,
-                   .incarnation = log.base.epoch,
+                   .incarnation = log.base.name.epoch,
                    .entries = {},
+                   .first_unconfirmed = log.content.first_unconfirmed,
+                   .quarantined_through = log.content.quarantined_through,
                    .owner = find_owner(file_system, directory)};
     for (auto& [id, body] : log.content.live) {
         image.entries.push_back({id, std::move(body)});

@@ -172,9 +172,8 @@ std::optional<std::uint32_t> decode_quarantine(std::span<const std::byte> body) 
     return load_le<std::uint32_t>(body, 0);
 }
 
-std::vector<std::byte> encode_forgotten(EntryId id) {
-    const auto bytes = little_endian(id);
-    return {bytes.begin(), bytes.end()};
+std::array<std::byte, sizeof(EntryId)> encode_forgotten(EntryId id) noexcept {
+    return little_endian(id);
 }
 
 std::optional<EntryId> decode_forgotten(std::span<const std::byte> body) {

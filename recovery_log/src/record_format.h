@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -93,7 +94,7 @@ struct OperatorNote {
 [[nodiscard]] std::vector<std::byte> encode_body(const SegmentHead& head);
 [[nodiscard]] std::vector<std::byte> encode_body(const CheckpointEnd& end);
 [[nodiscard]] std::vector<std::byte> encode_body(const OperatorNote& note);
-[[nodiscard]] std::vector<std::byte> encode_forgotten(EntryId id);
+[[nodiscard]] std::array<std::byte, sizeof(EntryId)> encode_forgotten(EntryId id) noexcept;
 /// Of the incarnations up to `epoch`.
 [[nodiscard]] std::vector<std::byte> encode_quarantine(std::uint32_t epoch);
 

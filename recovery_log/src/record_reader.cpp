@@ -1,6 +1,7 @@
 #include "xa_tm/recovery_log/record_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "file_system_type.h"
 #include "ident_file.h"
 #include "io.h"
+#include "page_codec.h"
 #include "record_joiner.h"
 #include "segment_file.h"
 #include "settled_pages.h"
@@ -57,9 +59,16 @@ std::optional<LogId> RecordReader::State::log_id() const {
     }
 }
 
+/// Looks at both copies of the first page only: a spare may be large, and is looked at often.
 bool RecordReader::State::has_begun(SegmentName name) const {
     try {
-        return SegmentPages::has_first_page(file_system_, directory_, name);
+        const auto file = open_file(file_system_, directory_ / file_name(name), OpenMode::read);
+        const auto is_written = [&file](std::uint64_t page) {
+            std::array<std::byte, kPageBytes> bytes{};
+            static_cast<void>(read_some(*file, bytes, page * kPageBytes));
+            return classify_page(bytes).state != PageState::zero;
+        };
+        return is_written(0) || is_written(file_size(*file) / kPageBytes / 2);
     } catch (const IoError& error) {
         if (error.error_number() == ENOENT) {
             return false;  // replaced since it was listed

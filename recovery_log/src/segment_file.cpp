@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "io.h"
+#include "segment_reader.h"
 
 namespace xa_tm::recovery_log {
 namespace {
 
-constexpr std::size_t kChunkBytes = 16 * kPageBytes;
+constexpr std::size_t kChunkBytes = 256 * kPageBytes;
 
 void write_zeros(File& file, std::size_t size_bytes) {
     const std::vector<std::byte> zeros(std::min(kChunkBytes, size_bytes));
@@ -33,14 +34,14 @@ std::vector<SegmentName> list_segments(FileSystem& file_system,
 
 std::unique_ptr<File> create_segment(FileSystem& file_system,
                                      const std::filesystem::path& directory, SegmentName name,
-                                     std::size_t pages) {
+                                     std::size_t file_pages) {
     const auto path = directory / file_name(name);
     auto file = open_file(file_system, path, OpenMode::create_new);
     try {
-        allocate(*file, pages * kPageBytes);
+        allocate(*file, file_pages * kPageBytes);
         // Allocated space alone is not enough: the first write to it would change metadata, which
         // makes the force slower, and on some file systems can fail.
-        write_zeros(*file, pages * kPageBytes);
+        write_zeros(*file, file_pages * kPageBytes);
         sync(*file);
         sync_directory(file_system, directory);
     } catch (const IoError&) {
@@ -50,29 +51,43 @@ std::unique_ptr<File> create_segment(FileSystem& file_system,
     return file;
 }
 
+std::unique_ptr<File> recycle_segment(FileSystem& file_system,
+                                      const std::filesystem::path& directory, SegmentName replaced,
+                                      SegmentName name, std::size_t file_pages) {
+    {
+        const auto file =
+            open_file(file_system, directory / file_name(replaced), OpenMode::read_write);
+        write_zeros(*file, file_pages * kPageBytes);
+        sync(*file);
+    }
+    // It must be zero before it has the name of a later segment.
+    return adopt_segment(file_system, directory, replaced, name);
+}
+
+std::unique_ptr<File> adopt_segment(FileSystem& file_system, const std::filesystem::path& directory,
+                                    SegmentName unused, SegmentName name) {
+    const auto path = directory / file_name(name);
+    rename(file_system, directory / file_name(unused), path);
+    sync_directory(file_system, directory);
+    return open_file(file_system, path, OpenMode::read_write);
+}
+
 void sync_segment(FileSystem& file_system, const std::filesystem::path& directory,
                   SegmentName name) {
     sync(*open_file(file_system, directory / file_name(name), OpenMode::read));
 }
 
-SegmentVerdict scan_segment(FileSystem& file_system, const std::filesystem::path& directory,
-                            SegmentName name, std::optional<LogId> log_id) {
+ScannedSegment scan_segment(FileSystem& file_system, const std::filesystem::path& directory,
+                            SegmentName name, std::optional<LogId> log_id,
+                            unsigned copies_if_unknown) {
     const auto path = directory / file_name(name);
-    const auto file = open_file(file_system, path, OpenMode::read);
+    SegmentReader reader{file_system, path, copies_if_unknown};
     SegmentScan scan{path.native(), name, log_id};
-    std::vector<std::byte> chunk(kChunkBytes);
-    for (std::uint64_t offset = 0;; offset += kChunkBytes) {
-        const std::size_t filled = read_up_to(*file, chunk, offset);
-        // Only a file whose making was cut off, or one that was cut since, ends inside a page.
-        const std::size_t whole = (filled + kPageBytes - 1) / kPageBytes * kPageBytes;
-        std::fill(chunk.data() + filled, chunk.data() + whole, std::byte{0});
-        for (std::size_t begin = 0; begin < whole; begin += kPageBytes) {
-            scan.add_page(std::span<const std::byte>{chunk}.subspan(begin).first<kPageBytes>());
-        }
-        if (filled < kChunkBytes) {
-            return scan.finish();
-        }
-    }
+    reader.read([&scan](std::span<const PageCopy> copies) { scan.add_page(copies); });
+    return {.file_pages = reader.file_pages(),
+            .is_unused = scan.is_unused(),
+            .knows_copies = reader.knows_copies(),
+            .verdict = scan.finish(reader.file_pages())};
 }
 
 void remove_replaced_segment(FileSystem& file_system, const std::filesystem::path& directory,

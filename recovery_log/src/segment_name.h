@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,12 @@ private:
     [[nodiscard]] constexpr std::uint64_t age() const noexcept {
         return std::uint64_t{epoch} << 32 | segment_no;
     }
+};
+
+/// A segment as a file; its pages count those of every copy.
+struct SegmentFile {
+    SegmentName name{};
+    std::size_t file_pages = 0;
 };
 
 /// decision-EPOCH-SEGNO.xlog, ten digits each, so that a listing by name is in order of age.

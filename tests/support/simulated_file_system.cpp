@@ -107,6 +107,8 @@ public:
     SysResult sync() override { return sync_as(Operation::sync); }
     SysResult datasync() override { return sync_as(Operation::datasync); }
 
+    SysResult size() override { return static_cast<SysResult>(inode_->seen.size()); }
+
     SysResult identity(FileIdentity& out) override {
         if (const auto answer = enter(Operation::identity)) {
             return *answer;

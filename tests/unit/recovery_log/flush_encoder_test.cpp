@@ -20,12 +20,19 @@ FlushPosition some_position() {
             .prev_crc = 99};
 }
 
+FlushEncoder begin_flush(const FlushPosition& position = some_position(),
+                         Packing packing = Packing::whole) {
+    FlushEncoder flush;
+    flush.begin(position, packing);
+    return flush;
+}
+
 PageVerdict verdict_of(std::span<const std::byte> flush, std::size_t page) {
     return classify_page(flush.subspan(page * kPageBytes).first<kPageBytes>());
 }
 
 TEST(FlushEncoder, PutsSmallRecordsOnOnePage) {
-    FlushEncoder flush{some_position()};
+    auto flush = begin_flush();
     flush.add(RecordType::entry, 7, bytes_of("one"));
     flush.add(RecordType::forgotten, 8, encode_forgotten(5));
     const auto bytes = flush.finish(0);
@@ -38,7 +45,7 @@ TEST(FlushEncoder, PutsSmallRecordsOnOnePage) {
 }
 
 TEST(FlushEncoder, ChainsItsPages) {
-    FlushEncoder flush{some_position()};
+    auto flush = begin_flush();
     flush.add(RecordType::entry, 7, bytes_of(text_of_length(2 * kLongestOnOnePage, 1)));
     const auto bytes = flush.finish(page_flags::kCleanShutdown);
     ASSERT_EQ(bytes.size(), 2 * kPageBytes);
@@ -53,7 +60,7 @@ TEST(FlushEncoder, ChainsItsPages) {
 }
 
 TEST(FlushEncoder, KeepsARecordInOnePieceWhenAPageCanHoldIt) {
-    FlushEncoder flush{some_position()};
+    auto flush = begin_flush();
     flush.add(RecordType::entry, 7, bytes_of("short"));
     flush.add(RecordType::entry, 8, bytes_of(text_of_length(kLongestOnOnePage, 1)));
     const auto bytes = flush.finish(0);
@@ -67,18 +74,52 @@ TEST(FlushEncoder, TakesAsManyPagesAsPromised) {
     for (const std::size_t length :
          {std::size_t{0}, std::size_t{1}, kLongestOnOnePage, kLongestOnOnePage + 1,
           2 * kLongestOnOnePage, 2 * kLongestOnOnePage + 1, kEntryBytesMax}) {
-        FlushEncoder flush{some_position()};
+        auto flush = begin_flush();
         flush.add(RecordType::entry, 7, bytes_of(text_of_length(length, 1)));
         EXPECT_EQ(flush.pages(), pages_for(length)) << length;
     }
 }
 
+TEST(FlushEncoder, FillsItsPagesWhenPackedDensely) {
+    auto flush = begin_flush(some_position(), Packing::dense);
+    constexpr std::size_t kRecords = 500;
+    for (std::size_t i = 0; i < kRecords; ++i) {
+        flush.add(RecordType::entry, i, bytes_of(text_of_length(1'700 + i, 1)));
+    }
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < kRecords; ++i) {
+        bytes += record_bytes(1'700 + i);
+    }
+    EXPECT_LE(flush.pages(), dense_pages_max(bytes));
+    EXPECT_GE(flush.pages(), bytes / kPageRoomBytes);
+}
+
+TEST(FlushEncoder, TellsBeforehandHowManyPagesItWillHave) {
+    auto flush = begin_flush();
+    for (const std::size_t length : {3'000U, 500U, 900U, 200U, 9'000U, 0U, 4'000U, 3'984U, 70U}) {
+        const auto pages = flush.pages_with(length);
+        flush.add(RecordType::entry, 7, bytes_of(text_of_length(length, 1)));
+        EXPECT_EQ(flush.pages(), pages) << length;
+    }
+}
+
+TEST(FlushEncoder, StartsAnewInTheSameMemory) {
+    auto flush = begin_flush();
+    flush.add(RecordType::entry, 7, bytes_of(text_of_length(9'000, 1)));
+    flush.begin(some_position(), Packing::whole);
+    EXPECT_TRUE(flush.is_empty());
+    flush.add(RecordType::entry, 7, bytes_of("one"));
+    auto fresh = begin_flush();
+    fresh.add(RecordType::entry, 7, bytes_of("one"));
+    EXPECT_TRUE(std::ranges::equal(flush.finish(0), fresh.finish(0)));
+}
+
 // The worked example of docs/recovery_log_format.md: change neither without a new format number.
 TEST(FlushEncoder, WritesThePageOfTheFormatsDocument) {
-    FlushEncoder flush{{.log_id = LogId{0x0123456789ABCDEFU},
-                        .segment = {.epoch = 2, .segment_no = 1},
-                        .first_page_no = 7,
-                        .prev_crc = 0xCAFE0001U}};
+    auto flush = begin_flush({.log_id = LogId{0x0123456789ABCDEFU},
+                              .segment = {.epoch = 2, .segment_no = 1},
+                              .first_page_no = 7,
+                              .prev_crc = 0xCAFE0001U});
     flush.add(RecordType::entry, 12, bytes_of("commit order-42"));
     flush.add(RecordType::forgotten, 13, encode_forgotten(9));
     std::string hex;

@@ -57,10 +57,13 @@ public:
     }
 
     [[nodiscard]] FlushEncoder begin_flush() const {
-        return FlushEncoder{{.log_id = kLogId,
-                             .segment = kName,
-                             .first_page_no = kFirstPageNo + used_pages_,
-                             .prev_crc = last_crc_}};
+        FlushEncoder encoder;
+        encoder.begin({.log_id = kLogId,
+                       .segment = kName,
+                       .first_page_no = kFirstPageNo + used_pages_,
+                       .prev_crc = last_crc_},
+                      Packing::whole);
+        return encoder;
     }
 
     [[nodiscard]] std::size_t used_pages() const { return used_pages_; }
@@ -78,9 +81,10 @@ public:
                                        SegmentName name = kName) const {
         SegmentScan scan{"segment", name, log_id};
         for (std::size_t at = 0; at < bytes_.size(); at += kPageBytes) {
-            scan.add_page(std::span{bytes_}.subspan(at).first<kPageBytes>());
+            const PageCopy page{std::span{bytes_}.subspan(at).first<kPageBytes>()};
+            scan.add_page({&page, 1});
         }
-        return scan.finish();
+        return scan.finish(bytes_.size() / kPageBytes);
     }
 
 private:
@@ -292,14 +296,17 @@ TEST(RecoveryRule, RefusesANewerFormatByItsNumber) {
 TEST(RecoveryRule, StopsWhenASegmentInUseDoesNotStartWithACheckpoint) {
     SegmentBytes later;  // its first flush is not a checkpoint
     later.zero_page(0);
-    FlushEncoder flush{
-        {.log_id = kLogId, .segment = kName, .first_page_no = kFirstPageNo, .prev_crc = 0}};
+    FlushEncoder flush;
+    flush.begin({.log_id = kLogId, .segment = kName, .first_page_no = kFirstPageNo, .prev_crc = 0},
+                Packing::whole);
     flush.add(RecordType::entry, 3, bytes_of("three"));
     std::ranges::copy(flush.finish(0), later.page(0).begin());
-    FlushEncoder next{{.log_id = kLogId,
-                       .segment = kName,
-                       .first_page_no = kFirstPageNo + 1,
-                       .prev_crc = flush.last_crc()}};
+    FlushEncoder next;
+    next.begin({.log_id = kLogId,
+                .segment = kName,
+                .first_page_no = kFirstPageNo + 1,
+                .prev_crc = flush.last_crc()},
+               Packing::whole);
     next.add(RecordType::entry, 4, bytes_of("four"));
     std::ranges::copy(next.finish(0), later.page(1).begin());
     EXPECT_THAT(damage_of(later.judge()).text, HasSubstr("has no end"));

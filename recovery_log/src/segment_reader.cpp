@@ -1,0 +1,147 @@
+#include "segment_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <new>
+
+#include "io.h"
+#include "record_format.h"
+
+// Invariants:
+// - Every read begins and ends at a page's border, into memory that begins at one: O_DIRECT wants
+//   that.
+// - The copies of page i stand at page i and page i + pages_ of the file.
+namespace xa_tm::recovery_log {
+namespace {
+
+constexpr std::size_t kChunkPages = 256;
+
+ConstPageBytes page_at(const std::byte* bytes, std::size_t index) {
+    return std::span<const std::byte, kPageBytes>{bytes + index * kPageBytes, kPageBytes};
+}
+
+}  // namespace
+
+SegmentReader::SegmentReader(FileSystem& file_system, const std::filesystem::path& path,
+                             unsigned copies_if_unknown)
+    : file_{open_file(file_system, path, OpenMode::read_direct)} {
+    for (auto& buffer : buffers_) {
+        buffer = make_buffer();
+    }
+    file_bytes_ = file_size(*file_);
+    file_pages_ = (file_bytes_ + kPageBytes - 1) / kPageBytes;
+    pages_ = file_pages_;
+    measure(copies_if_unknown);
+}
+
+SegmentReader::Buffer SegmentReader::make_buffer() {
+    auto* bytes = static_cast<std::byte*>(std::aligned_alloc(kPageBytes, kChunkPages * kPageBytes));
+    if (bytes == nullptr) {
+        throw std::bad_alloc{};
+    }
+    return Buffer{bytes};
+}
+
+/// Any intact page tells whether there are two copies; the first one also tells where the second
+/// copy begins, should the file have been cut.
+bool SegmentReader::take_layout(ConstPageBytes page, std::size_t file_page) {
+    const auto verdict = classify_page(page);
+    if (!verdict.header) {
+        return false;
+    }
+    knows_copies_ = true;
+    if ((verdict.header->flags & page_flags::kTwoCopies) != 0) {
+        copies_ = 2;
+        pages_ = file_pages_ / 2;
+        const auto record = decode_record(page.subspan(kPageHeaderBytes), verdict.header->page_no);
+        if (record && record->type == static_cast<std::uint8_t>(RecordType::segment_head)) {
+            if (const auto head = decode_segment_head(record->body)) {
+                pages_ = head->segment_pages / 2;
+            }
+        }
+    }
+    first_header_ = verdict.header;
+    first_header_->page_no -= file_page % std::max<std::size_t>(pages_, 1);
+    return true;
+}
+
+void SegmentReader::measure(unsigned copies_if_unknown) {
+    std::array<int, kChunkPages> errors{};
+    const auto finds_layout = [&](std::size_t begin, std::size_t count) {
+        fill(buffers_[0].get(), std::span{errors}.first(count), begin);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (errors[i] == 0 && take_layout(page_at(buffers_[0].get(), i), begin + i)) {
+                return true;
+            }
+        }
+        return false;
+    };
+    if (file_pages_ == 0 || finds_layout(0, 1)) {
+        return;  // nearly always the very first page tells
+    }
+    for (std::size_t begin = 0; begin < file_pages_; begin += kChunkPages) {
+        if (finds_layout(begin, std::min(kChunkPages, file_pages_ - begin))) {
+            return;
+        }
+    }
+    copies_ = copies_if_unknown;
+    pages_ = file_pages_ / copies_;
+}
+
+void SegmentReader::read_pages(std::span<std::byte> out, std::uint64_t offset) {
+    std::size_t filled = 0;
+    while (filled < out.size() && offset + filled < file_bytes_) {
+        const auto count = read_some(*file_, out.subspan(filled), offset + filled);
+        if (count == 0) {
+            break;
+        }
+        filled += count;
+    }
+    std::ranges::fill(out.subspan(filled), std::byte{0});
+}
+
+/// Reads pages, as many as `errors` has room for; behind the end of the file they are zero.
+void SegmentReader::fill(std::byte* out, std::span<int> errors, std::size_t first_page) {
+    const std::span<std::byte> bytes{out, errors.size() * kPageBytes};
+    std::ranges::fill(errors, 0);
+    try {
+        read_pages(bytes, first_page * kPageBytes);
+        return;
+    } catch (const IoError&) {
+        // Somewhere in there; page by page it shows where.
+    }
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+        try {
+            read_pages(bytes.subspan(i * kPageBytes, kPageBytes), (first_page + i) * kPageBytes);
+        } catch (const IoError& error) {
+            errors[i] = error.error_number();
+        }
+    }
+}
+
+void SegmentReader::read(const Visit& visit) {
+    read_from(0, [&visit](std::span<const PageCopy> page) {
+        visit(page);
+        return true;
+    });
+}
+
+void SegmentReader::read_from(std::size_t first, const VisitUntil& visit) {
+    std::array<std::array<int, kChunkPages>, 2> errors{};
+    for (std::size_t begin = first; begin < pages_; begin += kChunkPages) {
+        const auto count = std::min(kChunkPages, pages_ - begin);
+        for (unsigned copy = 0; copy < copies_; ++copy) {
+            fill(buffers_[copy].get(), std::span{errors[copy]}.first(count), begin + copy * pages_);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::array<PageCopy, 2> page{
+                PageCopy{page_at(buffers_[0].get(), i), errors[0][i]},
+                PageCopy{page_at(buffers_[1].get(), i), errors[1][i]}};
+            if (!visit(std::span{page}.first(copies_))) {
+                return;
+            }
+        }
+    }
+}
+
+}  // namespace xa_tm::recovery_log
