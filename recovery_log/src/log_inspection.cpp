@@ -29,10 +29,10 @@ struct Part {
 };
 
 Part read_segment(FileSystem& file_system, const LogInspection& log, SegmentName name,
-                  Patience& patience) {
-    SegmentPages pages{file_system, log.directory, name, log.id};
+                  unsigned copies_if_unknown, Patience& patience) {
+    SegmentPages pages{file_system, log.directory, name, log.id, copies_if_unknown};
     SegmentSummary summary{name};
-    static_cast<void>(visit_settled(pages, 0, patience,
+    static_cast<void>(visit_settled(pages, 0, pages.count(), patience,
                                     [&](InspectedPage&& page) { summary.add(std::move(page)); }));
     auto segment = summary.finish();
     segment.size_bytes = pages.size_bytes();
@@ -84,10 +84,11 @@ void read_image(FileSystem& file_system, LogInspection& log) {
 }
 
 /// Why an opening refuses the segment; empty when it is not this one.
-std::string damage_of(FileSystem& file_system, const LogInspection& log, SegmentName name) {
+std::string damage_of(FileSystem& file_system, const LogInspection& log, const Part& part) {
     try {
-        const auto verdict = scan_segment(file_system, log.directory, name, log.id);
-        const auto* damage = std::get_if<Damage>(&verdict);
+        const auto scanned =
+            scan_segment(file_system, log.directory, part.name, log.id, part.segment.copies);
+        const auto* damage = std::get_if<Damage>(&scanned.verdict);
         return damage == nullptr ? "" : damage->text;
     } catch (const IoError& error) {
         return error.what();
@@ -98,7 +99,7 @@ void add_segment(FileSystem& file_system, LogInspection& log, Part&& part) {
     const bool counts =
         part.segment.role == SegmentRole::in_use || part.segment.role == SegmentRole::incomplete;
     if (log.error && counts) {
-        part.segment.damage = damage_of(file_system, log, part.name);
+        part.segment.damage = damage_of(file_system, log, part);
     }
     if (part.segment.role == SegmentRole::in_use) {
         log.quarantined_through = std::max(log.quarantined_through, part.quarantined_through);
@@ -117,8 +118,11 @@ LogInspection inspect_once(FileSystem& file_system, const std::filesystem::path&
     log.owner = find_owner(file_system, directory);
     Patience patience{log.owner.has_value()};
     std::vector<Part> parts;
+    unsigned copies = 1;
     for (const auto name : list_segments(file_system, directory)) {
-        parts.push_back(read_segment(file_system, log, name, patience));
+        parts.push_back(read_segment(file_system, log, name, copies, patience));
+        // A later segment without an intact page was made like the ones before it.
+        copies = std::max(copies, parts.back().segment.copies);
     }
     assign_roles(parts);
     if (!log.error) {
@@ -165,7 +169,7 @@ void inspect_pages(FileSystem& file_system, const std::filesystem::path& directo
         SegmentPages pages{file_system, directory, *name, log.id};
         Patience patience{find_owner(file_system, directory).has_value()};
         static_cast<void>(
-            visit_settled(pages, 0, patience, [&](const InspectedPage& page) { visit(page); }));
+            visit_settled(pages, 0, pages.count(), patience, [&](const InspectedPage& page) { visit(page); }));
     } catch (const IoError& error) {
         throw error.error_number() == ENOENT
             ? LogError{LogErrorCode::not_found,

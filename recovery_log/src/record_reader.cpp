@@ -21,6 +21,8 @@ namespace xa_tm::recovery_log {
 
 class RecordReader::State {
 public:
+    using Take = std::function<void(const LoggedRecord&)>;
+
     State(FileSystem& file_system, std::filesystem::path directory)
         : file_system_{file_system}, directory_{std::move(directory)} {
         static_cast<void>(require_directory(file_system_, directory_));
@@ -30,7 +32,7 @@ public:
         }
     }
 
-    void read_new(const std::function<void(const LoggedRecord&)>& take);
+    void read_new(const Take& take);
 
 private:
     struct Segment {
@@ -43,7 +45,8 @@ private:
     [[nodiscard]] std::optional<LogId> log_id() const;
     [[nodiscard]] std::optional<SegmentName> find_successor() const;
     [[nodiscard]] bool has_begun(SegmentName name) const;
-    void read_rest(const std::function<void(const LoggedRecord&)>& take);
+    void read_pages(std::uint64_t end, const Take& take);
+    void read_new_pages(const Take& take);
 
     FileSystem& file_system_;
     std::filesystem::path directory_;
@@ -85,26 +88,36 @@ std::optional<SegmentName> RecordReader::State::find_successor() const {
     return found == names.end() ? std::nullopt : std::optional{*found};
 }
 
-void RecordReader::State::read_rest(const std::function<void(const LoggedRecord&)>& take) {
+void RecordReader::State::read_pages(std::uint64_t end, const Take& take) {
     Patience patience{find_owner(file_system_, directory_).has_value()};
     segment_->next_page =
-        visit_settled(segment_->pages, segment_->next_page, patience,
+        visit_settled(segment_->pages, segment_->next_page, end, patience,
                       [&](InspectedPage&& page) { segment_->joiner.add(page, take); });
 }
 
-void RecordReader::State::read_new(const std::function<void(const LoggedRecord&)>& take) {
-    for (;;) {
-        const auto successor = find_successor();
+/// Reads no more of the zeros behind the last page than it takes to know them.
+void RecordReader::State::read_new_pages(const Take& take) {
+    constexpr std::uint64_t kWindowPages = 16;
+    for (bool has_more = true; has_more;) {
+        const auto before = segment_->next_page;
+        read_pages(before + kWindowPages, take);
+        has_more = segment_->next_page > before;
+    }
+}
+
+void RecordReader::State::read_new(const Take& take) {
+    if (segment_) {
+        read_new_pages(take);
+    }
+    while (const auto successor = find_successor()) {
         if (segment_) {
-            read_rest(take);
-        }
-        if (!successor) {
-            return;
+            read_pages(segment_->pages.count(), take);  // what was written meanwhile, too
         }
         try {
             segment_ = std::make_unique<Segment>(
                 *successor, SegmentPages{file_system_, directory_, *successor, log_id()},
                 RecordJoiner{file_name(*successor)});
+            read_pages(segment_->pages.count(), take);
         } catch (const IoError& error) {
             if (error.error_number() != ENOENT) {
                 throw;

@@ -18,19 +18,20 @@ namespace xa_tm::recovery_log {
 /// Thread safety: one thread at a time.
 class SegmentPages {
 public:
-    /// Without a log id, that of the first intact page is taken. Throws IoError.
+    /// Without a log id, that of the first intact page is taken; `copies_if_unknown` holds when
+    /// there is none. Throws IoError.
     SegmentPages(FileSystem& file_system, const std::filesystem::path& directory, SegmentName name,
-                 std::optional<LogId> log_id);
+                 std::optional<LogId> log_id, unsigned copies_if_unknown = 1);
 
     [[nodiscard]] std::uint64_t size_bytes() const noexcept { return reader_.file_bytes(); }
-    /// 1 also when no page tells.
     [[nodiscard]] unsigned copies() const noexcept { return reader_.copies(); }
     /// How many pages it has room for.
     [[nodiscard]] std::uint64_t count() const noexcept { return reader_.pages(); }
 
-    /// Shows the pages from index `first` on that are not zero, until the end or until `visit`
-    /// answers false. A page that can't be read is shown as such. Throws IoError.
-    void visit(std::uint64_t first, const std::function<bool(InspectedPage&&)>& visit);
+    /// Shows the pages from index `first` to before `end` that are not zero, until `visit` answers
+    /// false. A page that can't be read is shown as such. Throws IoError.
+    void visit(std::uint64_t first, std::uint64_t end,
+               const std::function<bool(InspectedPage&&)>& visit);
 
 private:
     SegmentReader reader_;

@@ -120,16 +120,16 @@ void SegmentReader::fill(std::byte* out, std::span<int> errors, std::size_t firs
 }
 
 void SegmentReader::read(const Visit& visit) {
-    read_from(0, [&visit](std::span<const PageCopy> page) {
+    read_range(0, pages_, [&visit](std::span<const PageCopy> page) {
         visit(page);
         return true;
     });
 }
 
-void SegmentReader::read_from(std::size_t first, const VisitUntil& visit) {
+void SegmentReader::read_range(std::size_t first, std::size_t end, const VisitUntil& visit) {
     std::array<std::array<int, kChunkPages>, 2> errors{};
-    for (std::size_t begin = first; begin < pages_; begin += kChunkPages) {
-        const auto count = std::min(kChunkPages, pages_ - begin);
+    for (std::size_t begin = first; begin < end; begin += kChunkPages) {
+        const auto count = std::min(kChunkPages, end - begin);
         for (unsigned copy = 0; copy < copies_; ++copy) {
             fill(buffers_[copy].get(), std::span{errors[copy]}.first(count), begin + copy * pages_);
         }

@@ -45,8 +45,8 @@ public:
 
     /// All pages in order. Throws IoError when the file can't be read at all.
     void read(const Visit& visit);
-    /// The same, from the page at index `first` on.
-    void read_from(std::size_t first, const VisitUntil& visit);
+    /// The same, of the pages from index `first` to before `end`.
+    void read_range(std::size_t first, std::size_t end, const VisitUntil& visit);
 
 private:
     struct Free {

@@ -15,13 +15,13 @@ bool Patience::wait() {
     return true;
 }
 
-std::uint64_t visit_settled(SegmentPages& pages, std::uint64_t first, Patience& patience,
-                            const std::function<void(InspectedPage&&)>& visit) {
+std::uint64_t visit_settled(SegmentPages& pages, std::uint64_t first, std::uint64_t end,
+                            Patience& patience, const std::function<void(InspectedPage&&)>& visit) {
     auto next = first;
     bool is_settled = false;
     while (!is_settled) {
         is_settled = true;
-        pages.visit(next, [&](InspectedPage&& page) {
+        pages.visit(next, end, [&](InspectedPage&& page) {
             const bool may_be_in_the_making = !page.is_whole() || page.index != next;
             if (may_be_in_the_making && patience.wait()) {
                 is_settled = false;

@@ -24,7 +24,7 @@ private:
 
 /// As SegmentPages::visit(), but a page that is not as it should be, or stands behind one that is
 /// still zero, is read again while there is patience. Gives the index behind the last page.
-std::uint64_t visit_settled(SegmentPages& pages, std::uint64_t first, Patience& patience,
-                            const std::function<void(InspectedPage&&)>& visit);
+std::uint64_t visit_settled(SegmentPages& pages, std::uint64_t first, std::uint64_t end,
+                            Patience& patience, const std::function<void(InspectedPage&&)>& visit);
 
 }  // namespace xa_tm::recovery_log

@@ -32,7 +32,7 @@ protected:
     [[nodiscard]] std::unique_ptr<RecoveryLog> open() const {
         return RecoveryLog::open({.directory = directory(),
                                   .node = "shop-1",
-                                  .segment_size_bytes = 16 * kPageBytes,
+                                  .segment_size_bytes = 64 * kPageBytes,
                                   .copies = 1,
                                   .allow_volatile_file_system = true});
     }
@@ -261,7 +261,7 @@ TEST_F(Log, IsFollowedWhileItGrows) {
     };
 
     EXPECT_TRUE(shows("CHECKPOINT_END"));
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < 200; ++i) {
         log->forget(decide(*log, fmt::format("passing-{}", i)));
     }
     decide(*log, "the-last");
@@ -280,7 +280,7 @@ TEST_F(Log, IsInspectedPageByPage) {
     EXPECT_EQ(inspected.exit_code, 0) << inspected;
     EXPECT_THAT(inspected.out,
                 AllOf(HasSubstr(fmt::format("{}  in use\n", kSegment)),
-                      HasSubstr("64 KiB, 3 of 16 pages used, 1 copy of each\n"),
+                      HasSubstr("256 KiB, 3 of 64 pages used, 1 copy of each\n"),
                       HasSubstr("pages 1 to 3 in 3 flushes; closed cleanly\n"),
                       HasSubstr("page 1, byte 4096: intact, number 2, flush 2 + 1\n"),
                       HasSubstr("decision to commit gtrid-1 at users, points\n"),

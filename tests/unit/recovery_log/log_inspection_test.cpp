@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -28,7 +29,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-constexpr std::size_t kSegmentPages = 16;
+constexpr std::size_t kSegmentPages = 128;
 
 MATCHER_P2(IsPage, index, condition, "") {
     return arg.index == index && arg.condition == condition;
@@ -403,6 +404,139 @@ TEST_F(LogInspectionTest, StartsAnewWhenALiveOwnerReplacesASegmentMeanwhile) {
     EXPECT_TRUE(has_rolled);
     EXPECT_FALSE(found.error);
     EXPECT_NE(found.in_use(), nullptr);
+}
+
+TEST_F(LogInspectionTest, KnowsWhichEntriesAreDurableForCertain) {
+    const auto log = open_log(disk, options, std::chrono::nanoseconds{0});
+    const auto confirmed = force(*log, "first");
+    const auto in_the_last_flush = force(*log, "second");
+
+    EXPECT_GT(inspect().image->first_unconfirmed, confirmed);
+    EXPECT_EQ(inspect().image->first_unconfirmed, in_the_last_flush);
+    log->maintain();
+    EXPECT_TRUE(inspect().in_use()->is_sealed);
+    EXPECT_GT(inspect().image->first_unconfirmed, in_the_last_flush);
+}
+
+TEST_F(LogInspectionTest, KnowsThatTheEntriesWhichASegmentStartsWithAreDurable) {
+    const auto kept = force(*open(), "kept");
+
+    const auto log = open();
+
+    EXPECT_GT(inspect().image->first_unconfirmed, kept);
+}
+
+TEST_F(LogInspectionTest, ReportsPagesThatCannotBeRead) {
+    open().reset();
+    disk.on_call = [&](const Call& call) -> std::optional<SysResult> {
+        return call.operation == Operation::pread && call.file == first
+                   ? std::optional<SysResult>{-EIO}
+                   : std::nullopt;
+    };
+
+    const auto found = inspect();
+
+    ASSERT_TRUE(found.error);
+    EXPECT_EQ(found.error->code(), LogErrorCode::damaged);
+    EXPECT_EQ(found.in_use()->damaged_pages, kSegmentPages);
+    EXPECT_THAT(found.in_use()->bad_pages[0].problem, StartsWith("can't be read: "));
+}
+
+class LogInspectionOfTwoCopies : public LogInspectionTest {
+protected:
+    LogInspectionOfTwoCopies() { options.copies = 2; }
+
+    static constexpr std::size_t kSecond = kSegmentPages / 2;
+};
+
+TEST_F(LogInspectionOfTwoCopies, CountsEachPageOnce) {
+    die_with({"first", "second"});
+
+    const auto found = inspect();
+
+    EXPECT_EQ(found.in_use()->copies, 2U);
+    EXPECT_EQ(found.in_use()->size_bytes, kSegmentPages * kPageBytes);
+    EXPECT_EQ(found.in_use()->pages, kSecond);
+    EXPECT_EQ(found.in_use()->pages_used, 3U);
+    EXPECT_THAT(found.in_use()->bad_pages, IsEmpty());
+}
+
+TEST_F(LogInspectionOfTwoCopies, CountsABadCopyOfAGoodPage) {
+    die_with({"first", "second"});
+    flip_bit(first, 1);
+    flip_bit(first, kSecond);
+
+    const auto found = inspect();
+
+    EXPECT_FALSE(found.error);
+    EXPECT_THAT(found.image->entries, SizeIs(2));
+    EXPECT_EQ(found.in_use()->single_copy_pages, 2U);
+    EXPECT_EQ(found.in_use()->torn_pages, 0U);
+    ASSERT_THAT(found.in_use()->bad_pages,
+                ElementsAre(IsPage(0U, PageCondition::intact), IsPage(1U, PageCondition::intact)));
+    EXPECT_EQ(found.in_use()->bad_pages[0].second_copy, PageCondition::damaged);
+    EXPECT_THAT(found.in_use()->bad_pages[0].problem, StartsWith("in the second copy: sector 0"));
+    EXPECT_EQ(found.in_use()->bad_pages[1].first_copy, PageCondition::damaged);
+}
+
+TEST_F(LogInspectionOfTwoCopies, TakesACopyThatACrashCutOffForATornTail) {
+    die_with({"first", text_of_length(3'000, 1)});
+    zero_sector(first, kSecond + 2, 3);
+
+    const auto found = inspect();
+
+    EXPECT_FALSE(found.error);
+    EXPECT_THAT(found.image->entries, SizeIs(2));
+    EXPECT_EQ(found.in_use()->torn_pages, 1U);
+    EXPECT_EQ(found.in_use()->single_copy_pages, 0U);
+}
+
+TEST_F(LogInspectionOfTwoCopies, ReportsAPageThatIsBadInBoth) {
+    die_with({"first", "second"});
+    flip_bit(first, 1);
+    flip_bit(first, kSecond + 1);
+
+    const auto found = inspect();
+
+    ASSERT_TRUE(found.error);
+    EXPECT_EQ(found.in_use()->damaged_pages, 1U);
+    EXPECT_THAT(pages_of(first)[1].problem, StartsWith("sector 0 is not as it was written"));
+}
+
+TEST_F(LogInspectionOfTwoCopies, FindsAPageThatWasWrittenToTheWrongPlace) {
+    die_with({"first", "second"});
+    disk.edit(first, [](auto& bytes) {
+        std::copy_n(bytes.begin() + kPageBytes, kPageBytes, bytes.begin() + 2 * kPageBytes);
+    });
+
+    const auto found = inspect();
+
+    EXPECT_FALSE(found.error);
+    EXPECT_THAT(found.image->entries, SizeIs(2));
+    ASSERT_THAT(found.in_use()->bad_pages, ElementsAre(IsPage(2U, PageCondition::intact)));
+    EXPECT_EQ(found.in_use()->bad_pages[0].problem,
+              "in the first copy: belongs to another place in the file");
+}
+
+TEST_F(LogInspectionOfTwoCopies, FindsRotWhereNothingWasEverWritten) {
+    die_with({"first"});
+    flip_bit(first, kSecond + 20);
+
+    const auto found = inspect();
+
+    EXPECT_FALSE(found.error);
+    EXPECT_EQ(found.in_use()->pages_used, 2U);
+    EXPECT_EQ(found.in_use()->single_copy_pages, 1U);
+}
+
+TEST_F(LogInspectionOfTwoCopies, FindsTheSecondCopiesInAFileThatWasCut) {
+    die_with({"first"});
+    disk.edit(first, [](auto& bytes) { bytes.resize((kSecond + 1) * kPageBytes); });
+
+    const auto found = inspect();
+
+    EXPECT_EQ(found.in_use()->copies, 2U);
+    EXPECT_THAT(found.in_use()->bad_pages, ElementsAre(IsPage(1U, PageCondition::intact)));
 }
 
 TEST_F(LogInspectionTest, FindsNoLogWhereThereIsNone) {

@@ -1,5 +1,7 @@
 #include "xa_tm/recovery_log/record_reader.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +42,7 @@ protected:
     test::TemporaryDirectory directory;
     Options options{.directory = directory.path(),
                     .node = "shop-1",
-                    .segment_size_bytes = 64 * 1024,
+                    .segment_size_bytes = 256 * 1024,
                     .copies = 1,
                     .allow_volatile_file_system = true};
 };
@@ -87,14 +89,15 @@ TEST_F(RecordReaderTest, FollowsTheLogIntoItsNextSegments) {
     RecordReader reader{directory.path()};
     static_cast<void>(read(reader));
 
+    const auto passing = text_of_length(10'000, 1);
     std::vector<std::string> lines;
-    for (int i = 0; i < 40; ++i) {
-        log->forget(force(*log, "passing"));
+    for (int i = 0; i < 60; ++i) {
+        log->forget(force(*log, passing));
         const auto more = read(reader);
         lines.insert(lines.end(), more.begin(), more.end());
     }
 
-    EXPECT_EQ(std::ranges::count(lines, "ENTRY passing"), 40);
+    EXPECT_EQ(std::ranges::count(lines, "ENTRY " + passing), 60);
     EXPECT_GE(std::ranges::count(lines, "SEGMENT_HEAD"), 2);
     EXPECT_EQ(std::ranges::count(lines, "ENTRY again kept"),
               std::ranges::count(lines, "SEGMENT_HEAD"));
