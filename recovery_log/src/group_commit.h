@@ -61,6 +61,10 @@ public:
     void submit(const CommitQueue& detached) noexcept;
     /// Flushes what waits, or an empty batch, unless another thread is at it. False then.
     bool try_flush() noexcept;
+    /// How many requests wait for the next flush.
+    [[nodiscard]] std::size_t queued() const noexcept {
+        return gathered_.load(std::memory_order_relaxed);
+    }
 
 private:
     using Clock = std::chrono::steady_clock;

@@ -96,8 +96,8 @@ LocalLog::~LocalLog() {
 
 void LocalLog::start() {
     const auto pages = spare_pages_wanted(promised_, layout_.segment_pages);
-    const bool fits = unused_ && unused_->file_pages == pages * layout_.copies;
-    spare_ = fits ? supply_.adopt(unused_->name, pages) : supply_.make(pages);
+    const bool fits = unused_ && unused_->file_pages >= pages * layout_.copies;
+    spare_ = fits ? supply_.adopt(*unused_) : supply_.make(pages);
     rotate();
     if (is_birth_) {
         // The log exists from here on.

@@ -52,16 +52,16 @@ std::unique_ptr<File> create_segment(FileSystem& file_system,
 }
 
 std::unique_ptr<File> recycle_segment(FileSystem& file_system,
-                                      const std::filesystem::path& directory, SegmentName replaced,
-                                      SegmentName name, std::size_t file_pages) {
+                                      const std::filesystem::path& directory, SegmentFile replaced,
+                                      SegmentName name) {
     {
         const auto file =
-            open_file(file_system, directory / file_name(replaced), OpenMode::read_write);
-        write_zeros(*file, file_pages * kPageBytes);
+            open_file(file_system, directory / file_name(replaced.name), OpenMode::read_write);
+        write_zeros(*file, replaced.file_pages * kPageBytes);
         sync(*file);
     }
     // It must be zero before it has the name of a later segment.
-    return adopt_segment(file_system, directory, replaced, name);
+    return adopt_segment(file_system, directory, replaced.name, name);
 }
 
 std::unique_ptr<File> adopt_segment(FileSystem& file_system, const std::filesystem::path& directory,

@@ -23,11 +23,10 @@ namespace xa_tm::recovery_log {
                                                    const std::filesystem::path& directory,
                                                    SegmentName name, std::size_t file_pages);
 
-/// As create_segment(), out of one of that size that a later one has replaced: takes no space.
+/// As create_segment(), out of one that a later one has replaced: takes no space.
 [[nodiscard]] std::unique_ptr<File> recycle_segment(FileSystem& file_system,
                                                     const std::filesystem::path& directory,
-                                                    SegmentName replaced, SegmentName name,
-                                                    std::size_t file_pages);
+                                                    SegmentFile replaced, SegmentName name);
 
 /// As recycle_segment(), out of one that is known to be all zeros, durably.
 [[nodiscard]] std::unique_ptr<File> adopt_segment(FileSystem& file_system,

@@ -25,9 +25,10 @@ SegmentName SegmentSupply::next_name() noexcept {
     return {.epoch = epoch_, .segment_no = ++last_segment_no_};
 }
 
-BlankSegment SegmentSupply::adopt(SegmentName unused, std::size_t pages) {
+BlankSegment SegmentSupply::adopt(SegmentFile unused) {
     const auto name = next_name();
-    return {adopt_segment(file_system_, directory_, unused, name), name, pages};
+    return {adopt_segment(file_system_, directory_, unused.name, name), name,
+            unused.file_pages / copies_};
 }
 
 BlankSegment SegmentSupply::make(std::size_t pages) {
@@ -37,10 +38,10 @@ BlankSegment SegmentSupply::make(std::size_t pages) {
     const auto name = next_name();
     if (retired) {
         try {
-            return {recycle_segment(file_system_, directory_, *retired, name, pages * copies_),
-                    name, pages};
+            return {recycle_segment(file_system_, directory_, *retired, name), name,
+                    retired->file_pages / copies_};
         } catch (const IoError&) {
-            remove_replaced_segment(file_system_, directory_, *retired);
+            remove_replaced_segment(file_system_, directory_, retired->name);
             throw;
         }
     }
@@ -54,15 +55,19 @@ void SegmentSupply::retire(SegmentFile segment) {
     retired_.push_back(segment);
 }
 
-std::optional<SegmentName> SegmentSupply::take_retired(std::size_t file_pages) {
+std::optional<SegmentFile> SegmentSupply::take_retired(std::size_t file_pages) {
     const std::lock_guard guard{mutex_};
-    const auto found = std::ranges::find(retired_, file_pages, &SegmentFile::file_pages);
+    const auto fits = [file_pages](const SegmentFile& segment) {
+        // Not one that was made for a much larger live set: it would never get smaller again.
+        return segment.file_pages >= file_pages && segment.file_pages <= 2 * file_pages;
+    };
+    const auto found = std::ranges::find_if(retired_, fits);
     if (found == retired_.end()) {
         return std::nullopt;
     }
-    const auto name = found->name;
+    const auto segment = *found;
     retired_.erase(found);
-    return name;
+    return segment;
 }
 
 void SegmentSupply::tidy() noexcept {

@@ -38,10 +38,9 @@ public:
     SegmentSupply(FileSystem& file_system, std::filesystem::path directory, std::uint32_t epoch,
                   unsigned copies);
 
-    /// To be asked for before make(): a leftover of the incarnation before that is all zeros. Throws
-    /// IoError.
-    [[nodiscard]] BlankSegment adopt(SegmentName unused, std::size_t pages);
-    /// Throws IoError, and Fenced.
+    /// A segment that the incarnation before has left unused, all zeros. Throws IoError.
+    [[nodiscard]] BlankSegment adopt(SegmentFile unused);
+    /// One of at least so many pages. Throws IoError, and Fenced.
     [[nodiscard]] BlankSegment make(std::size_t pages);
     /// Takes a segment that a later one has replaced, or that is of no use.
     void retire(SegmentFile segment);
@@ -50,7 +49,7 @@ public:
 
 private:
     [[nodiscard]] SegmentName next_name() noexcept;
-    [[nodiscard]] std::optional<SegmentName> take_retired(std::size_t file_pages);
+    [[nodiscard]] std::optional<SegmentFile> take_retired(std::size_t file_pages);
     void check_fence() const;
 
     FileSystem& file_system_;

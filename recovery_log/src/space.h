@@ -1,15 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "flush_encoder.h"
 #include "xa_tm/recovery_log/recovery_log.h"
 
 /// Which promises of space a log can keep. Pure arithmetic; no I/O.
 namespace xa_tm::recovery_log {
-
-/// The longest entry, in pages.
-inline constexpr std::size_t kEntryPagesMax = pages_for(kEntryBytesMax);
 
 /// A checkpoint is one flush, and flush_pages has 16 bits.
 inline constexpr std::size_t kCheckpointPagesMax = UINT16_MAX;
@@ -22,9 +21,12 @@ inline constexpr std::size_t kCheckpointFrameBytesMax = 1024;
 struct Promised {
     std::size_t pages = 0;
     std::size_t checkpoint_bytes = 0;
+    std::size_t longest_entry_pages = 1;  ///< that was ever promised
 
     [[nodiscard]] constexpr Promised with_entry(std::size_t body_bytes) const noexcept {
-        return {pages + pages_for(body_bytes), checkpoint_bytes + record_bytes(body_bytes)};
+        const auto entry_pages = pages_for(body_bytes);
+        return {pages + entry_pages, checkpoint_bytes + record_bytes(body_bytes),
+                std::max(longest_entry_pages, entry_pages)};
     }
     [[nodiscard]] constexpr std::size_t checkpoint_pages_max() const noexcept {
         return dense_pages_max(checkpoint_bytes + kCheckpointFrameBytesMax);
@@ -41,7 +43,7 @@ struct Promised {
 [[nodiscard]] constexpr bool holds(const Promised& promised, std::size_t free_pages,
                                    std::size_t spare_pages) noexcept {
     return promised.pages <= free_pages ||
-           promised.pages + kEntryPagesMax + promised.checkpoint_pages_max() <=
+           promised.pages + promised.longest_entry_pages + promised.checkpoint_pages_max() <=
                free_pages + spare_pages;
 }
 
@@ -49,8 +51,9 @@ struct Promised {
 /// live entries is spread over as much new work.
 [[nodiscard]] constexpr std::size_t spare_pages_wanted(const Promised& promised,
                                                        std::size_t usual_pages) noexcept {
-    const auto in_use = promised.checkpoint_pages_max() + promised.pages + kEntryPagesMax;
-    return usual_pages > 2 * in_use ? usual_pages : 2 * in_use;
+    const auto in_use =
+        promised.checkpoint_pages_max() + promised.pages + promised.longest_entry_pages;
+    return std::max(usual_pages, 2 * in_use);
 }
 
 }  // namespace xa_tm::recovery_log

@@ -29,6 +29,7 @@ using ::testing::SizeIs;
 
 constexpr std::size_t kSegmentBytes = 64 * 1024;
 constexpr std::size_t kSegmentPages = kSegmentBytes / kPageBytes;
+constexpr std::chrono::nanoseconds kAtOnce{0};
 
 MATCHER_P2(IsEntry, id, body, "") {
     return arg.id == id && text_of(arg.body) == body;
@@ -80,7 +81,10 @@ protected:
     }
 
     SimulatedFileSystem disk{"/log"};
-    Options options{.directory = "/log", .node = "shop-1", .segment_size_bytes = kSegmentBytes};
+    Options options{.directory = "/log",
+                    .node = "shop-1",
+                    .segment_size_bytes = kSegmentBytes,
+                    .copies = 1};
 };
 
 TEST_F(RecoveryLogTest, StartsEmptyWithTheFirstIncarnation) {
@@ -136,8 +140,8 @@ TEST_F(RecoveryLogTest, CarriesAForgetWithTheNextForce) {
                 ElementsAre(IsEntry(second, "second")));
 }
 
-TEST_F(RecoveryLogTest, WritesForgetsWithoutAForceWhenManyArePending) {
-    const auto log = open();
+TEST_F(RecoveryLogTest, WritesForgetsWithoutAForceWhenItIsIdle) {
+    const auto log = open_log(disk, options, kAtOnce);
     constexpr std::size_t kEntries = 400;
     std::vector<EntryId> ids;
     for (std::size_t i = 0; i < kEntries; ++i) {
@@ -146,8 +150,33 @@ TEST_F(RecoveryLogTest, WritesForgetsWithoutAForceWhenManyArePending) {
     for (const auto id : ids) {
         log->forget(id);
     }
+    log->maintain();
     const auto crashed = disk.after_crash([](std::size_t) { return false; });
-    EXPECT_LT(open_log(*crashed, options)->live_entries().size(), kEntries / 2);
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(), IsEmpty());
+}
+
+TEST_F(RecoveryLogTest, SealsItsLastEntriesOnceWhenItIsIdle) {
+    const auto log = open_log(disk, options, kAtOnce);
+    force(*log, "entry");
+    const auto syncs = log->status().syncs;
+    log->maintain();
+    EXPECT_EQ(log->status().syncs, syncs + 1);
+    log->maintain();
+    EXPECT_EQ(log->status().syncs, syncs + 1) << "sealed already";
+    const auto crashed = disk.after_crash([](std::size_t) { return false; });
+    crashed->edit("decision-0000000001-0000000001.xlog", [](auto& bytes) {
+        std::fill_n(bytes.begin() + kPageBytes, kPageBytes, std::byte{0});
+    });
+    EXPECT_THROW(static_cast<void>(open_log(*crashed, options)), LogError)
+        << "the seal shows that the page had been there";
+}
+
+TEST_F(RecoveryLogTest, SealsNothingWhileItIsBusy) {
+    const auto log = open_log(disk, options, std::chrono::hours{1});
+    force(*log, "entry");
+    const auto syncs = log->status().syncs;
+    log->maintain();
+    EXPECT_EQ(log->status().syncs, syncs);
 }
 
 TEST_F(RecoveryLogTest, NeverGivesAnIdTwice) {
@@ -176,15 +205,38 @@ TEST_F(RecoveryLogTest, NumbersItsPagesUpwardsOverAllIncarnations) {
     }
 }
 
-TEST_F(RecoveryLogTest, RollsThroughManySegmentsAndKeepsOne) {
+TEST_F(RecoveryLogTest, RollsThroughManySegmentsAndKeepsThree) {
     auto log = open();
     const auto kept = force(*log, "kept");
     for (std::size_t i = 0; i < 20 * kSegmentPages; ++i) {
         log->forget(force(*log, "passing"));
+        // The one in use, the one before it, and a spare.
+        EXPECT_LE(disk.files().size(), 3U + 2U);
     }
-    EXPECT_THAT(disk.files(), ElementsAre("LOCK", HasSubstr("decision-0000000001-"), "ident"));
     log.reset();
     EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(kept, "kept")));
+}
+
+TEST_F(RecoveryLogTest, TakesNoNewSpaceOnceItHasTwoSegments) {
+    const auto log = open();
+    log->maintain();
+    disk.capacity_bytes = 0;
+    for (std::size_t i = 0; i < 20 * kSegmentPages; ++i) {
+        log->forget(force(*log, "passing"));
+    }
+    EXPECT_EQ(log->status().health, Health::healthy);
+}
+
+TEST_F(RecoveryLogTest, GoesOnInTheSpareThatItsPredecessorLeft) {
+    auto log = open();
+    log->maintain();
+    log.reset();
+    disk.capacity_bytes = 0;
+    disk.on_call = [](const Call& call) -> std::optional<SysResult> {
+        EXPECT_NE(call.operation, Operation::allocate);
+        return std::nullopt;
+    };
+    force(*open(), "entry");
 }
 
 TEST_F(RecoveryLogTest, UsesASegmentOnlyWhenItsZerosAndItsNameAreDurable) {
@@ -203,14 +255,20 @@ TEST_F(RecoveryLogTest, UsesASegmentOnlyWhenItsZerosAndItsNameAreDurable) {
     for (std::size_t i = 0; i < 3 * kSegmentPages; ++i) {
         log->forget(force(*log, "passing"));
     }
-    EXPECT_GE(steps.size(), 3U);
-    for (const auto& [file, calls] : steps) {
-        SCOPED_TRACE(file);
-        const std::vector<std::string> expected{"open",           "allocate", "pwrite",  "sync",
-                                                "sync_directory", "pwrite",   "datasync"};
-        ASSERT_GE(calls.size(), expected.size());
-        EXPECT_EQ(std::vector(calls.begin(), calls.begin() + 7), expected);
-    }
+    using Steps = std::vector<std::string>;
+    const Steps made{"open", "allocate", "pwrite", "sync", "sync_directory", "pwrite", "datasync"};
+    const Steps zeroed_again{"open", "pwrite", "sync"};
+    const Steps made_of_the_first{"rename", "sync_directory", "open", "pwrite", "datasync"};
+    const auto& first = steps["decision-0000000001-0000000001.xlog"];
+    const auto& second = steps["decision-0000000001-0000000002.xlog"];
+    const auto& third = steps["decision-0000000001-0000000003.xlog"];
+    ASSERT_GE(first.size(), made.size() + zeroed_again.size());
+    ASSERT_GE(second.size(), made.size());
+    ASSERT_GE(third.size(), made_of_the_first.size());
+    EXPECT_EQ(Steps(first.begin(), first.begin() + 7), made);
+    EXPECT_EQ(Steps(first.end() - 3, first.end()), zeroed_again);
+    EXPECT_EQ(Steps(second.begin(), second.begin() + 7), made);
+    EXPECT_EQ(Steps(third.begin(), third.begin() + 5), made_of_the_first);
 }
 
 TEST_F(RecoveryLogTest, SyncsWhatAKilledOwnerLeftBeforeItReads) {
@@ -532,6 +590,155 @@ TEST_F(RecoveryLogTest, RefusesANewerFormatNamingIt) {
     EXPECT_EQ(error.code(), LogErrorCode::newer_format);
     EXPECT_THAT(error.what(),
                 AllOf(HasSubstr("format 2.0"), HasSubstr("use the version that wrote it")));
+}
+
+/// The same promises with two copies of each page.
+class TwoCopies : public RecoveryLogTest {
+protected:
+    TwoCopies() { options.copies = 2; }
+
+    static constexpr std::size_t kCopyBytes = kSegmentBytes / 2;
+};
+
+TEST_F(TwoCopies, StandAtTheSamePlaceOfEachHalf) {
+    force(*open(), "entry");
+    const auto bytes = disk.read(segment());
+    ASSERT_EQ(bytes.size(), kSegmentBytes);
+    EXPECT_TRUE(std::ranges::equal(std::span{bytes}.first(kCopyBytes),
+                                   std::span{bytes}.last(kCopyBytes)));
+    EXPECT_EQ(classify_page(std::span{bytes}.first<kPageBytes>()).state, PageState::valid);
+}
+
+TEST_F(TwoCopies, AreSyncedOnce) {
+    const auto log = open();
+    const auto syncs = log->status().syncs;
+    force(*log, "entry");
+    EXPECT_EQ(log->status().syncs, syncs + 1);
+}
+
+TEST_F(TwoCopies, SurviveTheLossOfOne) {
+    for (const std::size_t lost : {std::size_t{0}, kCopyBytes}) {
+        const auto id = force(*open(), "entry");
+        disk.edit(segment(), [lost](auto& bytes) {
+            std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(lost), kCopyBytes,
+                        std::byte{0xAA});
+        });
+        const auto log = open();
+        EXPECT_THAT(log->live_entries(), testing::Contains(IsEntry(id, "entry")));
+    }
+}
+
+TEST_F(TwoCopies, SurviveAFileThatIsCutToOne) {
+    const auto id = force(*open(), "entry");
+    disk.edit(segment(), [](auto& bytes) { bytes.resize(kCopyBytes); });
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(id, "entry")));
+}
+
+TEST_F(TwoCopies, SurviveAWriteThatWentAstray) {
+    auto log = open();
+    const auto first = force(*log, "first");
+    const auto second = force(*log, "second");
+    log.reset();
+    disk.edit(segment(), [](auto& bytes) {
+        // The page of the second entry also stands where the first one belongs.
+        std::copy_n(bytes.begin() + 2 * kPageBytes, kPageBytes, bytes.begin() + kPageBytes);
+    });
+    EXPECT_THAT(open()->live_entries(),
+                ElementsAre(IsEntry(first, "first"), IsEntry(second, "second")));
+}
+
+TEST_F(TwoCopies, SurviveRotInASpare) {
+    const auto log = open();
+    const auto id = force(*log, "entry");
+    log->maintain();
+    const auto crashed = disk.after_crash([](std::size_t) { return true; });
+    crashed->edit("decision-0000000001-0000000002.xlog",
+                  [](auto& bytes) { bytes[5'000] = std::byte{1}; });
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(), ElementsAre(IsEntry(id, "entry")));
+}
+
+TEST_F(TwoCopies, StopTheOpeningWhenBothAreDamagedInTheSamePlace) {
+    force(*open(), "entry");
+    flip_bit(kPageBytes + kPageHeaderBytes + 16);
+    flip_bit(kCopyBytes + kPageBytes + kPageHeaderBytes + 16);
+    EXPECT_THAT(refusal().what(), AllOf(HasSubstr("page 1 (byte offset 4096)"),
+                                        HasSubstr("This is not a torn tail")));
+}
+
+TEST_F(TwoCopies, AreMadeForALogThatHadOne) {
+    options.copies = 1;
+    const auto id = force(*open(), "entry");
+    options.copies = 2;
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(id, "entry")));
+    options.copies = 1;
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(id, "entry")));
+}
+
+TEST_F(RecoveryLogTest, RefusesOtherNumbersOfCopies) {
+    for (const unsigned copies : {0U, 3U}) {
+        options.copies = copies;
+        EXPECT_THAT(refusal().what(), HasSubstr("choose 1 or 2"));
+    }
+}
+
+TEST_F(RecoveryLogTest, ForcesManyEntriesByOneSync) {
+    const auto log = open();
+    const auto syncs = log->status().syncs;
+    std::vector<ForceRequest> requests;
+    for (const std::string_view body : {"one", "two", "three"}) {
+        requests.push_back({log->reserve(body.size()).value(), bytes_of(body)});
+    }
+    requests.push_back({log->reserve(2).value(), bytes_of("too long")});
+    const auto answers = log->force_many(std::move(requests));
+    ASSERT_THAT(answers, SizeIs(4));
+    EXPECT_EQ(log->status().syncs, syncs + 1);
+    EXPECT_EQ(answers[3].result, ForceResult::refused);
+    EXPECT_THAT(answers[3].reason, HasSubstr("2 were reserved"));
+    const auto crashed = disk.after_crash([](std::size_t) { return false; });
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(),
+                ElementsAre(IsEntry(answers[0].id, "one"), IsEntry(answers[1].id, "two"),
+                            IsEntry(answers[2].id, "three")));
+}
+
+TEST_F(RecoveryLogTest, CutsABatchThatIsLargerThanASegment) {
+    const auto log = open();
+    std::vector<std::string> bodies;
+    std::vector<ForceRequest> requests;
+    for (std::size_t i = 0; i < 10 * kSegmentPages; ++i) {
+        bodies.push_back(text_of_length(3'000, i));
+    }
+    for (const auto& body : bodies) {
+        requests.push_back({log->reserve(body.size()).value(), bytes_of(body)});
+    }
+    for (const auto& answer : log->force_many(std::move(requests))) {
+        EXPECT_EQ(answer.result, ForceResult::durable);
+    }
+    const auto crashed = disk.after_crash([](std::size_t) { return false; });
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(), SizeIs(bodies.size()));
+}
+
+TEST_F(RecoveryLogTest, TellsTheCompletionOfAnAsynchronousForce) {
+    const auto log = open();
+    std::vector<Forced> answers;
+    const auto note = [&](const Forced& forced) { answers.push_back(forced); };
+    const auto body = bytes_of("entry");
+    log->force_async(log->reserve(5).value(), {body.begin(), body.end()}, note);
+    log->force_async(log->reserve(2).value(), {body.begin(), body.end()}, note);
+    ASSERT_THAT(answers, SizeIs(2));
+    EXPECT_EQ(answers[0].result, ForceResult::durable);
+    EXPECT_THAT(log->live_entries(), ElementsAre(IsEntry(answers[0].id, "entry")));
+    EXPECT_EQ(answers[1].result, ForceResult::refused);
+}
+
+TEST_F(RecoveryLogTest, TakesNothingMoreOnceALaterIncarnationHasMadeASegment) {
+    const auto log = open();
+    // As if the lock were none: somebody else has opened the log on shared storage.
+    std::unique_ptr<File> file;
+    ASSERT_GE(disk.open("/log/decision-0000000002-0000000001.xlog", OpenMode::create_new, file), 0);
+    log->maintain();
+    EXPECT_EQ(log->status().health, Health::fenced);
+    EXPECT_THAT(log->status().reason, HasSubstr("incarnation 2 has taken over"));
+    EXPECT_FALSE(log->reserve(1).has_value());
 }
 
 TEST_F(RecoveryLogTest, IsReadWithoutBeingOwnedOrChanged) {
