@@ -291,11 +291,15 @@ SegmentScan::ScannedPage SegmentScan::scan(std::span<const PageCopy> copies) con
 }
 
 void SegmentScan::add_page(std::span<const PageCopy> copies) {
+    const auto is_zero = [](const PageCopy& copy) {
+        return copy.error_number == 0 && is_zero_page(copy.bytes);
+    };
+    if (damage_ || std::ranges::all_of(copies, is_zero)) {
+        ++page_count_;
+        return;  // most pages of most segments
+    }
     ScannedPage page = scan(copies);
     ++page_count_;
-    if (damage_) {
-        return;
-    }
     if (page.verdict.state == PageState::zero) {
         return;
     }
