@@ -52,10 +52,10 @@ std::vector<Kept> fill(const std::filesystem::path& directory, const LogPlace& p
     return decider.kept();
 }
 
-/// What fills nine tenths of a segment.
+/// What fills four fifths of a segment.
 Filling filling_of(std::size_t segment_size_bytes, unsigned copies, std::size_t live) {
     const auto pages = segment_size_bytes / copies / kPageBytes;
-    const auto room_bytes = pages * kPageRoomBytes / 10 * 9;
+    const auto room_bytes = pages * kPageRoomBytes / 5 * 4;
     const auto live_bytes = live * record_bytes(kDecisionBytes);
     const auto finished_bytes = record_bytes(kDecisionBytes) + record_bytes(sizeof(EntryId));
     return {.live = live,
@@ -102,12 +102,13 @@ Opening open_copy(const std::filesystem::path& log, const LogPlace& place, std::
     ChildProcess child{{"open-log", copy.path().string(), std::to_string(place.segment_size_bytes),
                         std::to_string(place.copies)}};
     const auto answer = child.answer();
-    if (answer["live_entries"].get<std::size_t>() != live) {
-        throw VerificationFailed{fmt::format("{} decisions are live, and opening the log found {}",
-                                             live, answer["live_entries"].get<std::size_t>())};
+    // More when the last forgets were not written any more.
+    const auto entries = answer["live_entries"].get<double>();
+    if (entries < static_cast<double>(live)) {
+        throw VerificationFailed{
+            fmt::format("{} decisions are live, and opening the log found only {}", live, entries)};
     }
     const auto before = answer["memory_before_bytes"].get<double>();
-    const auto entries = static_cast<double>(live);
     return {
         .seconds = answer["open_s"].get<double>(),
         .memory_bytes_per_live = (answer["memory_after_bytes"].get<double>() - before) / entries,
