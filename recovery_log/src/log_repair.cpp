@@ -49,12 +49,13 @@ struct Examination {
 
 class Examiner {
 public:
-    Examiner(FileSystem& file_system, const RepairOptions& options)
-        : file_system_{file_system}, options_{options} {}
+    Examiner(FileSystem& file_system, const RepairOptions& options, bool is_owner)
+        : file_system_{file_system}, options_{options}, is_owner_{is_owner} {}
 
     [[nodiscard]] Examination examine();
 
 private:
+    void load() const;
     [[nodiscard]] std::optional<LogError> meet_error() const;
     void read_identities();
     void survey_segments();
@@ -73,15 +74,29 @@ private:
 
     FileSystem& file_system_;
     const RepairOptions& options_;
+    const bool is_owner_;
     std::optional<Ident> ident_;
     std::vector<SegmentName> names_;
     std::vector<Survey> surveys_;
     Examination found_{.plan = {}, .start = {}, .layout = {0, 0, kIdleBeforeSeal}};
 };
 
+/// As read_log(), which would take this process for a live owner that may be writing.
+void Examiner::load() const {
+    const auto& directory = options_.directory;
+    const auto ident = read_ident(file_system_, directory);
+    const auto segments = list_segments(file_system_, directory);
+    if (!ident) {
+        check_unborn(file_system_, directory, segments);
+        throw LogError{LogErrorCode::not_found,
+                       fmt::format("{} holds no log: correct the path", directory.native())};
+    }
+    static_cast<void>(load_content(file_system_, directory, ident->id, segments));
+}
+
 std::optional<LogError> Examiner::meet_error() const {
     try {
-        static_cast<void>(read_log(file_system_, options_.directory));
+        is_owner_ ? load() : static_cast<void>(read_log(file_system_, options_.directory));
         return std::nullopt;
     } catch (const LogError& error) {
         if (error.code() != LogErrorCode::damaged) {
@@ -345,7 +360,7 @@ void write_repaired(FileSystem& file_system, const std::filesystem::path& direct
 
 RepairPlan plan_repair(FileSystem& file_system, const RepairOptions& options) {
     try {
-        return Examiner{file_system, options}.examine().plan;
+        return Examiner{file_system, options, false}.examine().plan;
     } catch (const IoError& error) {
         throw to_log_error(error);
     }
@@ -355,7 +370,7 @@ RepairPlan repair_log(FileSystem& file_system, const RepairOptions& options) {
     try {
         static_cast<void>(require_directory(file_system, options.directory));
         auto lock = DirectoryLock::acquire(file_system, options.directory);
-        auto found = Examiner{file_system, options}.examine();
+        auto found = Examiner{file_system, options, true}.examine();
         auto plan = found.plan;
         if (!plan.error) {
             return plan;

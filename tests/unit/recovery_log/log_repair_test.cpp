@@ -27,7 +27,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-constexpr std::size_t kPages = 64;
+constexpr std::size_t kPages = 8;
 
 MATCHER_P(HasBody, body, "") {
     return text_of(arg.body) == body;
