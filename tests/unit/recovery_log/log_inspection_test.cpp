@@ -165,7 +165,7 @@ TEST_F(LogInspectionTest, ShowsThePagesWithTheirRecords) {
     ASSERT_THAT(pages, SizeIs(3));
     EXPECT_THAT(pages[0].records,
                 ElementsAre(IsRecord("SEGMENT_HEAD", AllOf(StartsWith("node shop-1, "),
-                                                           HasSubstr("the first of its log"))),
+                                                           HasSubstr("without a predecessor"))),
                             IsRecord("CHECKPOINT_END", "0 live entries")));
     EXPECT_THAT(pages[1].records, ElementsAre(IsRecord("ENTRY", "")));
     EXPECT_EQ(text_of(pages[1].records[0].body), "entry");
