@@ -20,8 +20,6 @@
 namespace xa_tm::recovery_log {
 namespace {
 
-constexpr std::size_t kImageBytes = std::size_t{32} << 20;
-
 void run(std::vector<std::string> command) {
     const auto completed = test::run_program(command);
     if (completed.exit_code != 0) {
@@ -58,12 +56,13 @@ std::optional<std::string> LoopDisk::obstacle() {
     return std::nullopt;
 }
 
-LoopDisk::LoopDisk(std::filesystem::path image, std::filesystem::path mount_point)
+LoopDisk::LoopDisk(std::filesystem::path image, std::filesystem::path mount_point,
+                   std::size_t size_bytes)
     : image_{std::move(image)}, mount_point_{std::move(mount_point)} {
     std::filesystem::create_directory(mount_point_);
     if (!std::filesystem::exists(image_)) {
         std::ofstream{image_}.close();
-        std::filesystem::resize_file(image_, kImageBytes);
+        std::filesystem::resize_file(image_, size_bytes);
         run({"/usr/sbin/mkfs.ext4", "-q", "-E", "lazy_itable_init=0", image_});
     }
     run({"/usr/bin/mount", "-o", "loop", image_, mount_point_});

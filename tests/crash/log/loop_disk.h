@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,7 +19,8 @@ public:
     /// Why this process can't mount; nothing when it can. To be called before any disk is made.
     [[nodiscard]] static std::optional<std::string> obstacle();
     /// A new file system; or the one in an existing image, as after a crash.
-    LoopDisk(std::filesystem::path image, std::filesystem::path mount_point);
+    LoopDisk(std::filesystem::path image, std::filesystem::path mount_point,
+             std::size_t size_bytes = std::size_t{32} << 20);
     LoopDisk(const LoopDisk&) = delete;
     LoopDisk& operator=(const LoopDisk&) = delete;
     ~LoopDisk();
