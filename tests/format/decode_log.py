@@ -35,7 +35,8 @@ TYPES = {
     136: "OPERATOR_NOTE",
 }
 FRAGMENTS = ("whole", "first", "middle", "last")
-FLAGS = {1: "segment head", 2: "seal", 4: "clean shutdown", 8: "two copies"}
+TWO_COPIES = 8
+FLAGS = {1: "segment head", 2: "seal", 4: "clean shutdown", TWO_COPIES: "two copies"}
 TEXT_BYTES_MAX = 64
 
 
@@ -237,18 +238,29 @@ class Segment:
         self.key = tuple(int(part) for part in self.NAME.fullmatch(path.name).groups())
         self.log_id = log_id
         content = path.read_bytes()
-        self.file_pages = len(content) // PAGE_BYTES
-        raw = [content[at : at + PAGE_BYTES] for at in range(0, self.file_pages * PAGE_BYTES, PAGE_BYTES)]
-        self.copies = 1
-        for page in raw:
-            if has_intact_header(page) and page[6] & 8:
-                self.copies = 2
+        content += bytes(-len(content) % PAGE_BYTES)
+        raw = [content[at : at + PAGE_BYTES] for at in range(0, len(content), PAGE_BYTES)]
+        self.file_pages = len(raw)
+        intact = [page for page in raw if has_intact_header(page)]
+        self.copies = 2 if intact and intact[0][6] & TWO_COPIES else 1
         if self.copies == 2:
-            half = self.file_pages // 2
-            raw = [put_together(copies) for copies in zip(raw[:half], raw[half : 2 * half])]
+            half = self._pages_of_a_copy(raw)
+            second = raw[half : 2 * half] + [bytes(PAGE_BYTES)] * (2 * half - len(raw))
+            raw = [put_together(copies) for copies in zip(raw[:half], second)]
         self.pages = [Page(page) for page in raw]
         self._place()
         self.head = self._find_head()
+
+    @staticmethod
+    def _pages_of_a_copy(raw):
+        """By the head, should the file have been cut."""
+        first = Page(raw[0])
+        if first.has_header:
+            first.read_records(first.number)
+            for record in first.records[:1]:
+                if record.kind == 6:
+                    return SegmentHead.of(record.body).pages // 2
+        return len(raw) // 2
 
     def _place(self):
         """Checks that each page is where it belongs, and reads the records."""
@@ -289,28 +301,52 @@ class Segment:
     def is_spare(self):
         return all(page.state == "zero" for page in self.pages)
 
+    def acknowledged_pages(self, has_successor_in_epoch=False):
+        """How many pages were durable: those of each flush behind which something stands."""
+        with_header = [at for at, page in enumerate(self.pages) if page.has_header]
+        if not with_header:
+            return 0
+        last = self.pages[with_header[-1]]
+        first_of_flush = last.flush_first - (last.number - with_header[-1])
+        end_of_flush = first_of_flush + last.flush_pages
+        is_followed = has_successor_in_epoch or any(
+            page.state != "zero" for page in self.pages[end_of_flush:]
+        )
+        return end_of_flush if is_followed else first_of_flush
+
     def judge(self, has_successor_in_epoch):
-        """Rules 1 and 3. Throws Stop."""
+        """Rules 1, 3, 4 and 5 as far as one segment goes. Throws Stop."""
         for at, page in enumerate(self.pages):
             if page.state == "damaged":
                 raise Stop(f"{self.name}: page {at} is damaged")
-        with_header = [at for at, page in enumerate(self.pages) if page.has_header]
-        if not with_header:
-            return
-        last = self.pages[with_header[-1]]
-        base = last.number - with_header[-1]
-        first_of_flush = last.flush_first - base
-        end_of_flush = first_of_flush + last.flush_pages
-        is_proven = has_successor_in_epoch or any(
-            page.state != "zero" for page in self.pages[end_of_flush:]
-        )
-        for at, page in enumerate(self.pages[: end_of_flush if is_proven else first_of_flush]):
+        for at, page in enumerate(self.pages[: self.acknowledged_pages(has_successor_in_epoch)]):
             if page.state != "valid":
                 raise Stop(f"{self.name}: page {at} was acknowledged and is {page.state}")
+        for page in self.pages:
+            for record in page.records:
+                if record.kind not in TYPES and not record.kind & IGNORABLE:
+                    raise Stop(
+                        f"{self.name}: record type {record.kind} is of a newer version than 1.0"
+                    )
+        if not self.has_whole_checkpoint() and self.acknowledged_pages() > 0:
+            raise Stop(f"{self.name} is in use and has no whole checkpoint")
+        if self.head and len(self.pages) < self.head.pages // self.copies:
+            raise Stop(f"{self.name} is shorter than its head says")
+
+    def has_whole_checkpoint(self):
+        count = crc = 0
+        for record in self.records():
+            if record.kind == 1:
+                count += 1
+                crc = crc32c(struct.pack("<QQ", record.sequence, len(record.body)), crc)
+                crc = crc32c(record.body, crc)
+            elif record.kind == 4:
+                return self.head is not None and struct.unpack("<QI", record.body) == (count, crc)
+        return False
 
     def records(self):
         """Whole records in order, joined from their fragments."""
-        parts = None
+        parts = []
         for page in self.pages:
             for record in page.records:
                 if record.fragment == 0:
@@ -322,7 +358,7 @@ class Segment:
                     if record.fragment == 3:
                         body = b"".join(part.body for part in parts)
                         yield Record(record.kind, 0, record.sequence, body)
-                        parts = None
+                        parts = []
 
     def describe(self):
         return {
@@ -336,7 +372,7 @@ class Segment:
 
 
 class LiveSet:
-    """What the records of the segments that count add up to, oldest first."""
+    """What the records of a segment add up to."""
 
     def __init__(self):
         self.entries = {}
@@ -361,62 +397,20 @@ class LiveSet:
         return {key: body for key, body in self.entries.items() if key not in self.forgotten}
 
 
-def has_whole_checkpoint(segment):
-    entries = []
-    for record in segment.records():
-        if record.kind == 1:
-            entries.append(record)
-        elif record.kind == 4:
-            count, crc = struct.unpack("<QI", record.body)
-            found = 0
-            for entry in entries:
-                found = crc32c(struct.pack("<QQ", entry.sequence, len(entry.body)), found)
-                found = crc32c(entry.body, found)
-            if (count, crc) != (len(entries), found):
-                raise Stop(f"{segment.name}: the checkpoint is not what it should be")
-            return segment.head is not None
-    return False
-
-
-def check_types(segment):
-    for page in segment.pages:
-        for record in page.records:
-            if record.kind not in TYPES and not record.kind & IGNORABLE:
-                raise Stop(
-                    f"{segment.name}: record type {record.kind} is of a newer version than 1.0"
-                )
-
-
-def conclude(segments):
-    """The rules of the document over the segments, oldest first; answers the LiveSet."""
-    counting = []
-    needed = None
-    newer_in_use = None
-    for segment in reversed(segments):
-        if segment.is_spare:
-            continue
-        if needed is not None and segment.key < needed:
-            break
-        if newer_in_use is not None:
-            predecessor = newer_in_use.head.predecessor if newer_in_use.head else segment.key
-            if predecessor != segment.key:
-                raise Stop(f"segment {predecessor} is gone and {newer_in_use.name} is not whole")
-        check_types(segment)
-        in_same_epoch = newer_in_use is not None and newer_in_use.key[0] == segment.key[0]
-        segment.judge(in_same_epoch)
-        if segment.head and segment.head.pages != segment.file_pages:
-            raise Stop(f"{segment.name} is shorter than its head says")
-        counting.insert(0, segment)
-        if has_whole_checkpoint(segment):
-            break
-        newer_in_use = segment
-    else:
-        raise Stop("no segment has a whole checkpoint")
-    live_set = LiveSet()
-    for segment in counting:
-        for record in segment.records():
-            live_set.add(record)
-    return live_set
+def find_counting(segments):
+    """The segment that says what is live; `segments` from the oldest to the newest."""
+    needed = (0, 0)
+    newer_epoch = None
+    for segment in reversed([one for one in segments if not one.is_spare]):
+        segment.judge(has_successor_in_epoch=segment.key[0] == newer_epoch)
+        if segment.has_whole_checkpoint():
+            if segment.key < needed and needed not in [one.key for one in segments]:
+                raise Stop(f"segment {needed} is gone, and its successor is not whole")
+            return segment
+        newer_epoch = segment.key[0]
+        if segment.head:
+            needed = max(needed, segment.head.predecessor)
+    raise Stop("no segment has a whole checkpoint")
 
 
 def describe_entry(entry_id, body):
@@ -424,3 +418,67 @@ def describe_entry(entry_id, body):
     if len(body) <= TEXT_BYTES_MAX:
         described["text"] = body.decode("latin-1")
     return described
+
+
+def read_ident(path):
+    text = path.read_bytes()
+    body, crc_line = text[:-14], text[-14:]
+    match = re.fullmatch(
+        rb"xa_tm recovery log\nformat (\d+)\nid ([0-9a-f]{16})\nnode (.*)", body, re.DOTALL
+    )
+    if crc_line != f"\ncrc {crc32c(body):08x}\n".encode():
+        raise Stop("the ident file is not as it was written")
+    newer = re.match(rb"xa_tm recovery log\nformat (\d+)\n", body)
+    if newer and int(newer[1]) != MAJOR:
+        raise Stop(f"the log is of format {int(newer[1])}; this reader knows {MAJOR}")
+    if not match:
+        raise Stop("the ident file is not as it was written")
+    log_id = int(match[2], 16)
+    return struct.pack("<Q", log_id), {
+        "format": int(match[1]),
+        "log_id": f"{log_id:016x}",
+        "node": match[3].decode("latin-1"),
+    }
+
+
+def decode(directory):
+    result = {"verdict": "ok"}
+    try:
+        log_id, result["ident"] = read_ident(directory / "ident")
+        paths = sorted(path for path in directory.iterdir() if Segment.NAME.fullmatch(path.name))
+        segments = [Segment(path, log_id) for path in paths]
+        result["segments"] = [segment.describe() for segment in segments]
+        counting = find_counting(segments)
+        live_set = LiveSet()
+        for record in counting.records():
+            live_set.add(record)
+    except Stop as stop:
+        return result | {"verdict": "stop", "reason": str(stop)}
+    return result | {
+        "counts": counting.name,
+        "quarantined_through": live_set.quarantined_through,
+        "notes": [{"when": when, "text": text} for when, text in live_set.notes],
+        "entries": [describe_entry(*entry) for entry in sorted(live_set.live().items())],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--expect", type=pathlib.Path, metavar="FILE")
+    arguments = parser.parse_args()
+    found = json.dumps(decode(arguments.directory), indent=1) + "\n"
+    if arguments.expect is None:
+        sys.stdout.write(found)
+        return 0
+    expected = arguments.expect.read_text(encoding="utf-8")
+    sys.stdout.writelines(
+        difflib.unified_diff(expected.splitlines(True), found.splitlines(True), "expected", "found")
+    )
+    return 0 if found == expected else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
