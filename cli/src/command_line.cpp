@@ -1,5 +1,9 @@
 #include "command_line.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -10,7 +14,8 @@ constexpr auto kAbout = R"(Shows and finishes the global transactions that an ou
 
 It reads the recovery log of one transaction manager and asks every resource what
 it holds prepared. It acts only in `resolve`, only on branches of that log, and
-only when no process owns the log; beside a running application it just shows.)";
+only when no process owns the log; beside a running application it just shows.
+The commands of `log` look into the log itself and ask nobody.)";
 
 constexpr auto kMainFooter = R"(Configuration file (TOML):
   node = "shop-1"            # optional; the log must have been made for it
@@ -33,7 +38,8 @@ Examples:
   xa-recover list --config /etc/shop/xa.toml
   xa-recover show shop-1:91b52e0c7a14d3f8:7:42 --config /etc/shop/xa.toml
   xa-recover resolve --dry-run --config /etc/shop/xa.toml
-  xa-recover resolve --config /etc/shop/xa.toml)";
+  xa-recover resolve --config /etc/shop/xa.toml
+  xa-recover log verify /var/lib/shop/xa)";
 
 constexpr auto kListFooter = R"(Examples:
   xa-recover list --config /etc/shop/xa.toml
@@ -58,24 +64,93 @@ Examples:
   xa-recover resolve --dry-run --config /etc/shop/xa.toml
   xa-recover resolve --config /etc/shop/xa.toml --timeout 60)";
 
+constexpr auto kLogFooter =
+    R"(These commands read the log's files and ask no server. They take no lock and
+change nothing, so they may run beside the application. DIR is the log's folder;
+--log DIR or --config FILE give it as well.
+
+Exit codes:
+  0  done; warnings don't count
+  2  wrong usage or configuration, no such entry, or the log is another node's
+  3  the log is damaged, or can't be read
+
+Examples:
+  xa-recover log verify /var/lib/shop/xa
+  xa-recover log tail --help)";
+
+constexpr auto kLogListFooter =
+    R"(Shows the decisions that are live: logged, and not yet known to be finished in
+every branch. What the log's owner has written last may still be on its way to
+the disk; such entries are marked. Exit code 3 when the log is damaged.
+
+Examples:
+  xa-recover log list /var/lib/shop/xa
+  xa-recover log list --config /etc/shop/xa.toml --json)";
+
+constexpr auto kLogShowFooter =
+    R"(Shows entries in full: the branches, what proves their fate at their servers, and
+where in the files they stand. Also finds forgotten ones that still stand there.
+Exit code 2 when there is none, 3 when the log is damaged.
+
+Examples:
+  xa-recover log show 42 /var/lib/shop/xa
+  xa-recover log show shop-1:91b52e0c7a14d3f8:7:42 --config /etc/shop/xa.toml)";
+
+constexpr auto kLogVerifyFooter =
+    R"(Reads every page of every copy and judges the log as its next opening would.
+Exit code 0 when it is sound, also with warnings: a write that a crash cut off, or
+a bad copy of a page whose other copy is good. Exit code 3 when it would not open.
+
+Examples:
+  xa-recover log verify /var/lib/shop/xa
+  xa-recover log verify --config /etc/shop/xa.toml --json)";
+
+constexpr auto kLogTailFooter =
+    R"(One line a record: the number of its page, its type, its id, and what it says.
+With --json one object a line. A new segment repeats what is live: "again".
+Exit code 3 when the log is damaged.
+
+Examples:
+  xa-recover log tail -n 50 /var/lib/shop/xa
+  xa-recover log tail --follow --json /var/lib/shop/xa)";
+
+constexpr auto kLogInspectFooter =
+    R"(Shows the segments as they lie on disk, every page that is not as it was written,
+and why an opening would refuse them. Exit code 3 when it would.
+
+Examples:
+  xa-recover log inspect /var/lib/shop/xa
+  xa-recover log inspect --pages --segment decision-0000000007-0000000001.xlog \
+                         /var/lib/shop/xa)";
+
 constexpr unsigned kTimeoutMaxSeconds = 86400;
 
 struct Parsed {
     CommandLine line;
     std::string config_file;
     std::string log;
+    std::string directory;
     std::vector<std::string> resources;
     unsigned timeout_s = 10;
 };
 
-CLI::App& add_command(CLI::App& app, Parsed& parsed, std::string name, std::string about,
-                      std::string footer) {
+/// With the options that every command has.
+CLI::App& add_any_command(CLI::App& app, Parsed& parsed, std::string name, std::string about,
+                          std::string footer) {
     auto& command = *app.add_subcommand(std::move(name), std::move(about));
     command.footer(std::move(footer));
     command.add_option("--config", parsed.config_file, "Configuration file (TOML)")
         ->type_name("FILE");
     command.add_option("--log", parsed.log, "Folder of the recovery log; replaces the file's")
         ->type_name("DIR");
+    command.add_flag("--json", parsed.line.is_json, "JSON for programs instead of text");
+    return command;
+}
+
+CLI::App& add_command(CLI::App& app, Parsed& parsed, std::string name, std::string about,
+                      std::string footer) {
+    auto& command =
+        add_any_command(app, parsed, std::move(name), std::move(about), std::move(footer));
     command
         .add_option("--resource", parsed.resources,
                     "A database, under the name that the application\n"
@@ -89,8 +164,75 @@ CLI::App& add_command(CLI::App& app, Parsed& parsed, std::string name, std::stri
                     "How long one answer of a server may take, and\n"
                     "how long resolve keeps trying; default 10")
         ->type_name("SECONDS");
-    command.add_flag("--json", parsed.line.is_json, "JSON for programs instead of text");
     return command;
+}
+
+void add_directory(CLI::App& command, Parsed& parsed) {
+    command.add_option("DIR", parsed.directory, "Folder of the recovery log");
+}
+
+void add_log_commands(CLI::App& app, Parsed& parsed) {
+    auto& log = *app.add_subcommand("log", "Look into the recovery log itself");
+    log.footer(kLogFooter);
+    log.require_subcommand(1);
+    add_directory(add_any_command(log, parsed, "list", "Show the live decisions", kLogListFooter),
+                  parsed);
+    auto& show = add_any_command(log, parsed, "show", "Show entries in full", kLogShowFooter);
+    show.add_option("ENTRY|GTRID", parsed.line.gtrid, "The id of an entry, or a transaction")
+        ->required();
+    add_directory(show, parsed);
+    add_directory(
+        add_any_command(log, parsed, "verify", "Read and check all of it", kLogVerifyFooter),
+        parsed);
+    auto& tail = add_any_command(log, parsed, "tail", "Show the last records", kLogTailFooter);
+    tail.add_option("-n,--lines", parsed.line.record_count, "How many; default 10")->type_name("N");
+    tail.add_flag("-f,--follow", parsed.line.follows,
+                  "Go on with those that come, until\ninterrupted");
+    add_directory(tail, parsed);
+    auto& inspect =
+        add_any_command(log, parsed, "inspect", "Show its files and pages", kLogInspectFooter);
+    inspect.add_option("--segment", parsed.line.segment, "Only this segment")->type_name("FILE");
+    inspect.add_flag("--pages", parsed.line.has_pages, "Every page with its records");
+    add_directory(inspect, parsed);
+}
+
+/// The words behind the program's name that chose the command, such as "log verify".
+std::string command_name(const CLI::App& app) {
+    std::string name;
+    for (auto chosen = app.get_subcommands(); !chosen.empty();
+         chosen = chosen.front()->get_subcommands()) {
+        name += (name.empty() ? "" : " ") + chosen.front()->get_name();
+    }
+    return name;
+}
+
+std::optional<Command> command_of(std::string_view name) {
+    constexpr std::pair<std::string_view, Command> kCommands[] = {
+        {"list", Command::list},         {"show", Command::show},
+        {"resolve", Command::resolve},   {"log list", Command::log_list},
+        {"log show", Command::log_show}, {"log verify", Command::log_verify},
+        {"log tail", Command::log_tail}, {"log inspect", Command::log_inspect},
+    };
+    const auto* found =
+        std::ranges::find(kCommands, name, [](const auto& command) { return command.first; });
+    return found == std::end(kCommands) ? std::nullopt : std::optional{found->second};
+}
+
+ConfigurationError incomplete(std::string_view chosen) {
+    return ConfigurationError{
+        chosen.empty() ? "give a command: list, show, resolve or log; see `xa-recover --help`"
+                       : "give a command of log: list, show, verify, tail or inspect; see "
+                         "`xa-recover log --help`"};
+}
+
+void take_log(Parsed& parsed) {
+    if (!parsed.directory.empty() && !parsed.log.empty()) {
+        throw ConfigurationError{"give the log's folder once: as DIR or as --log DIR"};
+    }
+    const auto& log = parsed.directory.empty() ? parsed.log : parsed.directory;
+    if (!log.empty()) {
+        parsed.line.log = log;
+    }
 }
 
 /// Quotes nothing but the name of an option: what else was not expected may be a URI.
@@ -119,11 +261,12 @@ std::variant<CommandLine, Information> parse_command_line(int argc, const char* 
     app.get_formatter()->column_width(24);
     app.get_formatter()->label("SUBCOMMAND", "COMMAND");
     app.get_formatter()->label("Subcommands", "Commands");
-    const auto& list = add_command(app, parsed, "list", "Show everything in doubt", kListFooter);
+    add_command(app, parsed, "list", "Show everything in doubt", kListFooter);
     auto& show = add_command(app, parsed, "show", "Show one transaction in detail", kShowFooter);
     show.add_option("GTRID", parsed.line.gtrid, "The transaction, as `list` names it")->required();
     auto& resolve = add_command(app, parsed, "resolve", "Finish what is in doubt", kResolveFooter);
     resolve.add_flag("--dry-run", parsed.line.is_dry_run, "Only show what would be done");
+    add_log_commands(app, parsed);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
@@ -133,25 +276,22 @@ std::variant<CommandLine, Information> parse_command_line(int argc, const char* 
     } catch (const CLI::ExtrasError&) {
         throw unexpected(app);
     } catch (const CLI::ParseError& error) {
-        if (app.get_subcommands().empty()) {
-            throw ConfigurationError{
-                "give a command: list, show or resolve; see `xa-recover --help`"};
+        const auto name = command_name(app);
+        if (!command_of(name)) {
+            throw incomplete(name);
         }
-        throw ConfigurationError{fmt::format("{}; see `xa-recover {} --help`", error.what(),
-                                             app.get_subcommands().front()->get_name())};
+        throw ConfigurationError{fmt::format("{}; see `xa-recover {} --help`", error.what(), name)};
     }
     if (parsed.timeout_s == 0 || parsed.timeout_s > kTimeoutMaxSeconds) {
         throw ConfigurationError{
             fmt::format("--timeout wants 1 to {} seconds", kTimeoutMaxSeconds)};
     }
     auto& line = parsed.line;
-    line.command = list.parsed() ? Command::list : show.parsed() ? Command::show : Command::resolve;
+    line.command = command_of(command_name(app)).value();
     if (!parsed.config_file.empty()) {
         line.config_file = parsed.config_file;
     }
-    if (!parsed.log.empty()) {
-        line.log = parsed.log;
-    }
+    take_log(parsed);
     for (const auto& resource : parsed.resources) {
         line.resources.push_back(parse_resource(resource));
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,7 +12,16 @@
 
 namespace xa_tm::cli {
 
-enum class Command { list, show, resolve };
+enum class Command {
+    list,
+    show,
+    resolve,
+    log_list,
+    log_show,
+    log_verify,
+    log_tail,
+    log_inspect,
+};
 
 struct CommandLine {
     Command command = Command::list;
@@ -20,10 +30,16 @@ struct CommandLine {
     std::vector<Resource> resources = {};
     bool is_json = false;
     std::chrono::seconds timeout{10};
-    /// Of show.
+    /// Of show; of log show also the id of an entry.
     std::string gtrid = {};
     /// Of resolve.
     bool is_dry_run = false;
+    /// Of log tail.
+    std::size_t record_count = 10;
+    bool follows = false;
+    /// Of log inspect: a file name, empty for all.
+    std::string segment = {};
+    bool has_pages = false;
 };
 
 /// Text that was asked for instead of a command: help or the version.

@@ -1,33 +1,18 @@
 #include "commands.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
-#include <string_view>
-#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "datasources.h"
 #include "render_json.h"
 #include "report_view.h"
+#include "text.h"
 #include "xa_tm/recovery_log/recovery_log.h"
 
 namespace xa_tm::cli {
 namespace {
-
-void check_node(const Configuration& configuration) {
-    const auto log = recovery_log::read_log(configuration.log);
-    if (configuration.node && *configuration.node != log.node) {
-        throw ConfigurationError{
-            fmt::format("the log in {} belongs to node {}, but the configuration says node {}; "
-                        "correct the log's path or the node",
-                        configuration.log.string(), log.node, *configuration.node)};
-    }
-}
 
 /// A URI that leads to another resource's server makes prepared branches look absent. Beside a
 /// live owner nothing is concluded from that, and new branches come between two looks.
@@ -49,18 +34,13 @@ void check_places(const Request& request, const RecoveryReport& report,
     }
 }
 
-bool wants_colour() {
-    const char* terminal = std::getenv("TERM");
-    return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr &&
-           terminal != nullptr && std::string_view{terminal} != "dumb";
-}
-
 }  // namespace
 
 RecoveryReport look(const Request& request) {
     const auto& configuration = request.configuration;
     const auto datasources = make_datasources(configuration.resources, request.timeout);
-    check_node(configuration);
+    check_node(configuration.log, configuration.node,
+               recovery_log::read_log(configuration.log).node);
     std::vector<Datasource*> pointers;
     pointers.reserve(datasources.size());
     for (const auto& datasource : datasources) {
@@ -73,11 +53,7 @@ RecoveryReport look(const Request& request) {
 
 void print(const RecoveryReport& report, const Request& request, TableOptions options) {
     options.has_colour = wants_colour();
-    const auto text = request.is_json ? render_json(report) : render_table(report, options);
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-        std::fflush(stdout) != 0) {
-        throw std::system_error{errno, std::generic_category(), "can't write to standard output"};
-    }
+    write_out(request.is_json ? render_json(report) : render_table(report, options));
 }
 
 }  // namespace xa_tm::cli

@@ -129,9 +129,7 @@ Configuration read_configuration(const std::filesystem::path& file) {
 
 Configuration combine(Configuration file, const std::optional<std::filesystem::path>& log,
                       const std::vector<Resource>& resources) {
-    if (log) {
-        file.log = *log;
-    }
+    file = combine_log(std::move(file), log);
     for (std::size_t i = 0; i < resources.size(); ++i) {
         const auto is_same = [&](const Resource& other) { return other.name == resources[i].name; };
         if (std::any_of(resources.begin(), resources.begin() + static_cast<std::ptrdiff_t>(i),
@@ -148,16 +146,33 @@ Configuration combine(Configuration file, const std::optional<std::filesystem::p
             file.resources.push_back(resources[i]);
         }
     }
-    if (file.log.empty()) {
-        throw ConfigurationError{
-            "no log given; add --log DIR, or --config FILE with log = \"DIR\" in it"};
-    }
     if (file.resources.empty()) {
         throw ConfigurationError{
             "no resource given; add --resource NAME=URI for each database, or --config FILE with "
             "a [resources] table"};
     }
     return file;
+}
+
+Configuration combine_log(Configuration file, const std::optional<std::filesystem::path>& log) {
+    if (log) {
+        file.log = *log;
+    }
+    if (file.log.empty()) {
+        throw ConfigurationError{
+            "no log given; add --log DIR, or --config FILE with log = \"DIR\" in it"};
+    }
+    return file;
+}
+
+void check_node(const std::filesystem::path& directory, const std::optional<std::string>& node,
+                std::string_view node_of_log) {
+    if (node && *node != node_of_log) {
+        throw ConfigurationError{
+            fmt::format("the log in {} belongs to node {}, but the configuration says node {}; "
+                        "correct the log's path or the node",
+                        directory.string(), node_of_log, *node)};
+    }
 }
 
 }  // namespace xa_tm::cli

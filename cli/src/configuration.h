@@ -51,4 +51,12 @@ struct Configuration {
                                     const std::optional<std::filesystem::path>& log,
                                     const std::vector<Resource>& resources);
 
+/// As combine(), for what needs no resource.
+[[nodiscard]] Configuration combine_log(Configuration file,
+                                        const std::optional<std::filesystem::path>& log);
+
+/// Throws ConfigurationError when the log in `directory` was made for another node than `node`.
+void check_node(const std::filesystem::path& directory, const std::optional<std::string>& node,
+                std::string_view node_of_log);
+
 }  // namespace xa_tm::cli

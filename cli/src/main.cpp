@@ -10,6 +10,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "exit_code.h"
+#include "log_commands.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/recovery_log.h"
 
@@ -19,13 +20,25 @@ using namespace xa_tm::cli;
 
 int run(const CommandLine& line) {
     auto file = line.config_file ? read_configuration(*line.config_file) : Configuration{};
-    const Request request{.configuration = combine(std::move(file), line.log, line.resources),
-                          .timeout = line.timeout,
-                          .is_json = line.is_json};
+    const auto servers = [&] {
+        return Request{.configuration = combine(std::move(file), line.log, line.resources),
+                       .timeout = line.timeout,
+                       .is_json = line.is_json};
+    };
+    const auto log = [&] {
+        const auto configuration = combine_log(std::move(file), line.log);
+        return LogRequest{
+            .directory = configuration.log, .node = configuration.node, .is_json = line.is_json};
+    };
     switch (line.command) {
-        case Command::list: return list(request);
-        case Command::show: return show(request, line.gtrid);
-        case Command::resolve: return resolve(request, line.is_dry_run);
+        case Command::list: return list(servers());
+        case Command::show: return show(servers(), line.gtrid);
+        case Command::resolve: return resolve(servers(), line.is_dry_run);
+        case Command::log_list: return log_list(log());
+        case Command::log_show: return log_show(log(), line.gtrid);
+        case Command::log_verify: return log_verify(log());
+        case Command::log_tail: return log_tail(log(), line.record_count, line.follows);
+        case Command::log_inspect: return log_inspect(log(), line.segment, line.has_pages);
     }
     return kUsage;
 }

@@ -1,102 +1,19 @@
 #include "render_table.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "report_view.h"
+#include "text.h"
 
 namespace xa_tm::cli {
 namespace {
 
-constexpr std::size_t kWidth = 100;
 /// Longer ones, other transaction managers' as a rule, stand on a line of their own.
 constexpr std::size_t kGtridColumnMax = kMaxGtridBytes;
-
-enum class Colour { plain, bold, green, yellow, red };
-
-std::string_view escape_of(Colour colour) {
-    switch (colour) {
-        case Colour::plain: return "";
-        case Colour::bold: return "\x1b[1m";
-        case Colour::green: return "\x1b[32m";
-        case Colour::yellow: return "\x1b[33m";
-        case Colour::red: return "\x1b[31m";
-    }
-    return "";
-}
-
-/// Bytes outside printable ASCII as \xNN.
-std::string printable(std::string_view text) {
-    std::string shown;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte < 0x7f) {
-            shown += c;
-        } else {
-            shown += fmt::format("\\x{:02x}", byte);
-        }
-    }
-    return shown;
-}
-
-/// A reason as a sentence of its own.
-std::string as_sentence(std::string_view reason) {
-    auto sentence = printable(reason);
-    if (!sentence.empty()) {
-        sentence.front() =
-            static_cast<char>(std::toupper(static_cast<unsigned char>(sentence.front())));
-        if (sentence.back() != '.') {
-            sentence += '.';
-        }
-    }
-    return sentence;
-}
-
-/// Breaks at spaces; a word that is too long stays whole.
-std::string wrapped(std::string_view text, std::size_t indent) {
-    std::string lines;
-    std::size_t column = 0;
-    while (!text.empty()) {
-        const auto word = text.substr(0, text.find(' '));
-        text.remove_prefix(std::min(text.size(), word.size() + 1));
-        if (column > indent && column + 1 + word.size() > kWidth) {
-            lines += '\n';
-            column = 0;
-        }
-        if (column == 0) {
-            lines.append(indent, ' ');
-            column = indent;
-        } else {
-            lines += ' ';
-            ++column;
-        }
-        lines += word;
-        column += word.size();
-    }
-    return lines + "\n";
-}
-
-std::string age_text(std::optional<std::chrono::seconds> age) {
-    if (!age) {
-        return "-";
-    }
-    using namespace std::chrono_literals;
-    if (*age < 2min) {
-        return fmt::format("{} s", age->count());
-    }
-    if (*age < 2h) {
-        return fmt::format("{} min", *age / 1min);
-    }
-    return *age < 48h ? fmt::format("{} h", *age / 1h) : fmt::format("{} d", *age / 24h);
-}
-
-std::string count_of(std::size_t count, std::string_view noun) {
-    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
 
 /// What this recovery did with a branch, as a sentence; else why it is as it is.
 std::string sentence_of(const RecoveryBranch& branch) {
@@ -172,10 +89,7 @@ public:
 
 private:
     [[nodiscard]] std::string painted(std::string text, Colour colour) const {
-        if (!options_.has_colour || colour == Colour::plain) {
-            return text;
-        }
-        return fmt::format("{}{}\x1b[0m", escape_of(colour), text);
+        return cli::painted(std::move(text), colour, options_.has_colour);
     }
 
     void add(std::string_view line, Colour colour = Colour::plain) {

@@ -67,11 +67,12 @@ LocalLog::LocalLog(FileSystem& file_system, std::filesystem::path directory, Log
       ident_{std::move(start.ident)},
       epoch_{start.epoch},
       is_birth_{start.is_birth},
+      torn_pages_{start.torn_pages},
+      degraded_pages_{start.degraded_pages},
       quarantined_through_{start.quarantined_through},
       notes_{std::move(start.notes)},
       unused_{start.unused},
       predecessor_{start.predecessor},
-      torn_pages_{start.torn_pages},
       next_page_no_{start.next_page_no},
       last_crc_{start.last_crc},
       next_seq_{start.next_seq},
@@ -304,7 +305,7 @@ void LocalLog::encode_checkpoint() {
                            .predecessor = predecessor_.name,
                            .predecessor_last_page = next_page_no_ - 1,
                            .predecessor_last_crc = last_crc_,
-                           .torn_pages = std::exchange(torn_pages_, 0),
+                           .torn_pages = is_started_ ? 0 : torn_pages_,
                            .first_needed = writer_->name(),
                            .node = ident_.node,
                            .writer = XA_TM_VERSION};
@@ -551,10 +552,10 @@ void LocalLog::maintain() noexcept {
 
 LogStatus LocalLog::status() const {
     if (is_forked_child()) {
-        return {Health::poisoned, kForkedChild, 0, 0, 0};
+        return {Health::poisoned, kForkedChild, 0, 0, 0, torn_pages_, degraded_pages_};
     }
     const std::lock_guard guard{mutex_};
-    return {health_, reason_, forces_, syncs_, live_.size()};
+    return {health_, reason_, forces_, syncs_, live_.size(), torn_pages_, degraded_pages_};
 }
 
 void LocalLog::poison(std::string_view reason) {

@@ -222,7 +222,12 @@ std::optional<Damage> SegmentScan::Replay::end_checkpoint(std::span<const std::b
     const auto end = decode_checkpoint_end(body);
     const CheckpointEnd found{.count = set_count_, .set_crc = set_crc_};
     content.is_complete = has_head_ && end == found;
-    if (content.is_complete || is_tail) {
+    if (content.is_complete) {
+        // These entries were durable in the segment before, or this one would not list them.
+        content.first_unconfirmed = content.next_seq;
+        return std::nullopt;
+    }
+    if (is_tail) {
         return std::nullopt;
     }
     return scan_.damaged_page(

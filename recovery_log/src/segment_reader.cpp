@@ -35,8 +35,7 @@ SegmentReader::SegmentReader(FileSystem& file_system, const std::filesystem::pat
 }
 
 SegmentReader::Buffer SegmentReader::make_buffer() {
-    auto* bytes =
-        static_cast<std::byte*>(std::aligned_alloc(kPageBytes, kChunkPages * kPageBytes));
+    auto* bytes = static_cast<std::byte*>(std::aligned_alloc(kPageBytes, kChunkPages * kPageBytes));
     if (bytes == nullptr) {
         throw std::bad_alloc{};
     }
@@ -45,23 +44,24 @@ SegmentReader::Buffer SegmentReader::make_buffer() {
 
 /// Any intact page tells whether there are two copies; the first one also tells where the second
 /// copy begins, should the file have been cut.
-bool SegmentReader::take_layout(ConstPageBytes page) {
+bool SegmentReader::take_layout(ConstPageBytes page, std::size_t file_page) {
     const auto verdict = classify_page(page);
     if (!verdict.header) {
         return false;
     }
     knows_copies_ = true;
-    if ((verdict.header->flags & page_flags::kTwoCopies) == 0) {
-        return true;
-    }
-    copies_ = 2;
-    pages_ = file_pages_ / 2;
-    const auto record = decode_record(page.subspan(kPageHeaderBytes), verdict.header->page_no);
-    if (record && record->type == static_cast<std::uint8_t>(RecordType::segment_head)) {
-        if (const auto head = decode_segment_head(record->body)) {
-            pages_ = head->segment_pages / 2;
+    if ((verdict.header->flags & page_flags::kTwoCopies) != 0) {
+        copies_ = 2;
+        pages_ = file_pages_ / 2;
+        const auto record = decode_record(page.subspan(kPageHeaderBytes), verdict.header->page_no);
+        if (record && record->type == static_cast<std::uint8_t>(RecordType::segment_head)) {
+            if (const auto head = decode_segment_head(record->body)) {
+                pages_ = head->segment_pages / 2;
+            }
         }
     }
+    first_header_ = verdict.header;
+    first_header_->page_no -= file_page % std::max<std::size_t>(pages_, 1);
     return true;
 }
 
@@ -70,7 +70,7 @@ void SegmentReader::measure(unsigned copies_if_unknown) {
     const auto finds_layout = [&](std::size_t begin, std::size_t count) {
         fill(buffers_[0].get(), std::span{errors}.first(count), begin);
         for (std::size_t i = 0; i < count; ++i) {
-            if (errors[i] == 0 && take_layout(page_at(buffers_[0].get(), i))) {
+            if (errors[i] == 0 && take_layout(page_at(buffers_[0].get(), i), begin + i)) {
                 return true;
             }
         }
@@ -120,18 +120,26 @@ void SegmentReader::fill(std::byte* out, std::span<int> errors, std::size_t firs
 }
 
 void SegmentReader::read(const Visit& visit) {
+    read_range(0, pages_, [&visit](std::span<const PageCopy> page) {
+        visit(page);
+        return true;
+    });
+}
+
+void SegmentReader::read_range(std::size_t first, std::size_t end, const VisitUntil& visit) {
     std::array<std::array<int, kChunkPages>, 2> errors{};
-    for (std::size_t begin = 0; begin < pages_; begin += kChunkPages) {
-        const auto count = std::min(kChunkPages, pages_ - begin);
+    for (std::size_t begin = first; begin < end; begin += kChunkPages) {
+        const auto count = std::min(kChunkPages, end - begin);
         for (unsigned copy = 0; copy < copies_; ++copy) {
-            fill(buffers_[copy].get(), std::span{errors[copy]}.first(count),
-                 begin + copy * pages_);
+            fill(buffers_[copy].get(), std::span{errors[copy]}.first(count), begin + copy * pages_);
         }
         for (std::size_t i = 0; i < count; ++i) {
             const std::array<PageCopy, 2> page{
                 PageCopy{page_at(buffers_[0].get(), i), errors[0][i]},
                 PageCopy{page_at(buffers_[1].get(), i), errors[1][i]}};
-            visit(std::span{page}.first(copies_));
+            if (!visit(std::span{page}.first(copies_))) {
+                return;
+            }
         }
     }
 }

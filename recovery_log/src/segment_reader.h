@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "file_system.h"
@@ -21,6 +22,8 @@ class SegmentReader {
 public:
     /// Takes the page's copies; they are gone when it returns.
     using Visit = std::function<void(std::span<const PageCopy>)>;
+    /// The same, until it answers false.
+    using VisitUntil = std::function<bool(std::span<const PageCopy>)>;
 
     /// `copies_if_unknown` holds for a segment without an intact page. Throws IoError.
     SegmentReader(FileSystem& file_system, const std::filesystem::path& path,
@@ -32,9 +35,18 @@ public:
     [[nodiscard]] bool knows_copies() const noexcept { return knows_copies_; }
     /// How many pages there are, copies not counted.
     [[nodiscard]] std::size_t pages() const noexcept { return pages_; }
+    [[nodiscard]] std::uint64_t file_bytes() const noexcept { return file_bytes_; }
+    [[nodiscard]] unsigned copies() const noexcept { return copies_; }
+    /// The header of the page at index 0, as the first intact page tells it; nothing when there is
+    /// none.
+    [[nodiscard]] const std::optional<PageHeader>& first_header() const noexcept {
+        return first_header_;
+    }
 
     /// All pages in order. Throws IoError when the file can't be read at all.
     void read(const Visit& visit);
+    /// The same, of the pages from index `first` to before `end`.
+    void read_range(std::size_t first, std::size_t end, const VisitUntil& visit);
 
 private:
     struct Free {
@@ -45,7 +57,7 @@ private:
     [[nodiscard]] static Buffer make_buffer();
     void read_pages(std::span<std::byte> out, std::uint64_t offset);
     void fill(std::byte* out, std::span<int> errors, std::size_t first_page);
-    [[nodiscard]] bool take_layout(ConstPageBytes page);
+    [[nodiscard]] bool take_layout(ConstPageBytes page, std::size_t file_page);
     void measure(unsigned copies_if_unknown);
 
     std::unique_ptr<File> file_;
@@ -55,6 +67,7 @@ private:
     std::size_t pages_ = 0;
     unsigned copies_ = 1;
     bool knows_copies_ = false;
+    std::optional<PageHeader> first_header_;
 };
 
 }  // namespace xa_tm::recovery_log

@@ -2,7 +2,8 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <string>
+#include <fstream>
+#include <sstream>
 #include <system_error>
 
 namespace xa_tm::test {
@@ -19,6 +20,16 @@ TemporaryDirectory::TemporaryDirectory() {
 TemporaryDirectory::~TemporaryDirectory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
+}
+
+std::map<std::string, std::string> content_of(const std::filesystem::path& folder) {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator{folder}) {
+        std::ostringstream text;
+        text << std::ifstream{entry.path()}.rdbuf();
+        files.emplace(entry.path().filename(), text.str());
+    }
+    return files;
 }
 
 }  // namespace xa_tm::test

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 
 namespace xa_tm::test {
 
@@ -20,5 +22,8 @@ public:
 private:
     std::filesystem::path path_;
 };
+
+/// Every file in a folder with what it holds.
+[[nodiscard]] std::map<std::string, std::string> content_of(const std::filesystem::path& folder);
 
 }  // namespace xa_tm::test

@@ -3,7 +3,6 @@
 #include <csignal>
 #include <fstream>
 #include <random>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <soci/soci.h>
@@ -23,16 +22,6 @@ std::string cli_uri(const std::string& server) {
     }
     const std::string old_name = "/xa_tm_test";
     return uri.replace(uri.find(old_name), old_name.size(), "/xa_tm_cli");
-}
-
-std::map<std::string, std::string> content_of(const std::filesystem::path& folder) {
-    std::map<std::string, std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator{folder}) {
-        std::ostringstream text;
-        text << std::ifstream{entry.path()}.rdbuf();
-        files.emplace(entry.path().filename(), text.str());
-    }
-    return files;
 }
 
 std::vector<std::string> operator+(std::vector<std::string> first,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -16,9 +15,6 @@ namespace xa_tm::test {
 
 /// The URI of database xa_tm_cli, made if need be, of one of the sandbox's servers.
 [[nodiscard]] std::string cli_uri(const std::string& server);
-
-/// Every file below a folder with what it holds.
-[[nodiscard]] std::map<std::string, std::string> content_of(const std::filesystem::path& folder);
 
 /// A shop whose users are in PostgreSQL and whose points are in MariaDB, with a log of its own and
 /// the program register_user; and xa-recover to look at it.

@@ -76,8 +76,8 @@ TEST(CommandLine, TellsTheVersion) {
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
     EXPECT_THAT(error_of({"list", "--jsn"}), StartsWith("unknown option --jsn "));
     EXPECT_THAT(error_of({"list", "--dry-run"}), StartsWith("unknown option --dry-run "));
-    EXPECT_THAT(error_of({"lst"}), StartsWith("give a command: list, show or resolve"));
-    EXPECT_THAT(error_of({}), StartsWith("give a command: list, show or resolve"));
+    EXPECT_THAT(error_of({"lst"}), StartsWith("give a command: list, show, resolve or log"));
+    EXPECT_THAT(error_of({}), StartsWith("give a command: list, show, resolve or log"));
     EXPECT_THAT(error_of({"show", "--log", "/xa"}), HasSubstr("GTRID"));
     EXPECT_THAT(error_of({"list", "--timeout", "0"}), HasSubstr("--timeout"));
     EXPECT_THAT(error_of({"list", "--timeout", "soon"}), HasSubstr("--timeout"));

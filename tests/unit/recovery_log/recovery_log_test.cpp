@@ -14,7 +14,7 @@
 #include "test_bytes.h"
 
 // What the log promises, on a simulated file system. Crashes and failing calls in all places stand
-// in crash_simulation_test.cpp, the real file system in posix_log_test.cpp.
+// in tests/crash_states, the real file system in posix_log_test.cpp.
 namespace xa_tm::recovery_log {
 namespace {
 
@@ -592,6 +592,155 @@ TEST_F(RecoveryLogTest, RefusesANewerFormatNamingIt) {
                 AllOf(HasSubstr("format 2.0"), HasSubstr("use the version that wrote it")));
 }
 
+/// The same promises with two copies of each page.
+class TwoCopies : public RecoveryLogTest {
+protected:
+    TwoCopies() { options.copies = 2; }
+
+    static constexpr std::size_t kCopyBytes = kSegmentBytes / 2;
+};
+
+TEST_F(TwoCopies, StandAtTheSamePlaceOfEachHalf) {
+    force(*open(), "entry");
+    const auto bytes = disk.read(segment());
+    ASSERT_EQ(bytes.size(), kSegmentBytes);
+    EXPECT_TRUE(std::ranges::equal(std::span{bytes}.first(kCopyBytes),
+                                   std::span{bytes}.last(kCopyBytes)));
+    EXPECT_EQ(classify_page(std::span{bytes}.first<kPageBytes>()).state, PageState::valid);
+}
+
+TEST_F(TwoCopies, AreSyncedOnce) {
+    const auto log = open();
+    const auto syncs = log->status().syncs;
+    force(*log, "entry");
+    EXPECT_EQ(log->status().syncs, syncs + 1);
+}
+
+TEST_F(TwoCopies, SurviveTheLossOfOne) {
+    for (const std::size_t lost : {std::size_t{0}, kCopyBytes}) {
+        const auto id = force(*open(), "entry");
+        disk.edit(segment(), [lost](auto& bytes) {
+            std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(lost), kCopyBytes,
+                        std::byte{0xAA});
+        });
+        const auto log = open();
+        EXPECT_THAT(log->live_entries(), testing::Contains(IsEntry(id, "entry")));
+    }
+}
+
+TEST_F(TwoCopies, SurviveAFileThatIsCutToOne) {
+    const auto id = force(*open(), "entry");
+    disk.edit(segment(), [](auto& bytes) { bytes.resize(kCopyBytes); });
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(id, "entry")));
+}
+
+TEST_F(TwoCopies, SurviveAWriteThatWentAstray) {
+    auto log = open();
+    const auto first = force(*log, "first");
+    const auto second = force(*log, "second");
+    log.reset();
+    disk.edit(segment(), [](auto& bytes) {
+        // The page of the second entry also stands where the first one belongs.
+        std::copy_n(bytes.begin() + 2 * kPageBytes, kPageBytes, bytes.begin() + kPageBytes);
+    });
+    EXPECT_THAT(open()->live_entries(),
+                ElementsAre(IsEntry(first, "first"), IsEntry(second, "second")));
+}
+
+TEST_F(TwoCopies, SurviveRotInASpare) {
+    const auto log = open();
+    const auto id = force(*log, "entry");
+    log->maintain();
+    const auto crashed = disk.after_crash([](std::size_t) { return true; });
+    crashed->edit("decision-0000000001-0000000002.xlog",
+                  [](auto& bytes) { bytes[5'000] = std::byte{1}; });
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(), ElementsAre(IsEntry(id, "entry")));
+}
+
+TEST_F(TwoCopies, StopTheOpeningWhenBothAreDamagedInTheSamePlace) {
+    force(*open(), "entry");
+    flip_bit(kPageBytes + kPageHeaderBytes + 16);
+    flip_bit(kCopyBytes + kPageBytes + kPageHeaderBytes + 16);
+    EXPECT_THAT(refusal().what(), AllOf(HasSubstr("page 1 (byte offset 4096)"),
+                                        HasSubstr("This is not a torn tail")));
+}
+
+TEST_F(TwoCopies, AreMadeForALogThatHadOne) {
+    options.copies = 1;
+    const auto id = force(*open(), "entry");
+    options.copies = 2;
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(id, "entry")));
+    options.copies = 1;
+    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(id, "entry")));
+}
+
+TEST_F(RecoveryLogTest, RefusesOtherNumbersOfCopies) {
+    for (const unsigned copies : {0U, 3U}) {
+        options.copies = copies;
+        EXPECT_THAT(refusal().what(), HasSubstr("choose 1 or 2"));
+    }
+}
+
+TEST_F(RecoveryLogTest, ForcesManyEntriesByOneSync) {
+    const auto log = open();
+    const auto syncs = log->status().syncs;
+    std::vector<ForceRequest> requests;
+    for (const std::string_view body : {"one", "two", "three"}) {
+        requests.push_back({log->reserve(body.size()).value(), bytes_of(body)});
+    }
+    requests.push_back({log->reserve(2).value(), bytes_of("too long")});
+    const auto answers = log->force_many(std::move(requests));
+    ASSERT_THAT(answers, SizeIs(4));
+    EXPECT_EQ(log->status().syncs, syncs + 1);
+    EXPECT_EQ(answers[3].result, ForceResult::refused);
+    EXPECT_THAT(answers[3].reason, HasSubstr("2 were reserved"));
+    const auto crashed = disk.after_crash([](std::size_t) { return false; });
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(),
+                ElementsAre(IsEntry(answers[0].id, "one"), IsEntry(answers[1].id, "two"),
+                            IsEntry(answers[2].id, "three")));
+}
+
+TEST_F(RecoveryLogTest, CutsABatchThatIsLargerThanASegment) {
+    const auto log = open();
+    std::vector<std::string> bodies;
+    std::vector<ForceRequest> requests;
+    for (std::size_t i = 0; i < 10 * kSegmentPages; ++i) {
+        bodies.push_back(text_of_length(3'000, i));
+    }
+    for (const auto& body : bodies) {
+        requests.push_back({log->reserve(body.size()).value(), bytes_of(body)});
+    }
+    for (const auto& answer : log->force_many(std::move(requests))) {
+        EXPECT_EQ(answer.result, ForceResult::durable);
+    }
+    const auto crashed = disk.after_crash([](std::size_t) { return false; });
+    EXPECT_THAT(open_log(*crashed, options)->live_entries(), SizeIs(bodies.size()));
+}
+
+TEST_F(RecoveryLogTest, TellsTheCompletionOfAnAsynchronousForce) {
+    const auto log = open();
+    std::vector<Forced> answers;
+    const auto note = [&](const Forced& forced) { answers.push_back(forced); };
+    const auto body = bytes_of("entry");
+    log->force_async(log->reserve(5).value(), {body.begin(), body.end()}, note);
+    log->force_async(log->reserve(2).value(), {body.begin(), body.end()}, note);
+    ASSERT_THAT(answers, SizeIs(2));
+    EXPECT_EQ(answers[0].result, ForceResult::durable);
+    EXPECT_THAT(log->live_entries(), ElementsAre(IsEntry(answers[0].id, "entry")));
+    EXPECT_EQ(answers[1].result, ForceResult::refused);
+}
+
+TEST_F(RecoveryLogTest, TakesNothingMoreOnceALaterIncarnationHasMadeASegment) {
+    const auto log = open();
+    // As if the lock were none: somebody else has opened the log on shared storage.
+    std::unique_ptr<File> file;
+    ASSERT_GE(disk.open("/log/decision-0000000002-0000000001.xlog", OpenMode::create_new, file), 0);
+    log->maintain();
+    EXPECT_EQ(log->status().health, Health::fenced);
+    EXPECT_THAT(log->status().reason, HasSubstr("incarnation 2 has taken over"));
+    EXPECT_FALSE(log->reserve(1).has_value());
+}
+
 TEST_F(RecoveryLogTest, IsReadWithoutBeingOwnedOrChanged) {
     auto log = open();
     const auto id = force(*log, "entry");
@@ -608,7 +757,7 @@ TEST_F(RecoveryLogTest, IsReadWithoutBeingOwnedOrChanged) {
     disk.on_call = [](const Call& call) -> std::optional<SysResult> {
         EXPECT_THAT(call.operation,
                     testing::AnyOf(Operation::type, Operation::open, Operation::pread,
-                                   Operation::list, Operation::is_locked));
+                                   Operation::list, Operation::size, Operation::is_locked));
         return std::nullopt;
     };
     const auto after = read_log(disk, "/log");
