@@ -256,7 +256,6 @@ void LocalLog::answer(Append* first, const Append* end, ForceResult result) {
 void LocalLog::give_back(std::size_t reserved_bytes) noexcept {
     promised_.pages -= pages_for(reserved_bytes);
     promised_.checkpoint_bytes -= record_bytes(reserved_bytes);
-    --reservations_;
 }
 
 void LocalLog::complete(CommitQueue detached) noexcept {
@@ -293,6 +292,9 @@ void LocalLog::rotate() {
         supply_.retire(predecessor_);
     }
     predecessor_ = {writer_->name(), writer_->file_pages()};
+    if (encoder_.pages() > kFlushPagesMax) {
+        encoder_ = FlushEncoder{};  // no batch needs as much memory as that
+    }
     const std::lock_guard guard{mutex_};
     ++syncs_;
 }
@@ -332,7 +334,6 @@ bool LocalLog::promise(std::size_t bytes) {
         return false;
     }
     promised_ = promised;
-    ++reservations_;
     health_ = Health::healthy;
     reason_.clear();
     return true;
