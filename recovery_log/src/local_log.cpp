@@ -67,11 +67,12 @@ LocalLog::LocalLog(FileSystem& file_system, std::filesystem::path directory, Log
       ident_{std::move(start.ident)},
       epoch_{start.epoch},
       is_birth_{start.is_birth},
+      torn_pages_{start.torn_pages},
+      degraded_pages_{start.degraded_pages},
       quarantined_through_{start.quarantined_through},
       notes_{std::move(start.notes)},
       unused_{start.unused},
       predecessor_{start.predecessor},
-      torn_pages_{start.torn_pages},
       next_page_no_{start.next_page_no},
       last_crc_{start.last_crc},
       next_seq_{start.next_seq},
@@ -116,20 +117,21 @@ bool LocalLog::is_forked_child() const noexcept {
 void LocalLog::flush(CommitQueue batch) noexcept {
     auto* rest = static_cast<Append*>(batch.first);
     auto* end = rest;
-    bool is_writing = false;
+    bool is_half_done = false;
     try {
         while (!refuse_if_dead(rest)) {
             end = encode(rest);
+            is_half_done = true;
             if (end == rest && rest != nullptr) {
                 rotate();
+                is_half_done = false;
                 continue;
             }
             if (encoder_.is_empty() && flags_ == 0) {
                 return;
             }
-            is_writing = true;
             write_and_sync(*writer_, flags_);
-            is_writing = false;
+            is_half_done = false;
             // Durable from here: every later open finds these entries.
             acknowledge(rest, end);
             rest = end;
@@ -144,11 +146,13 @@ void LocalLog::flush(CommitQueue batch) noexcept {
         answer(end, nullptr, ForceResult::refused);
     } catch (const std::bad_alloc&) {
         const std::lock_guard guard{mutex_};
-        if (is_writing) {
-            poison("out of memory while a failed write was being reported");
+        if (is_half_done) {
+            poison("out of memory in the middle of a flush");
+        } else {
+            end = rest;  // nothing was written
         }
         drop_claim();
-        answer(rest, end, is_writing ? ForceResult::unknown : ForceResult::refused);
+        answer(rest, end, ForceResult::unknown);
         answer(end, nullptr, ForceResult::refused);
     }
 }
@@ -304,7 +308,7 @@ void LocalLog::encode_checkpoint() {
                            .predecessor = predecessor_.name,
                            .predecessor_last_page = next_page_no_ - 1,
                            .predecessor_last_crc = last_crc_,
-                           .torn_pages = std::exchange(torn_pages_, 0),
+                           .torn_pages = is_started_ ? 0 : torn_pages_,
                            .first_needed = writer_->name(),
                            .node = ident_.node,
                            .writer = XA_TM_VERSION};
@@ -551,10 +555,10 @@ void LocalLog::maintain() noexcept {
 
 LogStatus LocalLog::status() const {
     if (is_forked_child()) {
-        return {Health::poisoned, kForkedChild, 0, 0, 0};
+        return {Health::poisoned, kForkedChild, 0, 0, 0, torn_pages_, degraded_pages_};
     }
     const std::lock_guard guard{mutex_};
-    return {health_, reason_, forces_, syncs_, live_.size()};
+    return {health_, reason_, forces_, syncs_, live_.size(), torn_pages_, degraded_pages_};
 }
 
 void LocalLog::poison(std::string_view reason) {

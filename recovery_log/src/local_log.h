@@ -36,6 +36,7 @@ struct LogStart {
     EntryId next_seq = 1;
     std::uint32_t last_crc = 0;
     std::uint32_t torn_pages = 0;
+    std::uint32_t degraded_pages = 0;
     LiveSet live;
     std::uint32_t quarantined_through = 0;
     std::vector<OperatorNote> notes{};
@@ -129,6 +130,8 @@ private:
     const Ident ident_;
     const std::uint32_t epoch_;
     const bool is_birth_;
+    const std::uint32_t torn_pages_;
+    const std::uint32_t degraded_pages_;
     const std::uint32_t quarantined_through_;
     const std::vector<OperatorNote> notes_;
     const std::optional<SegmentFile> unused_;
@@ -136,7 +139,6 @@ private:
     // The leader's, handed on by GroupCommit:
     std::optional<SegmentWriter> writer_;
     SegmentFile predecessor_;
-    std::uint32_t torn_pages_;
     std::uint64_t next_page_no_;
     std::uint32_t last_crc_;
     EntryId next_seq_;

@@ -81,6 +81,7 @@ LogStart go_on(FileSystem& file_system, const std::filesystem::path& directory, 
             .next_seq = log.content.next_seq,
             .last_crc = log.content.last_crc,
             .torn_pages = log.content.torn_pages,
+            .degraded_pages = log.content.degraded_pages,
             .live = std::move(log.content.live),
             .quarantined_through = log.content.quarantined_through,
             .notes = std::move(log.content.notes)};

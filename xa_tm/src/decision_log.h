@@ -44,6 +44,7 @@ public:
         : log_{std::move(log)} {}
 
     [[nodiscard]] const recovery_log::RecoveryLog& log() const noexcept { return *log_; }
+    [[nodiscard]] recovery_log::RecoveryLog& log() noexcept { return *log_; }
     [[nodiscard]] std::vector<PendingDecision> pending_at_open() const {
         return decisions_of(log_->live_entries());
     }

@@ -19,7 +19,13 @@ using Logger = blog::sources::severity_channel_logger_mt<Severity, std::string>;
 Logger& logger_of(LogChannel channel) {
     static Logger coordinator{blog::keywords::channel = "xa_tm.coordinator"};
     static Logger recovery{blog::keywords::channel = "xa_tm.recovery"};
-    return channel == LogChannel::coordinator ? coordinator : recovery;
+    static Logger log{blog::keywords::channel = "xa_tm.log"};
+    switch (channel) {
+        case LogChannel::coordinator: return coordinator;
+        case LogChannel::recovery: return recovery;
+        case LogChannel::log: return log;
+    }
+    return log;
 }
 
 Severity severity_of(LogLevel level) {

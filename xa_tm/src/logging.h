@@ -8,7 +8,7 @@
 namespace xa_tm {
 
 /// Which part speaks: the Boost.Log channel is "xa_tm." and its name.
-enum class LogChannel { coordinator, recovery };
+enum class LogChannel { coordinator, recovery, log };
 
 /// What each level promises: debug tells every verb, info opening and recovery, warning that the
 /// system copes by itself, error that a person is needed, fatal that the manager has stopped.

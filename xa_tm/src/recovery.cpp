@@ -74,6 +74,7 @@ ResourcePass ResourceRecovery::look(const Known& known) {
                                       .node = facts.log.node,
                                       .log = facts.log.id,
                                       .incarnation = facts.log.incarnation,
+                                      .quarantined_through = facts.log.quarantined_through,
                                       .resource = datasource_.name(),
                                       .resources = resources_,
                                       .server = *server_,

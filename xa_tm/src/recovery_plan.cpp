@@ -26,6 +26,13 @@ Judgement judge_undecided(const PlanInput& input, const GlobalId& id, const std:
                 "old copy, so the decision may be lost; restore the newest copy of the log",
                 id.incarnation, input.incarnation)};
     }
+    if (id.incarnation <= input.quarantined_through) {
+        return {TransactionState::quarantined, RecoveryAction::none,
+                fmt::format("the log holds no decision, but it lost pages of incarnations up to {} "
+                            "that may have held one: compare the data of all its branches, then "
+                            "commit or roll back by hand",
+                            input.quarantined_through)};
+    }
     if (id.incarnation < input.incarnation || input.view == LogView::ownerless) {
         return {
             TransactionState::presumed_abort, RecoveryAction::rollback,

@@ -25,6 +25,8 @@ struct PlanInput {
     std::string node;
     recovery_log::LogId log;
     std::uint32_t incarnation;
+    /// No decision means nothing for the incarnations up to this one.
+    std::uint32_t quarantined_through = 0;
     /// The resource that was listed, and all that are configured.
     std::string resource;
     std::set<std::string, std::less<>> resources;

@@ -156,6 +156,7 @@ KnownTransactions read_known(const std::filesystem::path& directory) {
                                     .node = image.node,
                                     .id = image.id,
                                     .incarnation = image.incarnation,
+                                    .quarantined_through = image.quarantined_through,
                                     .owner = image.owner},
                             .transactions = {}};
     for (auto& pending : decisions_of(image.entries)) {
@@ -173,6 +174,7 @@ std::string_view to_string(TransactionState state) noexcept {
         case TransactionState::presumed_abort: return "presumed_abort";
         case TransactionState::live: return "live";
         case TransactionState::lost_log: return "lost_log";
+        case TransactionState::quarantined: return "quarantined";
         case TransactionState::foreign: return "foreign";
     }
     return "not a state";

@@ -47,8 +47,36 @@ std::unique_ptr<recovery_log::RecoveryLog> open_log(const Config& config) {
              .node = config.node,
              .create = config.create_log,
              .segment_size_bytes = config.log_segment_size_bytes,
-             .allow_volatile_file_system = config.allow_volatile_log});
+             .copies = config.log_copies,
+             .allow_volatile_file_system = config.allow_volatile_log,
+             .allow_network_file_system = config.allow_network_log});
     });
+}
+
+void note_opening(const recovery_log::RecoveryLog& log, std::size_t decisions) {
+    const auto status = log.status();
+    log_message(LogChannel::log, LogLevel::info, "Recovery log opened.",
+                {.detail = fmt::format("node {}, log {}, incarnation {}, {} decisions pending",
+                                       log.node(), log.id().to_string(), log.incarnation(),
+                                       decisions)});
+    if (status.torn_pages_at_open > 0) {
+        log_message(LogChannel::log, LogLevel::info,
+                    "The last flush of the recovery log had been cut off by a crash; nobody was "
+                    "told of what it missed, so nothing is lost.",
+                    {.detail = fmt::format("{} torn pages", status.torn_pages_at_open)});
+    }
+    if (status.degraded_pages_at_open > 0) {
+        log_message(LogChannel::log, LogLevel::warning,
+                    "Pages of the recovery log were bad in one copy and good in the other one; "
+                    "all are whole again, but the disk should be checked.",
+                    {.detail = fmt::format("{} pages", status.degraded_pages_at_open)});
+    }
+    if (log.quarantined_through() > 0) {
+        log_message(LogChannel::log, LogLevel::warning,
+                    "The recovery log lost pages that a person gave up; branches without a "
+                    "decision of the incarnations concerned wait for a person.",
+                    {.detail = fmt::format("incarnations up to {}", log.quarantined_through())});
+    }
 }
 
 /// Takes over what earlier passes have finished, so that the report tells everything that was done.
@@ -80,13 +108,16 @@ TransactionManagerState::TransactionManagerState(Config wanted)
                           recovery_service->wake(resource);
                       }
                   }} {
-    for (auto& pending : log.pending_at_open()) {
+    auto pending_at_open = log.pending_at_open();
+    note_opening(log.log(), pending_at_open.size());
+    for (auto& pending : pending_at_open) {
         table.hand_over(std::move(pending));
     }
 }
 
 TransactionManagerState::~TransactionManagerState() {
     recovery_service.reset();
+    log_keeper.reset();
     for (auto& datasource : datasources) {
         datasource->pool().clear();
     }
@@ -117,6 +148,7 @@ KnownTransactions TransactionManagerState::known() const {
                     .node = config.node,
                     .id = log.log().id(),
                     .incarnation = log.log().incarnation(),
+                    .quarantined_through = log.log().quarantined_through(),
                     .owner = std::nullopt},
             .transactions = table.snapshot()};
 }
@@ -177,12 +209,14 @@ void TransactionManager::start() {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is started already");
     }
+    auto log_keeper = std::make_unique<LogKeeper>(state_->log.log());
     state_->recovery_service = std::make_unique<RecoveryService>(
         state_->resource_recoveries(),
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
                                     .table = state_->table,
                                     .log = state_->log,
                                     .interval = state_->config.recovery_interval});
+    state_->log_keeper = std::move(log_keeper);
     state_->recovery_service->wait_for_first_passes();
 }
 

@@ -8,6 +8,7 @@
 
 #include "coordinator.h"
 #include "decision_log.h"
+#include "log_keeper.h"
 #include "recovery.h"
 #include "recovery_service.h"
 #include "transaction_table.h"
@@ -38,6 +39,7 @@ public:
     DecisionLog log;
     TransactionTable table;
     std::vector<std::unique_ptr<Datasource>> datasources;
+    std::unique_ptr<LogKeeper> log_keeper;
     std::unique_ptr<RecoveryService> recovery_service;
     Coordinator coordinator;
 

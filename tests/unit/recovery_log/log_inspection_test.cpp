@@ -146,7 +146,7 @@ TEST_F(LogInspectionTest, OnlyReads) {
     force(*log, "entry");
     disk.on_call = [](const Call& call) -> std::optional<SysResult> {
         EXPECT_THAT(call.operation, AnyOf(Operation::type, Operation::open, Operation::pread,
-                                          Operation::list, Operation::is_locked));
+                                          Operation::list, Operation::size, Operation::is_locked));
         return std::nullopt;
     };
     EXPECT_FALSE(inspect().error);

@@ -1,5 +1,6 @@
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <mutex>
@@ -149,8 +150,10 @@ TEST_F(PosixLog, IsFreeWhenItsOwnerIsKilledAlthoughAForkedChildLives) {
     ASSERT_EQ(::read(ready[0], &byte, 1), 1);
     EXPECT_THAT(in_use_message(), HasSubstr("process " + std::to_string(owner)));
     ASSERT_EQ(::kill(owner, SIGKILL), 0);
+    const auto killed_at = std::chrono::steady_clock::now();
     ASSERT_EQ(::waitpid(owner, nullptr, 0), owner);
     EXPECT_EQ(open()->incarnation(), 2U);
+    EXPECT_LT(std::chrono::steady_clock::now() - killed_at, std::chrono::milliseconds{500});
     for (const int fd : {ready[0], ready[1], release[0], release[1]}) {
         ::close(fd);
     }

@@ -11,76 +11,15 @@
 #include <gtest/gtest.h>
 
 #include "manager_fixture.h"
+#include "scripted_log.h"
 
 namespace xa_tm::test {
 namespace {
 
-using recovery_log::EntryId;
-using recovery_log::Forced;
 using recovery_log::ForceResult;
-using recovery_log::Health;
-using recovery_log::LogStatus;
-using recovery_log::Reservation;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-/// A log in memory whose next answers a test chooses.
-class ScriptedLog final : public recovery_log::RecoveryLog {
-public:
-    [[nodiscard]] recovery_log::LogId id() const noexcept override {
-        return recovery_log::LogId{1};
-    }
-    [[nodiscard]] const std::string& node() const noexcept override { return node_; }
-    [[nodiscard]] std::uint32_t incarnation() const noexcept override { return 1; }
-    [[nodiscard]] std::uint32_t quarantined_through() const noexcept override { return 0; }
-    [[nodiscard]] std::vector<recovery_log::Entry> live_entries() const override { return {}; }
-    [[nodiscard]] std::optional<Reservation> reserve(std::size_t bytes) override {
-        if (!has_space) {
-            return std::nullopt;
-        }
-        reserved += bytes;
-        return std::optional<Reservation>{std::in_place, *this, bytes};
-    }
-    [[nodiscard]] Forced force(Reservation reservation,
-                               std::span<const std::byte> body) noexcept override {
-        EXPECT_LE(body.size(), reservation.bytes());
-        if (result != ForceResult::durable) {
-            return {.result = result, .id = 0, .reason = "the disk said no"};
-        }
-        entries.push_back(decode(body).value());
-        return {.result = result, .id = entries.size(), .reason = {}};
-    }
-    [[nodiscard]] std::vector<Forced> force_many(
-        std::vector<recovery_log::ForceRequest> requests) override {
-        std::vector<Forced> answers;
-        for (auto& request : requests) {
-            answers.push_back(force(std::move(request.reservation), request.body));
-        }
-        return answers;
-    }
-    void force_async(Reservation reservation, std::vector<std::byte> body,
-                     recovery_log::Completion completion) override {
-        completion(force(std::move(reservation), body));
-    }
-    void maintain() noexcept override {}
-    void forget(EntryId id) noexcept override { forgotten.push_back(id); }
-    [[nodiscard]] LogStatus status() const override {
-        return {has_space ? Health::healthy : Health::full, has_space ? "" : "the disk is full",
-                entries.size(), entries.size(), entries.size() - forgotten.size()};
-    }
-
-    bool has_space = true;
-    ForceResult result = ForceResult::durable;
-    std::vector<LogRecord> entries;
-    std::vector<EntryId> forgotten;
-    std::size_t reserved = 0;
-
-private:
-    void release(std::size_t bytes) noexcept override { reserved -= bytes; }
-
-    std::string node_ = "shop-1";
-};
 
 const std::string kGtrid = "shop-1:0000000000000001:1:1";
 
@@ -144,11 +83,11 @@ TEST_F(Coordinator, KeepsADecisionUntilEveryBranchHasCommitted) {
 
 TEST_F(Coordinator, PreparesNothingWithoutSpaceForTheDecision) {
     open_two();
-    scripted_->has_space = false;
+    scripted_->health = recovery_log::Health::full;
     const auto report = coordinator_.commit(kGtrid, branches_);
     EXPECT_EQ(report.outcome(), Outcome::rolled_back);
     EXPECT_TRUE(report.is_settled());
-    EXPECT_THAT(report.reason(), HasSubstr("nothing was prepared: the disk is full"));
+    EXPECT_THAT(report.reason(), HasSubstr("nothing was prepared: the disk said no"));
     EXPECT_EQ(verbs(users_, kGtrid), "start rollback");
     EXPECT_EQ(verbs(points_, kGtrid), "start rollback");
     EXPECT_FALSE(is_live());
@@ -156,7 +95,7 @@ TEST_F(Coordinator, PreparesNothingWithoutSpaceForTheDecision) {
 
 TEST_F(Coordinator, NeedsNoSpaceForASingleBranch) {
     open(users_link_, "users:1", "ada");
-    scripted_->has_space = false;
+    scripted_->health = recovery_log::Health::full;
     EXPECT_EQ(coordinator_.commit(kGtrid, branches_).outcome(), Outcome::committed);
 }
 
@@ -199,7 +138,7 @@ TEST_F(Coordinator, NotesThatAHeuristicCouldNotBeMadeDurable) {
     open_two();
     points_link_.watch([this](FakeLink::Event event, Verb verb) {
         if (event == FakeLink::Event::sending && verb == Verb::commit) {
-            scripted_->has_space = false;
+            scripted_->health = recovery_log::Health::full;
         }
     });
     points_.answer_next(Verb::commit, XaCode::heurrb);

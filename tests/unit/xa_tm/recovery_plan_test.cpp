@@ -126,6 +126,16 @@ TEST(RecoveryPlan, TakesAnIncarnationFromTheFutureForALogRestoredFromAnOldCopy) 
     }
 }
 
+TEST(RecoveryPlan, PresumesNothingForIncarnationsWhoseDecisionsMayBeLost) {
+    for (const auto view : {LogView::owner, LogView::beside_the_owner, LogView::ownerless}) {
+        auto input = input_with({listed(xid_of(of_incarnation(2)))}, view);
+        input.quarantined_through = 2;
+        expect_judged(input, TransactionState::quarantined, RecoveryAction::none);
+        input.quarantined_through = 1;
+        expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+    }
+}
+
 TEST(RecoveryPlan, Trap15NeverTouchesForeignXids) {
     const auto ours = xid_of(of_incarnation(1));
     for (const auto& xid : {Xid{1, ours.gtrid, ours.bqual}, Xid{-1, "a", "b"},

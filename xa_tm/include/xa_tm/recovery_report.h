@@ -21,6 +21,7 @@ enum class TransactionState {
     presumed_abort,  ///< ours, without a decision, and it can no longer get one
     live,      ///< ours, without a decision, and still running in the process that owns the log
     lost_log,  ///< made by a node of our name with a log that is not this one, or not yet this old
+    quarantined,  ///< ours, without a decision, but the log lost pages that may have held one
     foreign,   ///< another transaction manager's
 };
 
@@ -90,6 +91,8 @@ struct RecoveryLogSummary {
     std::string node;
     recovery_log::LogId id;
     std::uint32_t incarnation;
+    /// See RecoveryLog::quarantined_through().
+    std::uint32_t quarantined_through = 0;
     /// The other process that owns the log now, if one does.
     std::optional<recovery_log::LogOwner> owner;
 };

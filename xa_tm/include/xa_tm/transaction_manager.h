@@ -28,10 +28,17 @@ struct Config {
     std::chrono::milliseconds recovery_interval{10000};
     /// False: a directory without a log is an error instead of the birth of one.
     bool create_log = true;
-    std::size_t log_segment_size_bytes = std::size_t{16} << 20;
+    /// The log takes up to three segments of this size on disk.
+    std::size_t log_segment_size_bytes = std::size_t{64} << 20;
+    /// How often each page of the log is written, 1 or 2. With 2 no single sector that rots or
+    /// can't be read any more costs a decision; a force then takes about a sixth longer.
+    unsigned log_copies = 2;
     /// True: accept a log that is lost with the machine, and with it the atomicity of what was in
     /// doubt then.
     bool allow_volatile_log = false;
+    /// True: accept a log on a network file system or FUSE, trusting its server to keep what was
+    /// synced and to honour locks; where it does not, decisions are lost, or made by two owners.
+    bool allow_network_log = false;
 };
 
 /// Runs global transactions over the datasources that were added, and recovers those in doubt.

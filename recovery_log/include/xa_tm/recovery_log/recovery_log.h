@@ -107,6 +107,10 @@ struct LogStatus {
     std::uint64_t forces;  ///< entries made durable
     std::uint64_t syncs;   ///< of segments in use
     std::size_t live_entries;
+    /// What opening met: pages that a crash had cut off in the last flush, and pages of which one
+    /// copy was bad and the other one good. Every copy is whole again since.
+    std::uint32_t torn_pages_at_open;
+    std::uint32_t degraded_pages_at_open;
 };
 
 struct ForceRequest;
