@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "xa_tm/recovery_log/check.h"
 #include "xa_tm/recovery_log/crash_point.h"
@@ -62,7 +61,7 @@ LocalLog::LocalLog(FileSystem& file_system, std::filesystem::path directory, Log
     : file_system_{file_system},
       directory_{std::move(directory)},
       layout_{layout},
-      pid_{::getpid()},
+      generation_{process_generation()},
       lock_{std::move(lock)},
       ident_{std::move(start.ident)},
       epoch_{start.epoch},
@@ -106,10 +105,6 @@ void LocalLog::start() {
     }
     lock_->publish(epoch_);
     is_started_ = true;
-}
-
-bool LocalLog::is_forked_child() const noexcept {
-    return pid_ != ::getpid();
 }
 
 // --- the leader's work
