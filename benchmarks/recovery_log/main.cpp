@@ -52,6 +52,8 @@ const std::vector<Question> kQuestions{
     {{"R8"}, ask_reader},
 };
 
+constexpr Patience kNoPatience{.wait_max = {}, .runs_max = 1};
+
 Scale quick_scale() {
     Scale scale;
     scale.warm_up = std::chrono::milliseconds{100};
@@ -74,7 +76,7 @@ Scale smoke_scale() {
     return {.rounds = 1,
             .warm_up = std::chrono::milliseconds{5},
             .duration = std::chrono::milliseconds{15},
-            .patience = {.wait_max = {}, .runs_max = 1},
+            .patience = kNoPatience,
             .threads = {1, 4},
             .segment_size_bytes = std::size_t{1} << 20,
             .small_segment_size_bytes = std::size_t{1} << 20,
@@ -91,6 +93,7 @@ struct CommandLine {
     bool is_smoke = false;
     unsigned rounds = 0;
     unsigned duration_ms = 0;
+    bool is_impatient = false;
     std::string directory = std::filesystem::canonical("/proc/self/exe").parent_path();
     std::string json_file;
 
@@ -110,6 +113,9 @@ Scale scale_of(const CommandLine& line) {
     }
     if (line.duration_ms > 0) {
         scale.duration = std::chrono::milliseconds{line.duration_ms};
+    }
+    if (line.is_impatient) {
+        scale.patience = kNoPatience;
     }
     return scale;
 }
@@ -190,6 +196,7 @@ void add_options(CLI::App& app, CommandLine& line) {
     app.add_option("--rounds", line.rounds, "Instead of those of the scale")->type_name("N");
     app.add_option("--duration", line.duration_ms, "Of one contender in one round")
         ->type_name("MS");
+    app.add_flag("--impatient", line.is_impatient, "Measure also while others use the machine");
     app.add_option("--directory", line.directory, "On the disk to be measured; default: here")
         ->type_name("DIR")
         ->check(CLI::ExistingDirectory);

@@ -95,7 +95,10 @@ OwnedLog::OwnedLog(const std::filesystem::path& directory, const LogPlace& place
                                  [&] { return stop.stop_requested(); })) {
               log_->maintain();
           }
-      }} {}
+      }} {
+    // What is measured is a log that has been at work for a while, not one that is being born.
+    log_->maintain();
+}
 
 OwnedLog::~OwnedLog() {
     // The log must not go while it is being maintained.

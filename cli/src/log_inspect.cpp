@@ -84,7 +84,7 @@ std::string numbers_text(const InspectedSegment& segment) {
     if (!segment.writer.empty()) {
         text +=
             fmt::format("  made by version {}, {}\n", printable(segment.writer),
-                        segment.predecessor.empty() ? "the first of its log"
+                        segment.predecessor.empty() ? "without a predecessor"
                                                     : fmt::format("after {}", segment.predecessor));
     }
     return text;

@@ -58,11 +58,14 @@ std::string host_name() {
 }
 
 /// Tells a pid of this boot from an equal one of an earlier boot.
-std::string boot_id() {
-    std::ifstream file{"/proc/sys/kernel/random/boot_id"};
-    std::string id;
-    std::getline(file, id);
-    return id.empty() ? "unknown" : id;
+const std::string& boot_id() {
+    static const std::string& known = *new std::string{[] {
+        std::ifstream file{"/proc/sys/kernel/random/boot_id"};
+        std::string id;
+        std::getline(file, id);
+        return id.empty() ? "unknown" : id;
+    }()};
+    return known;
 }
 
 std::string lock_text(std::uint32_t epoch) {

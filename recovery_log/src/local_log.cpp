@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "xa_tm/recovery_log/check.h"
 #include "xa_tm/recovery_log/crash_point.h"
@@ -62,7 +61,7 @@ LocalLog::LocalLog(FileSystem& file_system, std::filesystem::path directory, Log
     : file_system_{file_system},
       directory_{std::move(directory)},
       layout_{layout},
-      pid_{::getpid()},
+      generation_{process_generation()},
       lock_{std::move(lock)},
       ident_{std::move(start.ident)},
       epoch_{start.epoch},
@@ -108,29 +107,26 @@ void LocalLog::start() {
     is_started_ = true;
 }
 
-bool LocalLog::is_forked_child() const noexcept {
-    return pid_ != ::getpid();
-}
-
 // --- the leader's work
 
 void LocalLog::flush(CommitQueue batch) noexcept {
     auto* rest = static_cast<Append*>(batch.first);
     auto* end = rest;
-    bool is_writing = false;
+    bool is_half_done = false;
     try {
         while (!refuse_if_dead(rest)) {
             end = encode(rest);
+            is_half_done = true;
             if (end == rest && rest != nullptr) {
                 rotate();
+                is_half_done = false;
                 continue;
             }
             if (encoder_.is_empty() && flags_ == 0) {
                 return;
             }
-            is_writing = true;
             write_and_sync(*writer_, flags_);
-            is_writing = false;
+            is_half_done = false;
             // Durable from here: every later open finds these entries.
             acknowledge(rest, end);
             rest = end;
@@ -145,11 +141,13 @@ void LocalLog::flush(CommitQueue batch) noexcept {
         answer(end, nullptr, ForceResult::refused);
     } catch (const std::bad_alloc&) {
         const std::lock_guard guard{mutex_};
-        if (is_writing) {
-            poison("out of memory while a failed write was being reported");
+        if (is_half_done) {
+            poison("out of memory in the middle of a flush");
+        } else {
+            end = rest;  // nothing was written
         }
         drop_claim();
-        answer(rest, end, is_writing ? ForceResult::unknown : ForceResult::refused);
+        answer(rest, end, ForceResult::unknown);
         answer(end, nullptr, ForceResult::refused);
     }
 }

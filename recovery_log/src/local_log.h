@@ -8,14 +8,13 @@
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-
 #include "directory_lock.h"
 #include "file_system.h"
 #include "flush_encoder.h"
 #include "group_commit.h"
 #include "ident_file.h"
 #include "io.h"
+#include "process_generation.h"
 #include "recovery_rule.h"
 #include "segment_supply.h"
 #include "segment_writer.h"
@@ -95,7 +94,9 @@ private:
     void complete(CommitQueue detached) noexcept override;
     [[nodiscard]] std::size_t expected() const noexcept override { return reservations_; }
 
-    [[nodiscard]] bool is_forked_child() const noexcept;
+    [[nodiscard]] bool is_forked_child() const noexcept {
+        return generation_ != process_generation();
+    }
     [[nodiscard]] bool is_dead() const noexcept {
         return health_ == Health::poisoned || health_ == Health::fenced;
     }
@@ -125,7 +126,7 @@ private:
     FileSystem& file_system_;
     const std::filesystem::path directory_;
     const LogLayout layout_;
-    const pid_t pid_;
+    const unsigned generation_;
     std::unique_ptr<DirectoryLock> lock_;  // let go of last
     const Ident ident_;
     const std::uint32_t epoch_;

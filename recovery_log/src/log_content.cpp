@@ -42,19 +42,25 @@ LogError segment_missing(const std::filesystem::path& directory, std::string_vie
 }
 
 /// Later segments without any intact page. Had one been in use with two copies of each page, rot
-/// would have left one of them; so what is there was never acknowledged. With one copy that can't be
-/// told, and damage is damage.
-void check_unusable(FileSystem& file_system, const std::filesystem::path& directory,
-                    std::span<const SegmentName> names, unsigned copies) {
+/// would have left one of them; so what is there was never acknowledged. With one copy that can't
+/// be told, and damage is damage.
+void check_unusable(const ScanSegment& scan, std::span<const SegmentName> names, unsigned copies) {
     for (const SegmentName name : names) {
-        static_cast<void>(
-            content_of(scan_segment(file_system, directory, name, std::nullopt, copies)));
+        static_cast<void>(content_of(scan(name, std::nullopt, copies)));
     }
 }
 
 }  // namespace
 
 LogContent load_content(FileSystem& file_system, const std::filesystem::path& directory,
+                        LogId log_id, std::span<const SegmentName> segments) {
+    const auto scan = [&](SegmentName name, std::optional<LogId> id, unsigned copies_if_unknown) {
+        return scan_segment(file_system, directory, name, id, copies_if_unknown);
+    };
+    return load_content(scan, directory, log_id, segments);
+}
+
+LogContent load_content(const ScanSegment& scan, const std::filesystem::path& directory,
                         LogId log_id, std::span<const SegmentName> segments) {
     LogContent result;
     // What the segments that do not count yet were taking over from. It may not count either, when
@@ -64,7 +70,7 @@ LogContent load_content(FileSystem& file_system, const std::filesystem::path& di
     std::vector<SegmentName> without_intact_page;
     for (auto next = segments.rbegin(); next != segments.rend(); ++next) {
         const SegmentName name = *next;
-        auto scanned = scan_segment(file_system, directory, name, log_id);
+        auto scanned = scan(name, log_id, 1);
         if (scanned.is_unused) {
             result.spare = SegmentFile{name, scanned.file_pages};
             continue;
@@ -78,14 +84,14 @@ LogContent load_content(FileSystem& file_system, const std::filesystem::path& di
         result.next_page_no = std::max(result.next_page_no, content.next_page_no);
         if (content.is_complete &&
             (name >= needed || std::ranges::binary_search(segments, needed))) {
-            check_unusable(file_system, directory, without_intact_page, content.copies);
+            check_unusable(scan, without_intact_page, content.copies);
             result.base = {name, file_pages};
             result.content = std::move(content);
             return result;
         }
         needed = std::max(needed, content.head.predecessor);
     }
-    check_unusable(file_system, directory, without_intact_page, 1);
+    check_unusable(scan, without_intact_page, 1);
     if (needed.epoch != 0) {
         throw segment_missing(directory, fmt::format("segment {} is gone", file_name(needed)));
     }
@@ -102,8 +108,7 @@ void check_unborn(FileSystem& file_system, const std::filesystem::path& director
     // A birth makes one segment, then the identity; nobody uses the log before both are on disk.
     constexpr SegmentName kFirst{.epoch = 1, .segment_no = 1};
     for (const SegmentName name : segments) {
-        const auto content =
-            content_of(scan_segment(file_system, directory, name, std::nullopt));
+        const auto content = content_of(scan_segment(file_system, directory, name, std::nullopt));
         if (name != kFirst || content.is_used || !content.live.empty()) {
             throw LogError{
                 LogErrorCode::damaged,

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <span>
 
 #include "file_system.h"
 #include "recovery_rule.h"
+#include "segment_file.h"
 #include "segment_name.h"
 #include "xa_tm/recovery_log/recovery_log.h"
 
@@ -24,6 +27,15 @@ struct LogContent {
 /// Judges the segments, newest first, until one is complete. `segments` are oldest first. Throws
 /// LogError (damaged, newer_format) and IoError.
 [[nodiscard]] LogContent load_content(FileSystem& file_system,
+                                      const std::filesystem::path& directory, LogId log_id,
+                                      std::span<const SegmentName> segments);
+
+/// Reads and judges a segment, as scan_segment() does for one in a directory.
+using ScanSegment = std::function<ScannedSegment(SegmentName name, std::optional<LogId> log_id,
+                                                 unsigned copies_if_unknown)>;
+
+/// The same of segments that are read otherwise; `directory` is for messages.
+[[nodiscard]] LogContent load_content(const ScanSegment& scan,
                                       const std::filesystem::path& directory, LogId log_id,
                                       std::span<const SegmentName> segments);
 

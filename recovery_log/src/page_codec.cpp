@@ -104,12 +104,16 @@ std::uint32_t page_crc(ConstPageBytes page) noexcept {
     return crc32c(page);
 }
 
+bool is_zero_page(ConstPageBytes page) noexcept {
+    return is_zero(page);
+}
+
 bool has_intact_sector(ConstPageBytes page, unsigned sector) noexcept {
     return sector_crc(page, sector) == load_le<std::uint32_t>(page, stored_crc_offset(sector));
 }
 
 PageVerdict classify_page(ConstPageBytes page) noexcept {
-    if (is_zero(page)) {
+    if (is_zero_page(page)) {
         return {.state = PageState::zero, .header = {}, .bad_sector = {}};
     }
     if (is_zero(sector_of(page, 0))) {

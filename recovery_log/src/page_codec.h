@@ -78,6 +78,9 @@ struct PageVerdict {
     std::optional<BadSector> bad_sector;
 };
 
+/// As it was made: never written.
+[[nodiscard]] bool is_zero_page(ConstPageBytes page) noexcept;
+
 /// The bytes of one sector are what the table of the page's first sector says.
 [[nodiscard]] bool has_intact_sector(ConstPageBytes page, unsigned sector) noexcept;
 

@@ -1,6 +1,7 @@
 #include "page_copies.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace xa_tm::recovery_log {
@@ -35,9 +36,10 @@ void mend_sectors(PageBytes page, ConstPageBytes other) noexcept {
 
 MergedPage merge_copies(ConstPageBytes first, ConstPageBytes second) noexcept {
     const auto as_is = [&](ConstPageBytes page, const PageVerdict& verdict) {
-        MergedPage merged{.bytes = {},
-                          .verdict = verdict,
-                          .copies_differ = !std::ranges::equal(first, second)};
+        MergedPage merged{
+            .bytes = {},
+            .verdict = verdict,
+            .copies_differ = std::memcmp(first.data(), second.data(), kPageBytes) != 0};
         std::ranges::copy(page, merged.bytes.begin());
         return merged;
     };
@@ -53,15 +55,15 @@ MergedPage merge_copies(ConstPageBytes first, ConstPageBytes second) noexcept {
         return as_is(second, second_verdict);
     }
     if (first_verdict.header || second_verdict.header) {
-        const auto [base, other] = first_verdict.header ? std::pair{first, second}
-                                                        : std::pair{second, first};
+        const auto [base, other] =
+            first_verdict.header ? std::pair{first, second} : std::pair{second, first};
         auto merged = as_is(base, {});
         mend_sectors(merged.bytes, other);
         merged.verdict = classify_page(merged.bytes);
         return merged;
     }
-    // Neither says what it should hold; what was acknowledged would. So what a crash can have left is
-    // believed, and rather the copy that has something left of the page.
+    // Neither says what it should hold; what was acknowledged would. So what a crash can have left
+    // is believed, and rather the copy that has something left of the page.
     for (const auto state : {PageState::torn, PageState::zero}) {
         if (first_verdict.state == state) {
             return as_is(first, first_verdict);

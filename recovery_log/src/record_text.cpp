@@ -13,7 +13,7 @@ constexpr std::string_view kTooShort = "too short to be understood";
 
 std::string describe(const SegmentHead& head) {
     const auto before = head.predecessor.epoch == 0
-                            ? std::string{"the first of its log"}
+                            ? std::string{"without a predecessor"}
                             : fmt::format("after {}", file_name(head.predecessor));
     return fmt::format("node {}, made by version {}, {} pages in the file, {}", head.node,
                        head.writer, head.segment_pages, before);

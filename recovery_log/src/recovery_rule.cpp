@@ -10,7 +10,8 @@
 #include "page_copies.h"
 
 // Invariants:
-// - The prefix is replayed while it is read, because whatever the verdict will be, a valid page behind
+// - The prefix is replayed while it is read, because whatever the verdict will be, a valid page
+// behind
 //   nothing but valid pages counts. So only the tail, which is short, is kept in memory.
 // - A flush begins only after the one before it was acknowledged. So whatever stands behind a flush
 //   proves that the whole of it was durable.
@@ -276,9 +277,8 @@ SegmentScan::ScannedPage SegmentScan::scan(std::span<const PageCopy> copies) con
         const PageCopy& readable = first.error_number == 0 ? first : second;
         page.error_number = readable.error_number;
         page.copies_differ = copies.size() > 1;
-        take(readable.bytes, readable.error_number == 0
-                                 ? classify_page(readable.bytes)
-                                 : PageVerdict{PageState::damaged, {}, {}});
+        take(readable.bytes, readable.error_number == 0 ? classify_page(readable.bytes)
+                                                        : PageVerdict{PageState::damaged, {}, {}});
         return page;
     }
     const auto merged = merge_copies(first.bytes, second.bytes);
@@ -286,21 +286,30 @@ SegmentScan::ScannedPage SegmentScan::scan(std::span<const PageCopy> copies) con
     page.copies_differ = merged.copies_differ;
     if (page.copies_differ && page.verdict.header &&
         !belongs_here(*page.verdict.header, page.index)) {
-        // A write that went astray has hit one copy; the other one may still be the page.
-        const auto verdict = classify_page(second.bytes);
-        if (verdict.header && belongs_here(*verdict.header, page.index)) {
-            take(second.bytes, verdict);
+        // A write that went astray has hit one copy. The other one still is the page, or tells that
+        // none was ever acknowledged here: it would be whole.
+        for (const ConstPageBytes bytes : {first.bytes, second.bytes}) {
+            const auto verdict = classify_page(bytes);
+            if (verdict.header ? belongs_here(*verdict.header, page.index)
+                               : verdict.state != PageState::damaged) {
+                take(bytes, verdict);
+                break;
+            }
         }
     }
     return page;
 }
 
 void SegmentScan::add_page(std::span<const PageCopy> copies) {
+    const auto is_zero = [](const PageCopy& copy) {
+        return copy.error_number == 0 && is_zero_page(copy.bytes);
+    };
+    if (damage_ || std::ranges::all_of(copies, is_zero)) {
+        ++page_count_;
+        return;  // most pages of most segments
+    }
     ScannedPage page = scan(copies);
     ++page_count_;
-    if (damage_) {
-        return;
-    }
     if (page.verdict.state == PageState::zero) {
         return;
     }
@@ -360,10 +369,11 @@ std::optional<Damage> SegmentScan::find_damage(const ScannedPage& page) const {
                                   header->format_minor, kFormatMajor, kFormatMinor)};
     }
     if (page.error_number != 0) {
-        return damaged_page(page, fmt::format("it can't be read: {} (errno {})",
-                                              std::generic_category().message(page.error_number),
-                                              page.error_number),
-                            "the disk refuses what it once held");
+        return damaged_page(
+            page,
+            fmt::format("it can't be read: {} (errno {})",
+                        std::generic_category().message(page.error_number), page.error_number),
+            "the disk refuses what it once held");
     }
     if (state == PageState::damaged) {
         return damaged_page(page,
@@ -440,9 +450,9 @@ std::size_t SegmentScan::acknowledged_pages() const noexcept {
 std::optional<Damage> SegmentScan::judge_tail() {
     if (acknowledged_pages() > prefix_pages_) {
         const bool is_torn = !tail_.empty() && tail_.front().index == prefix_pages_;
-        const ScannedPage missing{.index = prefix_pages_,
-                                  .verdict = is_torn ? tail_.front().verdict
-                                                     : PageVerdict{PageState::zero, {}, {}}};
+        const ScannedPage missing{
+            .index = prefix_pages_,
+            .verdict = is_torn ? tail_.front().verdict : PageVerdict{PageState::zero, {}, {}}};
         return damaged_page(
             missing, is_torn ? "part of the page is zero" : "the page is all zeros",
             fmt::format("a later flush stands behind it, in page {}, and begins only when the "

@@ -14,7 +14,7 @@
 namespace xa_tm::recovery_log {
 namespace {
 
-constexpr std::size_t kChunkPages = 256;
+constexpr std::size_t kChunkPagesMax = 256;
 
 ConstPageBytes page_at(const std::byte* bytes, std::size_t index) {
     return std::span<const std::byte, kPageBytes>{bytes + index * kPageBytes, kPageBytes};
@@ -25,17 +25,19 @@ ConstPageBytes page_at(const std::byte* bytes, std::size_t index) {
 SegmentReader::SegmentReader(FileSystem& file_system, const std::filesystem::path& path,
                              unsigned copies_if_unknown)
     : file_{open_file(file_system, path, OpenMode::read_direct)} {
-    for (auto& buffer : buffers_) {
-        buffer = make_buffer();
-    }
     file_bytes_ = file_size(*file_);
     file_pages_ = (file_bytes_ + kPageBytes - 1) / kPageBytes;
     pages_ = file_pages_;
+    chunk_pages_ = std::clamp<std::size_t>(file_pages_, 1, kChunkPagesMax);
+    for (auto& buffer : buffers_) {
+        buffer = make_buffer();
+    }
     measure(copies_if_unknown);
 }
 
-SegmentReader::Buffer SegmentReader::make_buffer() {
-    auto* bytes = static_cast<std::byte*>(std::aligned_alloc(kPageBytes, kChunkPages * kPageBytes));
+SegmentReader::Buffer SegmentReader::make_buffer() const {
+    auto* bytes =
+        static_cast<std::byte*>(std::aligned_alloc(kPageBytes, chunk_pages_ * kPageBytes));
     if (bytes == nullptr) {
         throw std::bad_alloc{};
     }
@@ -66,7 +68,7 @@ bool SegmentReader::take_layout(ConstPageBytes page, std::size_t file_page) {
 }
 
 void SegmentReader::measure(unsigned copies_if_unknown) {
-    std::array<int, kChunkPages> errors{};
+    std::array<int, kChunkPagesMax> errors{};
     const auto finds_layout = [&](std::size_t begin, std::size_t count) {
         fill(buffers_[0].get(), std::span{errors}.first(count), begin);
         for (std::size_t i = 0; i < count; ++i) {
@@ -79,8 +81,8 @@ void SegmentReader::measure(unsigned copies_if_unknown) {
     if (file_pages_ == 0 || finds_layout(0, 1)) {
         return;  // nearly always the very first page tells
     }
-    for (std::size_t begin = 0; begin < file_pages_; begin += kChunkPages) {
-        if (finds_layout(begin, std::min(kChunkPages, file_pages_ - begin))) {
+    for (std::size_t begin = 0; begin < file_pages_; begin += chunk_pages_) {
+        if (finds_layout(begin, std::min(chunk_pages_, file_pages_ - begin))) {
             return;
         }
     }
@@ -127,9 +129,9 @@ void SegmentReader::read(const Visit& visit) {
 }
 
 void SegmentReader::read_range(std::size_t first, std::size_t end, const VisitUntil& visit) {
-    std::array<std::array<int, kChunkPages>, 2> errors{};
-    for (std::size_t begin = first; begin < end; begin += kChunkPages) {
-        const auto count = std::min(kChunkPages, end - begin);
+    std::array<std::array<int, kChunkPagesMax>, 2> errors{};
+    for (std::size_t begin = first; begin < end; begin += chunk_pages_) {
+        const auto count = std::min(chunk_pages_, end - begin);
         for (unsigned copy = 0; copy < copies_; ++copy) {
             fill(buffers_[copy].get(), std::span{errors[copy]}.first(count), begin + copy * pages_);
         }

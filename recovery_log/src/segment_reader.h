@@ -54,13 +54,14 @@ private:
     };
     using Buffer = std::unique_ptr<std::byte, Free>;
 
-    [[nodiscard]] static Buffer make_buffer();
+    [[nodiscard]] Buffer make_buffer() const;
     void read_pages(std::span<std::byte> out, std::uint64_t offset);
     void fill(std::byte* out, std::span<int> errors, std::size_t first_page);
     [[nodiscard]] bool take_layout(ConstPageBytes page, std::size_t file_page);
     void measure(unsigned copies_if_unknown);
 
     std::unique_ptr<File> file_;
+    std::size_t chunk_pages_ = 0;  ///< read at once; no more than the file has
     Buffer buffers_[2];
     std::uint64_t file_bytes_ = 0;
     std::size_t file_pages_ = 0;

@@ -28,7 +28,7 @@ constexpr Thoroughness kFirstCrash{.all_subsets_of = 12,
                                    .random_subsets = 400,
                                    .once_in = 1};
 constexpr Thoroughness kSecondCrash{
-    .all_subsets_of = 3, .positions = 8, .random_subsets = 6, .once_in = 20};
+    .all_subsets_of = 3, .positions = 8, .random_subsets = 6, .once_in = 80};
 
 struct Explored {
     std::uint64_t states = 0;

@@ -103,7 +103,8 @@ std::optional<std::string> Promises::broken_by(const std::vector<Entry>& found) 
 std::optional<std::string> difference(const std::vector<Entry>& before,
                                       const std::vector<Entry>& after) {
     const auto is_same = [](const Entry& a, const Entry& b) {
-        return a.id == b.id && a.body == b.body;
+        return a.id == b.id && a.body.size() == b.body.size() &&
+               std::memcmp(a.body.data(), b.body.data(), a.body.size()) == 0;
     };
     if (std::ranges::equal(before, after, is_same)) {
         return std::nullopt;

@@ -24,12 +24,21 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) noexcept {
     return hash ^ (hash >> 29);
 }
 
-std::uint64_t fingerprint_of(std::span<const std::byte> bytes) noexcept {
-    std::uint64_t hash = bytes.size();
-    for (std::size_t i = 0; i < bytes.size(); i += sizeof(std::uint64_t)) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, bytes.data() + i, sizeof word);
-        hash = mix(hash, word);
+std::uint64_t fingerprint_of(
+    const std::array<std::byte, FileContent::kBlockBytes>& bytes) noexcept {
+    // Several at a time, because each multiplication waits for the one before it.
+    constexpr std::size_t kLanes = 8;
+    std::array<std::uint64_t, kLanes> hashes{1, 2, 3, 4, 5, 6, 7, 8};
+    std::array<std::uint64_t, kLanes> words{};
+    for (std::size_t i = 0; i < bytes.size(); i += sizeof words) {
+        std::memcpy(words.data(), bytes.data() + i, sizeof words);
+        for (std::size_t lane = 0; lane < kLanes; ++lane) {
+            hashes[lane] = mix(hashes[lane], words[lane]);
+        }
+    }
+    std::uint64_t hash = 0;
+    for (const auto lane : hashes) {
+        hash = mix(hash, lane);
     }
     return hash;
 }
@@ -68,7 +77,10 @@ void FileContent::write_in_block(std::size_t index, std::size_t begin,
         blocks_[index] = nullptr;
         return;
     }
-    std::ranges::copy(bytes, own_block(index).bytes.data() + begin);
+    if (bytes.size() == kBlockBytes) {
+        blocks_[index] = std::make_shared_for_overwrite<Block>();
+    }
+    std::memcpy(own_block(index).bytes.data() + begin, bytes.data(), bytes.size());
 }
 
 void FileContent::resize(std::size_t size_bytes) {

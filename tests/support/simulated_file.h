@@ -38,7 +38,7 @@ public:
 
 private:
     struct Block {
-        std::array<std::byte, kBlockBytes> bytes{};
+        std::array<std::byte, kBlockBytes> bytes;
         std::uint64_t fingerprint = 0;  ///< 0 until it is asked for
     };
 

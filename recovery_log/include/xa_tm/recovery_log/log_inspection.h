@@ -95,7 +95,7 @@ struct InspectedSegment {
     bool is_closed_cleanly;   ///< its last flush was that of an owner that closed the log
     std::string node;         ///< for which it was made; empty when its head can't be read
     std::string writer;       ///< version of the program that made it
-    std::string predecessor;  ///< file that it took over from; empty at the birth of the log
+    std::string predecessor;  ///< file that it took over from; empty after a birth or a repair
 
     /// Pages of the last flush that a crash cut off: nobody was told that they are durable.
     std::uint64_t torn_pages;
