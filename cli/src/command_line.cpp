@@ -107,7 +107,8 @@ Examples:
 
 constexpr auto kLogTailFooter =
     R"(One line a record: the number of its page, its type, its id, and what it says.
-With --json one object a line. A new segment repeats what is live: "again".
+With --json one object a line. A new segment repeats what is live: "again". An owner
+that fills several segments between two looks of --follow leaves gaps.
 Exit code 3 when the log is damaged.
 
 Examples:

@@ -261,12 +261,14 @@ TEST_F(Log, IsFollowedWhileItGrows) {
     };
 
     EXPECT_TRUE(shows("CHECKPOINT_END"));
+    // Through several segments, but never so far ahead that one is reused before it was read.
     for (int i = 0; i < 200; ++i) {
-        log->forget(decide(*log, fmt::format("passing-{}", i)));
+        const auto gtrid = fmt::format("passing-{}", i);
+        log->forget(decide(*log, gtrid));
+        if (i % 20 == 0) {
+            EXPECT_TRUE(shows("decision to commit " + gtrid + " "));
+        }
     }
-    decide(*log, "the-last");
-    EXPECT_TRUE(shows("decision to commit the-last"));
-    EXPECT_TRUE(shows("decision to commit passing-0 "));
 
     ::kill(follower.pid(), SIGINT);
     EXPECT_EQ(follower.wait().signal, SIGINT);
