@@ -524,7 +524,7 @@ TEST_F(RecoveryLogTest, StopsAtDamageAndChangesNothing) {
         error.what(),
         AllOf(HasSubstr("/log/decision-0000000001-0000000001.xlog: page 1 (byte offset 4096)"),
               HasSubstr("sector 0: CRC32C "), HasSubstr("This is not a torn tail: "),
-              HasSubstr("may be missing"), HasSubstr("restore this file from a mirror")));
+              HasSubstr("may be missing"), HasSubstr("xa-recover log repair")));
     EXPECT_THAT(disk.files(), ElementsAre("LOCK", segment(), "ident"));
     EXPECT_EQ(disk.read(segment()), before);
 
