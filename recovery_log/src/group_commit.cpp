@@ -8,8 +8,8 @@
 
 // Invariants:
 // - At most one thread is appointed to take the queue (has_leader_), and at most one flushes
-//   (is_flushing_); they may be two. Who is appointed stays so until it takes the queue, so that all
-//   who come meanwhile are followers of that batch.
+//   (is_flushing_); they may be two. Who is appointed stays so until it takes the queue, so that
+//   all who come meanwhile are followers of that batch.
 // - A queue that is not empty has a leader, or is flushed by the thread that flushes now: nothing
 //   waits for an arrival that may not come.
 // - Nobody touches a request of a batch after that batch's number is in its done word: it lives on

@@ -93,7 +93,7 @@ private:
 
     std::mutex mutex_;  // guards everything below
     Batch queue_;
-    std::uint32_t batch_;  ///< number of the batch that is being gathered
+    std::uint32_t batch_;          ///< number of the batch that is being gathered
     bool has_leader_ = false;      ///< some thread will take the queue
     bool is_flushing_ = false;     ///< some thread is at the sink
     bool is_on_overtime_ = false;  ///< that thread flushes for others only

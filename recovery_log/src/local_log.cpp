@@ -18,7 +18,8 @@
 // - holds(promised_, free_pages_, pages of the spare) at any time. So a force with a reservation
 //   writes over zeros that are on disk, and needs no new space. What nobody has reserved (forgets,
 //   seals) takes pages only while all that is promised fits in the segment in use without them.
-// - The leader alone (GroupCommit) writes, changes free_pages_ and adds to live_, the last two under
+// - The leader alone (GroupCommit) writes, changes free_pages_ and adds to live_, the last two
+// under
 //   mutex_ as well, so that it may read them without.
 // - Once is_dead(), no file is written or synced again.
 namespace xa_tm::recovery_log {
@@ -210,8 +211,8 @@ void LocalLog::begin_encoding(Packing packing) {
 }
 
 void LocalLog::add_forgets(std::size_t pages_max) {
-    for (forgets_encoded_ = 0; forgets_encoded_ < forgets_.size() &&
-                               encoder_.pages_with(sizeof(EntryId)) <= pages_max;
+    for (forgets_encoded_ = 0;
+         forgets_encoded_ < forgets_.size() && encoder_.pages_with(sizeof(EntryId)) <= pages_max;
          ++forgets_encoded_) {
         encoder_.add(RecordType::forgotten, next_seq_++,
                      encode_forgotten(forgets_[forgets_encoded_]));
@@ -407,9 +408,8 @@ std::vector<Entry> LocalLog::live_entries() const {
 
 std::optional<Reservation> LocalLog::reserve(std::size_t bytes) {
     if (bytes > kEntryBytesMax) {
-        throw std::length_error{
-            fmt::format("an entry of {} bytes is longer than the {} that a log takes", bytes,
-                        kEntryBytesMax)};
+        throw std::length_error{fmt::format(
+            "an entry of {} bytes is longer than the {} that a log takes", bytes, kEntryBytesMax)};
     }
     if (is_forked_child()) {
         return std::nullopt;

@@ -274,9 +274,9 @@ SegmentScan::ScannedPage SegmentScan::scan(std::span<const PageCopy> copies) {
     const PageCopy& first = copies.front();
     const PageCopy& second = copies.back();
     const bool are_both_readable = first.error_number == 0 && second.error_number == 0;
-    page.copies_differ =
-        copies.size() > 1 &&
-        (!are_both_readable || std::memcmp(first.bytes.data(), second.bytes.data(), kPageBytes) != 0);
+    page.copies_differ = copies.size() > 1 &&
+                         (!are_both_readable ||
+                          std::memcmp(first.bytes.data(), second.bytes.data(), kPageBytes) != 0);
     if (!page.copies_differ || !are_both_readable) {
         const PageCopy& readable = first.error_number == 0 ? first : second;
         page.error_number = readable.error_number;

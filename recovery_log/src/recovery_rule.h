@@ -46,8 +46,8 @@ struct SegmentContent {
     std::uint32_t torn_pages = 0;
     /// Acknowledged pages of which one copy is not as it was written; the other one is.
     std::uint32_t degraded_pages = 0;
-    /// Entries from here on stand in the last flush: nothing behind them proves it durable. Those of
-    /// the list that the segment starts with were so before.
+    /// Entries from here on stand in the last flush: nothing behind them proves it durable. Those
+    /// of the list that the segment starts with were so before.
     EntryId first_unconfirmed = 0;
 };
 
