@@ -153,7 +153,8 @@ std::optional<OperatorNote> decode_operator_note(std::span<const std::byte> body
         return std::nullopt;
     }
     const std::chrono::microseconds since_1970{load_le<std::uint64_t>(body, 0)};
-    OperatorNote note{.at = std::chrono::sys_time{since_1970}, .text = {}};
+    OperatorNote note{.at = std::chrono::sys_time<std::chrono::microseconds>{since_1970},
+                      .text = {}};
     std::ranges::transform(body.subspan(kNoteFixedBytes), std::back_inserter(note.text),
                            [](std::byte b) { return static_cast<char>(b); });
     return note;

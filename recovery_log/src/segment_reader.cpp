@@ -58,7 +58,8 @@ bool SegmentReader::take_layout(ConstPageBytes page, std::size_t file_page) {
         const auto record = decode_record(page.subspan(kPageHeaderBytes), verdict.header->page_no);
         if (record && record->type == static_cast<std::uint8_t>(RecordType::segment_head)) {
             if (const auto head = decode_segment_head(record->body)) {
-                pages_ = head->segment_pages / 2;
+                // More than the file has would make a reader go on for ever.
+                pages_ = std::min<std::size_t>(head->segment_pages / 2, file_pages_);
             }
         }
     }

@@ -12,6 +12,7 @@
 #include "crc32c.h"
 #include "fuzz_target.h"
 #include "ident_file.h"
+#include "io.h"
 #include "log_inspection.h"
 #include "open_log.h"
 #include "page_codec.h"
@@ -42,10 +43,9 @@ using Segment = std::vector<std::byte>;
 using Segments = std::array<std::optional<Segment>, kSegments.size()>;
 
 void put(SimulatedFileSystem& disk, const std::string& name, std::span<const std::byte> bytes) {
-    std::unique_ptr<File> file;
-    disk.open(disk.directory() / name, OpenMode::create_new, file);
-    file->pwrite(bytes, 0);
-    file->sync();
+    const auto file = open_file(disk, disk.directory() / name, OpenMode::create_new);
+    write_all(*file, bytes, 0);
+    sync(*file);
 }
 
 /// Makes the checksums of a page and of its records right, so that what they guard is read.
@@ -105,7 +105,7 @@ std::unique_ptr<SimulatedFileSystem> disk_of(std::span<const std::byte> input) {
             put(*disk, file_name(kSegments[i]), *segments[i]);
         }
     }
-    disk->sync_directory(disk->directory());
+    sync_directory(*disk, disk->directory());
     return disk;
 }
 

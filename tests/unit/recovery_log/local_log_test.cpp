@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "directory_lock.h"
+#include "flush_encoder.h"
 #include "log_content.h"
 #include "open_log.h"
 #include "segment_file.h"
@@ -70,6 +71,30 @@ TEST(LocalLog, RepeatsAQuarantineAndNotesInEveryCheckpoint) {
     for (int opening = 0; opening < 2; ++opening) {
         EXPECT_EQ(open_log(disk, kOptions)->quarantined_through(), 3U);
         EXPECT_THAT(content_of(disk).notes, ElementsAre(is_the_note));
+    }
+}
+
+TEST(LocalLog, LetsNoForgetTakeThePagesThatAreReserved) {
+    SimulatedFileSystem disk{"/log"};
+    const auto log = open_log(disk, kOptions);
+    disk.capacity_bytes = 0;
+    std::vector<ForceRequest> requests;
+    while (requests.size() < 10) {
+        requests.push_back({log->reserve(1).value(), bytes_of("x")});
+    }
+    std::vector<EntryId> ids;
+    for (const auto& forced : log->force_many(std::move(requests))) {
+        ids.push_back(forced.id);
+    }
+    std::vector<Reservation> reservations;
+    while (auto reservation = log->reserve(kPageRoomBytes - kRecordHeaderBytes)) {
+        reservations.push_back(std::move(*reservation));
+    }
+    EXPECT_THAT(reservations, testing::SizeIs(kSegmentBytes / kPageBytes - 2));
+    const auto body = text_of_length(kPageRoomBytes - kRecordHeaderBytes, 1);
+    std::ranges::for_each(ids, [&](EntryId id) { log->forget(id); });
+    for (auto& reservation : reservations) {
+        EXPECT_EQ(log->force(std::move(reservation), bytes_of(body)).result, ForceResult::durable);
     }
 }
 

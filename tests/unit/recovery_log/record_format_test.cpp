@@ -97,6 +97,9 @@ TEST(RecordFormat, TellsSetsOfEntriesApartThatDifferOnlyInTheirBorders) {
         return extend_set_crc(extend_set_crc(0, 1, bytes_of(a)), 2, bytes_of(b));
     };
     EXPECT_NE(crc_of("ab", "c"), crc_of("a", "bc"));
+    // An entry whose body looks like the id of the next one.
+    const std::string_view two{"\x02\0\0\0\0\0\0\0", 8};
+    EXPECT_NE(crc_of("", two), crc_of(two, ""));
 }
 
 }  // namespace

@@ -148,6 +148,46 @@ TEST(RecoveryRule, TakesATornCheckpointForIncomplete) {
     EXPECT_FALSE(content_of(segment.judge()).is_complete);
 }
 
+TEST(RecoveryRule, TakesACheckpointThatMissesAnEntryForIncomplete) {
+    const auto body = text_of_length(2'000, 3);
+    FlushEncoder flush;
+    flush.begin({.log_id = kLogId, .segment = kName, .first_page_no = 1, .prev_crc = 0},
+                Packing::dense);
+    flush.add(RecordType::segment_head, 10,
+              encode_body(SegmentHead{.segment_pages = 1, .node = "shop-1", .writer = "test"}));
+    flush.add(RecordType::entry, 3, bytes_of(body));
+    const CheckpointEnd end{.count = 1, .set_crc = extend_set_crc(0, 3, bytes_of(body))};
+    flush.add(RecordType::checkpoint_end, 11, encode_body(end));
+    const auto written = flush.finish(0);
+    std::vector<std::byte> bytes{written.begin(), written.end()};
+    ASSERT_EQ(bytes.size(), kPageBytes);
+    std::fill_n(bytes.begin() + 2 * kSectorBytes, kSectorBytes, std::byte{0});
+    SegmentScan scan{"segment", kName, kLogId};
+    const PageCopy page{std::span{bytes}.first<kPageBytes>()};
+    scan.add_page({&page, 1});
+    EXPECT_FALSE(content_of(scan.finish(1)).is_complete);
+}
+
+TEST(RecoveryRule, StopsAtAFlippedBitInAnySectorOfTheLastFlush) {
+    for (std::size_t sector = 0; sector < kSectorsPerPage; ++sector) {
+        SegmentBytes segment;
+        segment.add_entry(12, text_of_length(3'900, 12));
+        segment.page(1)[sector * kSectorBytes + 300] ^= std::byte{1};
+        EXPECT_EQ(damage_of(segment.judge()).code, LogErrorCode::damaged) << sector;
+    }
+}
+
+TEST(RecoveryRule, StopsAtABrokenChainBehindATornPage) {
+    SegmentBytes segment;
+    segment.add_entry(12, text_of_length(14'000, 12));
+    segment.zero(1, 3);
+    const auto last = segment.page(4).first<kPageBytes>();
+    auto header = *classify_page(last).header;
+    header.prev_crc ^= 1U;
+    seal_page(last, header);
+    EXPECT_EQ(damage_of(segment.judge()).code, LogErrorCode::damaged);
+}
+
 TEST(RecoveryRule, HonoursEveryIntactRecordOfATornTail) {
     SegmentBytes segment;
     auto flush = segment.begin_flush();
