@@ -65,9 +65,9 @@ Examples:
   xa-recover resolve --config /etc/shop/xa.toml --timeout 60)";
 
 constexpr auto kLogFooter =
-    R"(These commands read the log's files and ask no server. They take no lock and
-change nothing, so they may run beside the application. DIR is the log's folder;
---log DIR or --config FILE give it as well.
+    R"(These commands read the log's files and ask no server. All but `repair` take no
+lock and change nothing, so they may run beside the application. DIR is the log's
+folder; --log DIR or --config FILE give it as well.
 
 Exit codes:
   0  done; warnings don't count
@@ -107,7 +107,8 @@ Examples:
 
 constexpr auto kLogTailFooter =
     R"(One line a record: the number of its page, its type, its id, and what it says.
-With --json one object a line. A new segment repeats what is live: "again".
+With --json one object a line. A new segment repeats what is live: "again". An owner
+that fills several segments between two looks of --follow leaves gaps.
 Exit code 3 when the log is damaged.
 
 Examples:
@@ -123,6 +124,19 @@ Examples:
   xa-recover log inspect --pages --segment decision-0000000007-0000000001.xlog \
                          /var/lib/shop/xa)";
 
+constexpr auto kLogRepairFooter =
+    R"(Alone it shows what a repair would end with, and changes nothing: exit code 3 when
+the log is damaged. --from takes the pages that are bad here from a copy of the
+folder, however old; it acts when nothing is lost then. --accept-loss goes on with
+what is left, and puts the incarnations that may lack decisions in quarantine.
+A repair takes the log's lock, writes what is intact into a new segment, leaves a
+note, and keeps the old files as *.broken. It may be killed and repeated.
+
+Examples:
+  xa-recover log repair /var/lib/shop/xa
+  xa-recover log repair --from /mnt/mirror/xa /var/lib/shop/xa
+  xa-recover log repair --accept-loss /var/lib/shop/xa)";
+
 constexpr unsigned kTimeoutMaxSeconds = 86400;
 
 struct Parsed {
@@ -130,6 +144,7 @@ struct Parsed {
     std::string config_file;
     std::string log;
     std::string directory;
+    std::string mirror;
     std::vector<std::string> resources;
     unsigned timeout_s = 10;
 };
@@ -194,6 +209,11 @@ void add_log_commands(CLI::App& app, Parsed& parsed) {
     inspect.add_option("--segment", parsed.line.segment, "Only this segment")->type_name("FILE");
     inspect.add_flag("--pages", parsed.line.has_pages, "Every page with its records");
     add_directory(inspect, parsed);
+    auto& repair =
+        add_any_command(log, parsed, "repair", "Make a damaged log open again", kLogRepairFooter);
+    repair.add_option("--from", parsed.mirror, "A copy of the log's folder")->type_name("DIR2");
+    repair.add_flag("--accept-loss", parsed.line.accepts_loss, "Go on without what is lost");
+    add_directory(repair, parsed);
 }
 
 /// The words behind the program's name that chose the command, such as "log verify".
@@ -208,10 +228,15 @@ std::string command_name(const CLI::App& app) {
 
 std::optional<Command> command_of(std::string_view name) {
     constexpr std::pair<std::string_view, Command> kCommands[] = {
-        {"list", Command::list},         {"show", Command::show},
-        {"resolve", Command::resolve},   {"log list", Command::log_list},
-        {"log show", Command::log_show}, {"log verify", Command::log_verify},
-        {"log tail", Command::log_tail}, {"log inspect", Command::log_inspect},
+        {"list", Command::list},
+        {"show", Command::show},
+        {"resolve", Command::resolve},
+        {"log list", Command::log_list},
+        {"log show", Command::log_show},
+        {"log verify", Command::log_verify},
+        {"log tail", Command::log_tail},
+        {"log inspect", Command::log_inspect},
+        {"log repair", Command::log_repair},
     };
     const auto* found =
         std::ranges::find(kCommands, name, [](const auto& command) { return command.first; });
@@ -221,7 +246,7 @@ std::optional<Command> command_of(std::string_view name) {
 ConfigurationError incomplete(std::string_view chosen) {
     return ConfigurationError{
         chosen.empty() ? "give a command: list, show, resolve or log; see `xa-recover --help`"
-                       : "give a command of log: list, show, verify, tail or inspect; see "
+                       : "give a command of log: list, show, verify, tail, inspect or repair; see "
                          "`xa-recover log --help`"};
 }
 
@@ -292,6 +317,9 @@ std::variant<CommandLine, Information> parse_command_line(int argc, const char* 
         line.config_file = parsed.config_file;
     }
     take_log(parsed);
+    if (!parsed.mirror.empty()) {
+        line.mirror = parsed.mirror;
+    }
     for (const auto& resource : parsed.resources) {
         line.resources.push_back(parse_resource(resource));
     }

@@ -21,6 +21,7 @@ enum class Command {
     log_verify,
     log_tail,
     log_inspect,
+    log_repair,
 };
 
 struct CommandLine {
@@ -40,6 +41,9 @@ struct CommandLine {
     /// Of log inspect: a file name, empty for all.
     std::string segment = {};
     bool has_pages = false;
+    /// Of log repair.
+    std::optional<std::filesystem::path> mirror = std::nullopt;
+    bool accepts_loss = false;
 };
 
 /// Text that was asked for instead of a command: help or the version.

@@ -9,9 +9,11 @@
 
 #include "log_view.h"
 #include "xa_tm/recovery_log/log_inspection.h"
+#include "xa_tm/recovery_log/log_repair.h"
 #include "xa_tm/recovery_log/record_reader.h"
 
-/// The commands that look into the log itself: no server is asked, no lock is taken.
+/// The commands on the log itself: no server is asked. All but a repair take no lock and change
+/// nothing.
 namespace xa_tm::cli {
 
 /// What every `log` command is given.
@@ -37,6 +39,10 @@ struct RenderOptions {
 [[nodiscard]] int log_tail(const LogRequest& request, std::size_t count, bool follows);
 /// `segment` is a file name, empty for all segments.
 [[nodiscard]] int log_inspect(const LogRequest& request, std::string_view segment, bool has_pages);
+
+/// Without a mirror and without an accepted loss this only shows what a repair would do.
+[[nodiscard]] int log_repair(const LogRequest& request,
+                             const std::optional<std::filesystem::path>& mirror, bool accepts_loss);
 
 // What they print. Pure, but for the age of a decision.
 
@@ -66,6 +72,14 @@ struct LogHistory {
 /// One line.
 [[nodiscard]] std::string render_log_record(const recovery_log::LoggedRecord& record,
                                             RenderOptions options);
+
+/// How a plan came about.
+struct RepairView {
+    bool is_done;
+    bool has_mirror;
+};
+[[nodiscard]] std::string render_log_repair(const recovery_log::RepairPlan& plan,
+                                            const RepairView& view, RenderOptions options);
 
 /// A segment and, if they are wanted, its pages.
 struct SegmentDump {

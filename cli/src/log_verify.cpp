@@ -141,8 +141,10 @@ std::string verify_text(const LogInspection& log, bool has_colour) {
         text += wrapped(live_text(*log.image), 0);
     }
     for (const auto& warning : warnings_of(log)) {
-        text += painted("warning", Colour::yellow, has_colour) + ": " +
-                wrapped(printable(warning) + ".", 2).substr(2);
+        constexpr std::string_view kWord = "warning";
+        const auto lines = wrapped(fmt::format("{}: {}.", kWord, printable(warning)), 2);
+        text += painted(std::string{kWord}, Colour::yellow, has_colour) +
+                lines.substr(2 + kWord.size());
     }
     const auto errors = errors_of(log);
     if (errors.empty()) {
@@ -152,7 +154,7 @@ std::string verify_text(const LogInspection& log, bool has_colour) {
     for (const auto& error : errors) {
         text += wrapped(printable(error) + ".", 2);
     }
-    return text;
+    return text + "\nRun `xa-recover log repair` with the same options to see what can be saved.\n";
 }
 
 nlohmann::ordered_json verify_json(const LogInspection& log) {

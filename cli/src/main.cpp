@@ -39,6 +39,7 @@ int run(const CommandLine& line) {
         case Command::log_verify: return log_verify(log());
         case Command::log_tail: return log_tail(log(), line.record_count, line.follows);
         case Command::log_inspect: return log_inspect(log(), line.segment, line.has_pages);
+        case Command::log_repair: return log_repair(log(), line.mirror, line.accepts_loss);
     }
     return kUsage;
 }
@@ -52,6 +53,10 @@ int exit_code_of(const xa_tm::Error& error) {
     const bool is_configuration = error.code() == xa_tm::ErrorCode::invalid_configuration ||
                                   error.code() == xa_tm::ErrorCode::log_foreign_node;
     return is_configuration ? kUsage : kUnreadable;
+}
+
+int exit_code_of(const xa_tm::recovery_log::LogError& error) {
+    return error.code() == xa_tm::recovery_log::LogErrorCode::foreign_node ? kUsage : kUnreadable;
 }
 
 }  // namespace
@@ -70,7 +75,9 @@ int main(int argc, char** argv) {
         return fail(kUsage, error.what());
     } catch (const xa_tm::Error& error) {
         return fail(exit_code_of(error), error.what());
-    } catch (const std::exception& error) {  // a LogError among them
+    } catch (const xa_tm::recovery_log::LogError& error) {
+        return fail(exit_code_of(error), error.what());
+    } catch (const std::exception& error) {
         return fail(kUnreadable, error.what());
     }
 }

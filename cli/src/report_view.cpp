@@ -46,10 +46,9 @@ bool is_merely_unforgotten(const RecoveryTransaction& transaction) noexcept {
 }
 
 std::string_view home_of(TransactionState state, const RecoveryBranch& branch) noexcept {
-    const bool is_ours = state == TransactionState::commit_decided ||
-                         state == TransactionState::quarantined ||
-                         state == TransactionState::presumed_abort ||
-                         state == TransactionState::live;
+    const bool is_ours =
+        state == TransactionState::commit_decided || state == TransactionState::quarantined ||
+        state == TransactionState::presumed_abort || state == TransactionState::live;
     if (!is_ours || !branch.xid) {
         return {};
     }

@@ -8,8 +8,8 @@
 
 // Invariants:
 // - At most one thread is appointed to take the queue (has_leader_), and at most one flushes
-//   (is_flushing_); they may be two. Who is appointed stays so until it takes the queue, so that all
-//   who come meanwhile are followers of that batch.
+//   (is_flushing_); they may be two. Who is appointed stays so until it takes the queue, so that
+//   all who come meanwhile are followers of that batch.
 // - A queue that is not empty has a leader, or is flushed by the thread that flushes now: nothing
 //   waits for an arrival that may not come.
 // - Nobody touches a request of a batch after that batch's number is in its done word: it lives on
@@ -23,7 +23,8 @@ using std::chrono::microseconds;
 
 /// A leader waits for others at most this long, and at most a quarter of what a flush takes.
 constexpr microseconds kGatherMax{300};
-/// A yield that takes longer than this means that somebody else needs the processors more.
+/// A yield that takes longer than this, and in which nobody came, means that somebody else needs
+/// the processors more.
 constexpr microseconds kYieldMax{50};
 constexpr unsigned kBatchesWithoutGathering = 100;
 
@@ -157,30 +158,28 @@ void GroupCommit::lead(std::unique_lock<std::mutex>& lock) noexcept {
     sink_.complete(to_complete);
 }
 
-std::size_t GroupCommit::wanted() const noexcept {
-    return std::min(target_, sink_.expected());
-}
-
-/// Others that are about to come share this flush if they come in a quarter of its time.
+/// Others that are about to come share this flush if they come in a quarter of its time. Who is
+/// alone has had no other in its last batches, and waits for none.
 void GroupCommit::gather(std::unique_lock<std::mutex>& lock) noexcept {
     if (batches_without_gathering_ > 0) {
         --batches_without_gathering_;
         return;
     }
-    if (queue_.size() >= wanted()) {
+    const auto target = target_;
+    if (queue_.size() >= target) {
         return;
     }
-    const auto wanted_size = wanted();
+    const auto patience = std::min<Clock::duration>(flush_time_ / 4, kGatherMax);
     lock.unlock();
     auto now = Clock::now();
-    const auto deadline = now + std::min<Clock::duration>(flush_time_ / 4, kGatherMax);
+    const auto deadline = now + patience;
+    auto gathered = queued();
     bool is_crowded = false;
-    while (now < deadline && !is_crowded &&
-           gathered_.load(std::memory_order_relaxed) < wanted_size) {
+    while (gathered < target && now < deadline && !is_crowded) {
         ::sched_yield();
-        const auto after = Clock::now();
-        is_crowded = after - now > kYieldMax;
-        now = after;
+        const auto before = std::exchange(now, Clock::now());
+        const auto gathered_before = std::exchange(gathered, queued());
+        is_crowded = gathered == gathered_before && now - before > kYieldMax;
     }
     lock.lock();
     if (is_crowded) {

@@ -38,8 +38,6 @@ public:
     /// Tells those that do not wait what became of them. Called without any lock or role, so that
     /// it may use the log; ends the life of the requests.
     virtual void complete(CommitQueue detached) noexcept = 0;
-    /// How many requests may come soon, those that came included: waiting for more is in vain.
-    [[nodiscard]] virtual std::size_t expected() const noexcept = 0;
 };
 
 /// Group commit by leader and followers, without a thread of its own. Whoever comes while nobody
@@ -85,7 +83,6 @@ private:
     void wait_until_done(std::uint32_t batch) noexcept;
     void become_leader(std::unique_lock<std::mutex>& lock) noexcept;
     void lead(std::unique_lock<std::mutex>& lock) noexcept;
-    [[nodiscard]] std::size_t wanted() const noexcept;
     void gather(std::unique_lock<std::mutex>& lock) noexcept;
     void note_batch(std::size_t size, Clock::duration flush_time) noexcept;
 
@@ -96,7 +93,7 @@ private:
 
     std::mutex mutex_;  // guards everything below
     Batch queue_;
-    std::uint32_t batch_;  ///< number of the batch that is being gathered
+    std::uint32_t batch_;          ///< number of the batch that is being gathered
     bool has_leader_ = false;      ///< some thread will take the queue
     bool is_flushing_ = false;     ///< some thread is at the sink
     bool is_on_overtime_ = false;  ///< that thread flushes for others only

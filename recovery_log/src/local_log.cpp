@@ -18,7 +18,8 @@
 // - holds(promised_, free_pages_, pages of the spare) at any time. So a force with a reservation
 //   writes over zeros that are on disk, and needs no new space. What nobody has reserved (forgets,
 //   seals) takes pages only while all that is promised fits in the segment in use without them.
-// - The leader alone (GroupCommit) writes, changes free_pages_ and adds to live_, the last two under
+// - The leader alone (GroupCommit) writes, changes free_pages_ and adds to live_, the last two
+// under
 //   mutex_ as well, so that it may read them without.
 // - Once is_dead(), no file is written or synced again.
 namespace xa_tm::recovery_log {
@@ -210,8 +211,8 @@ void LocalLog::begin_encoding(Packing packing) {
 }
 
 void LocalLog::add_forgets(std::size_t pages_max) {
-    for (forgets_encoded_ = 0; forgets_encoded_ < forgets_.size() &&
-                               encoder_.pages_with(sizeof(EntryId)) <= pages_max;
+    for (forgets_encoded_ = 0;
+         forgets_encoded_ < forgets_.size() && encoder_.pages_with(sizeof(EntryId)) <= pages_max;
          ++forgets_encoded_) {
         encoder_.add(RecordType::forgotten, next_seq_++,
                      encode_forgotten(forgets_[forgets_encoded_]));
@@ -256,7 +257,6 @@ void LocalLog::answer(Append* first, const Append* end, ForceResult result) {
 void LocalLog::give_back(std::size_t reserved_bytes) noexcept {
     promised_.pages -= pages_for(reserved_bytes);
     promised_.checkpoint_bytes -= record_bytes(reserved_bytes);
-    --reservations_;
 }
 
 void LocalLog::complete(CommitQueue detached) noexcept {
@@ -293,6 +293,9 @@ void LocalLog::rotate() {
         supply_.retire(predecessor_);
     }
     predecessor_ = {writer_->name(), writer_->file_pages()};
+    if (encoder_.pages() > kFlushPagesMax) {
+        encoder_ = FlushEncoder{};  // no batch needs as much memory as that
+    }
     const std::lock_guard guard{mutex_};
     ++syncs_;
 }
@@ -332,7 +335,6 @@ bool LocalLog::promise(std::size_t bytes) {
         return false;
     }
     promised_ = promised;
-    ++reservations_;
     health_ = Health::healthy;
     reason_.clear();
     return true;
@@ -406,9 +408,8 @@ std::vector<Entry> LocalLog::live_entries() const {
 
 std::optional<Reservation> LocalLog::reserve(std::size_t bytes) {
     if (bytes > kEntryBytesMax) {
-        throw std::length_error{
-            fmt::format("an entry of {} bytes is longer than the {} that a log takes", bytes,
-                        kEntryBytesMax)};
+        throw std::length_error{fmt::format(
+            "an entry of {} bytes is longer than the {} that a log takes", bytes, kEntryBytesMax)};
     }
     if (is_forked_child()) {
         return std::nullopt;

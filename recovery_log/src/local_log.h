@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -92,7 +91,6 @@ private:
     void release(std::size_t bytes) noexcept override;
     void flush(CommitQueue batch) noexcept override;
     void complete(CommitQueue detached) noexcept override;
-    [[nodiscard]] std::size_t expected() const noexcept override { return reservations_; }
 
     [[nodiscard]] bool is_forked_child() const noexcept {
         return generation_ != process_generation();
@@ -152,7 +150,6 @@ private:
     std::mutex supply_mutex_;  // held while a spare is made; taken before mutex_
     SegmentSupply supply_;
 
-    std::atomic<std::size_t> reservations_{0};
     mutable std::mutex mutex_;  // guards everything below
     bool is_started_ = false;
     bool is_closing_ = false;

@@ -18,9 +18,9 @@ LogError to_log_error(const Damage& damage) {
     }
     return {
         damage.code,
-        fmt::format("{}; nothing was changed: keep a copy of the directory, check the disk, and "
-                    "restore this file from a mirror or from a backup taken since the log was last "
-                    "opened",
+        fmt::format("{}; nothing was changed: keep a copy of the directory, check the disk, see "
+                    "`xa-recover log verify` for all that is damaged, and `xa-recover log repair` "
+                    "for what can be done about it, with a copy of the directory or without",
                     damage.text)};
 }
 

@@ -168,8 +168,8 @@ void inspect_pages(FileSystem& file_system, const std::filesystem::path& directo
         read_identity(file_system, log);
         SegmentPages pages{file_system, directory, *name, log.id};
         Patience patience{find_owner(file_system, directory).has_value()};
-        static_cast<void>(
-            visit_settled(pages, 0, pages.count(), patience, [&](const InspectedPage& page) { visit(page); }));
+        static_cast<void>(visit_settled(pages, 0, pages.count(), patience,
+                                        [&](const InspectedPage& page) { visit(page); }));
     } catch (const IoError& error) {
         throw error.error_number() == ENOENT
             ? LogError{LogErrorCode::not_found,

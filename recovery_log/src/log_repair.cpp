@@ -307,12 +307,12 @@ void Examiner::add_lost_pages(const InspectedSegment& segment) {
 
 void Examiner::add_note() {
     const auto& plan = found_.plan;
-    auto text = fmt::format("repaired by {}: {} pages taken from a copy, {} entries go on",
+    auto text = fmt::format("repaired by {}; pages taken from a copy: {}; entries that go on: {}",
                             options_.operator_name, plan.pages_from_mirror, plan.entries.size());
     if (!plan.loss.empty()) {
         text += fmt::format(
-            ", the loss of {} pages was accepted, incarnations up to {} are in "
-            "quarantine",
+            "; pages whose loss was accepted: {}; in quarantine: incarnations up "
+            "to {}",
             plan.lost_pages.size(), plan.quarantined_through);
     }
     const auto now = std::chrono::system_clock::now();

@@ -1,13 +1,11 @@
 #include "recovery_rule.h"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
-
-#include "page_copies.h"
 
 // Invariants:
 // - The prefix is replayed while it is read, because whatever the verdict will be, a valid page
@@ -36,7 +34,8 @@ std::string count_of_missing(const PageVerdict& verdict) {
 struct SegmentScan::ScannedPage {
     std::size_t index = 0;
     PageVerdict verdict{};
-    std::array<std::byte, kPageBytes> bytes{};
+    std::span<const std::byte> bytes{};  ///< whoever scanned it has them
+    std::uint32_t crc = 0;               ///< page_crc()
     bool copies_differ = false;
     int error_number = 0;  ///< when no copy could be read
 
@@ -82,7 +81,7 @@ private:
 
 void SegmentScan::Replay::note_place(const ScannedPage& page, std::uint64_t page_no) {
     content.next_page_no = page_no + 1;
-    content.last_crc = page_crc(page.bytes);
+    content.last_crc = page.crc;
     if (const auto& header = page.verdict.header; header && flush_ != header->flush_first) {
         flush_ = header->flush_first;
         content.first_unconfirmed = content.next_seq;
@@ -93,7 +92,7 @@ std::optional<Damage> SegmentScan::Replay::take_prefix(const ScannedPage& page,
                                                        std::uint64_t page_no) {
     note_place(page, page_no);
     const std::size_t end = kPageHeaderBytes + page.verdict.header->used_bytes;
-    auto rest = std::span{page.bytes}.first(end).subspan(kPageHeaderBytes);
+    auto rest = page.bytes.first(end).subspan(kPageHeaderBytes);
     while (!rest.empty()) {
         const auto record = decode_record(rest, page_no);
         if (!record) {
@@ -112,7 +111,7 @@ std::optional<Damage> SegmentScan::Replay::take_tail(const ScannedPage& page,
                                                      std::uint64_t page_no) {
     note_place(page, page_no);
     content.torn_pages += page.is_valid() ? 0 : 1;
-    auto rest = std::span<const std::byte>{page.bytes}.subspan(kPageHeaderBytes);
+    auto rest = page.bytes.subspan(kPageHeaderBytes);
     while (rest.size() >= kRecordHeaderBytes) {
         const auto record = decode_record(rest, page_no);
         if (!record) {
@@ -265,27 +264,29 @@ bool SegmentScan::belongs_here(const PageHeader& header, std::size_t index) cons
 }
 
 // R6
-SegmentScan::ScannedPage SegmentScan::scan(std::span<const PageCopy> copies) const {
+SegmentScan::ScannedPage SegmentScan::scan(std::span<const PageCopy> copies) {
     ScannedPage page{.index = page_count_};
     const auto take = [&page](ConstPageBytes bytes, const PageVerdict& verdict) {
-        std::ranges::copy(bytes, page.bytes.begin());
+        page.bytes = bytes;
         page.verdict = verdict;
+        page.crc = page_crc(bytes);
     };
     const PageCopy& first = copies.front();
     const PageCopy& second = copies.back();
-    if (copies.size() == 1 || first.error_number != 0 || second.error_number != 0) {
+    const bool are_both_readable = first.error_number == 0 && second.error_number == 0;
+    page.copies_differ = copies.size() > 1 &&
+                         (!are_both_readable ||
+                          std::memcmp(first.bytes.data(), second.bytes.data(), kPageBytes) != 0);
+    if (!page.copies_differ || !are_both_readable) {
         const PageCopy& readable = first.error_number == 0 ? first : second;
         page.error_number = readable.error_number;
-        page.copies_differ = copies.size() > 1;
         take(readable.bytes, readable.error_number == 0 ? classify_page(readable.bytes)
                                                         : PageVerdict{PageState::damaged, {}, {}});
         return page;
     }
-    const auto merged = merge_copies(first.bytes, second.bytes);
-    take(merged.bytes, merged.verdict);
-    page.copies_differ = merged.copies_differ;
-    if (page.copies_differ && page.verdict.header &&
-        !belongs_here(*page.verdict.header, page.index)) {
+    merged_ = merge_copies(first.bytes, second.bytes);
+    take(merged_.bytes, merged_.verdict);
+    if (page.verdict.header && !belongs_here(*page.verdict.header, page.index)) {
         // A write that went astray has hit one copy. The other one still is the page, or tells that
         // none was ever acknowledged here: it would be whole.
         for (const ConstPageBytes bytes : {first.bytes, second.bytes}) {
@@ -324,9 +325,11 @@ void SegmentScan::add_page(std::span<const PageCopy> copies) {
     // Copies of the last flush may differ after a crash; those of an earlier one may not.
     differing_pages_of_flush_ += page.copies_differ ? 1 : 0;
     if (page.is_valid() && prefix_pages_ == page.index) {
-        add_to_prefix(std::move(page));
+        add_to_prefix(page);
     } else {
-        tail_.push_back(std::move(page));
+        std::ranges::copy(page.bytes, tail_bytes_.emplace_back().begin());
+        page.bytes = tail_bytes_.back();
+        tail_.push_back(page);
     }
 }
 
@@ -344,7 +347,7 @@ void SegmentScan::note_header(const PageHeader& header, std::size_t index) {
     last_index_ = index;
 }
 
-void SegmentScan::add_to_prefix(ScannedPage page) {
+void SegmentScan::add_to_prefix(const ScannedPage& page) {
     const PageHeader& header = *page.verdict.header;
     if (prefix_pages_ > 0 && header.prev_crc != prefix_crc_) {
         damage_ = damaged_page(
@@ -354,7 +357,7 @@ void SegmentScan::add_to_prefix(ScannedPage page) {
             "both pages are whole; one of them is not the one that was written there last");
         return;
     }
-    prefix_crc_ = page_crc(page.bytes);
+    prefix_crc_ = page.crc;
     ++prefix_pages_;
     damage_ = replay_->take_prefix(page, header.page_no);
 }
@@ -424,7 +427,7 @@ std::optional<Damage> SegmentScan::find_broken_chain() const {
     for (const ScannedPage& page : tail_) {
         const bool follows = before != nullptr && before->is_valid() &&
                              before->index + 1 == page.index && page.verdict.header;
-        if (follows && page.verdict.header->prev_crc != page_crc(before->bytes)) {
+        if (follows && page.verdict.header->prev_crc != before->crc) {
             return damaged_page(page, "the page before it is not the one that it follows",
                                 "both pages are whole; one of them is not the one that was "
                                 "written there last");

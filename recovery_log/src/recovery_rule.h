@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "page_codec.h"
+#include "page_copies.h"
 #include "record_format.h"
 #include "segment_name.h"
 #include "xa_tm/recovery_log/recovery_log.h"
@@ -43,8 +46,8 @@ struct SegmentContent {
     std::uint32_t torn_pages = 0;
     /// Acknowledged pages of which one copy is not as it was written; the other one is.
     std::uint32_t degraded_pages = 0;
-    /// Entries from here on stand in the last flush: nothing behind them proves it durable. Those of
-    /// the list that the segment starts with were so before.
+    /// Entries from here on stand in the last flush: nothing behind them proves it durable. Those
+    /// of the list that the segment starts with were so before.
     EntryId first_unconfirmed = 0;
 };
 
@@ -91,11 +94,11 @@ private:
     struct ScannedPage;
     class Replay;
 
-    [[nodiscard]] ScannedPage scan(std::span<const PageCopy> copies) const;
+    [[nodiscard]] ScannedPage scan(std::span<const PageCopy> copies);
     [[nodiscard]] bool belongs_here(const PageHeader& header, std::size_t index) const noexcept;
     [[nodiscard]] std::optional<Damage> find_damage(const ScannedPage& page) const;
     void note_header(const PageHeader& header, std::size_t index);
-    void add_to_prefix(ScannedPage page);
+    void add_to_prefix(const ScannedPage& page);
     [[nodiscard]] std::size_t acknowledged_pages() const noexcept;
     [[nodiscard]] std::optional<Damage> judge_tail();
     [[nodiscard]] unsigned copies() const noexcept;
@@ -120,6 +123,8 @@ private:
     std::uint32_t prefix_crc_ = 0;
     /// What is not zero from there on.
     std::vector<ScannedPage> tail_;
+    std::deque<std::array<std::byte, kPageBytes>> tail_bytes_;
+    MergedPage merged_{};  ///< the page at hand, when its copies differ
     std::uint32_t degraded_pages_ = 0;
     std::uint32_t differing_pages_of_flush_ = 0;
     std::optional<Damage> damage_;

@@ -83,7 +83,9 @@ ScannedSegment scan_segment(FileSystem& file_system, const std::filesystem::path
     const auto path = directory / file_name(name);
     SegmentReader reader{file_system, path, copies_if_unknown};
     SegmentScan scan{path.native(), name, log_id};
-    reader.read([&scan](std::span<const PageCopy> copies) { scan.add_page(copies); });
+    if (!reader.is_blank()) {
+        reader.read([&scan](std::span<const PageCopy> copies) { scan.add_page(copies); });
+    }
     return {.file_pages = reader.file_pages(),
             .is_unused = scan.is_unused(),
             .knows_copies = reader.knows_copies(),

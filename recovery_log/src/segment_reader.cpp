@@ -70,10 +70,14 @@ bool SegmentReader::take_layout(ConstPageBytes page, std::size_t file_page) {
 
 void SegmentReader::measure(unsigned copies_if_unknown) {
     std::array<int, kChunkPagesMax> errors{};
+    bool has_only_zeros = true;
     const auto finds_layout = [&](std::size_t begin, std::size_t count) {
         fill(buffers_[0].get(), std::span{errors}.first(count), begin);
         for (std::size_t i = 0; i < count; ++i) {
-            if (errors[i] == 0 && take_layout(page_at(buffers_[0].get(), i), begin + i)) {
+            const auto page = page_at(buffers_[0].get(), i);
+            const bool is_zero = errors[i] == 0 && is_zero_page(page);
+            has_only_zeros = has_only_zeros && is_zero;
+            if (!is_zero && errors[i] == 0 && take_layout(page, begin + i)) {
                 return true;
             }
         }
@@ -89,6 +93,7 @@ void SegmentReader::measure(unsigned copies_if_unknown) {
     }
     copies_ = copies_if_unknown;
     pages_ = file_pages_ / copies_;
+    is_blank_ = has_only_zeros;
 }
 
 void SegmentReader::read_pages(std::span<std::byte> out, std::uint64_t offset) {

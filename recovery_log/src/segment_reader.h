@@ -33,6 +33,8 @@ public:
     [[nodiscard]] std::size_t file_pages() const noexcept { return file_pages_; }
     /// An intact page has told how many copies there are.
     [[nodiscard]] bool knows_copies() const noexcept { return knows_copies_; }
+    /// Every page is zero: nothing was ever written. All of the file has been read to tell that.
+    [[nodiscard]] bool is_blank() const noexcept { return is_blank_; }
     /// How many pages there are, copies not counted.
     [[nodiscard]] std::size_t pages() const noexcept { return pages_; }
     [[nodiscard]] std::uint64_t file_bytes() const noexcept { return file_bytes_; }
@@ -68,6 +70,7 @@ private:
     std::size_t pages_ = 0;
     unsigned copies_ = 1;
     bool knows_copies_ = false;
+    bool is_blank_ = false;
     std::optional<PageHeader> first_header_;
 };
 

@@ -16,10 +16,7 @@ namespace xa_tm::recovery_log {
 
 SegmentSupply::SegmentSupply(FileSystem& file_system, std::filesystem::path directory,
                              std::uint32_t epoch, unsigned copies)
-    : file_system_{file_system},
-      directory_{std::move(directory)},
-      epoch_{epoch},
-      copies_{copies} {}
+    : file_system_{file_system}, directory_{std::move(directory)}, epoch_{epoch}, copies_{copies} {}
 
 SegmentName SegmentSupply::next_name() noexcept {
     return {.epoch = epoch_, .segment_no = ++last_segment_no_};

@@ -26,8 +26,8 @@ public:
     [[nodiscard]] std::size_t file_pages() const noexcept { return pages_ * copies_; }
     [[nodiscard]] std::size_t free_pages() const noexcept { return pages_ - used_pages_; }
 
-    /// Whole pages, behind those that are there. Not durable before sync(). Throws IoError; what was
-    /// written then is not known, so nothing may be written behind it.
+    /// Whole pages, behind those that are there. Not durable before sync(). Throws IoError; what
+    /// was written then is not known, so nothing may be written behind it.
     void write(std::span<const std::byte> flush);
     /// Throws IoError; never to be called again then.
     void sync();

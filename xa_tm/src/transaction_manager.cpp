@@ -55,10 +55,10 @@ std::unique_ptr<recovery_log::RecoveryLog> open_log(const Config& config) {
 
 void note_opening(const recovery_log::RecoveryLog& log, std::size_t decisions) {
     const auto status = log.status();
-    log_message(LogChannel::log, LogLevel::info, "Recovery log opened.",
-                {.detail = fmt::format("node {}, log {}, incarnation {}, {} decisions pending",
-                                       log.node(), log.id().to_string(), log.incarnation(),
-                                       decisions)});
+    log_message(
+        LogChannel::log, LogLevel::info, "Recovery log opened.",
+        {.detail = fmt::format("node {}, log {}, incarnation {}, {} decisions pending", log.node(),
+                               log.id().to_string(), log.incarnation(), decisions)});
     if (status.torn_pages_at_open > 0) {
         log_message(LogChannel::log, LogLevel::info,
                     "The last flush of the recovery log had been cut off by a crash; nobody was "

@@ -59,12 +59,49 @@ TEST(CommandLine, ActsUnlessItIsADryRun) {
     EXPECT_EQ(command_of({"resolve"}).command, Command::resolve);
 }
 
+TEST(CommandLine, ReadsTheCommandsOfTheLog) {
+    EXPECT_EQ(command_of({"log", "list", "/xa"}).command, Command::log_list);
+    EXPECT_EQ(command_of({"log", "verify", "/xa"}).log, "/xa");
+    EXPECT_EQ(command_of({"log", "verify", "--log", "/xa", "--json"}).log, "/xa");
+
+    const auto show = command_of({"log", "show", "42", "/xa"});
+    EXPECT_EQ(show.command, Command::log_show);
+    EXPECT_EQ(show.gtrid, "42");
+    EXPECT_EQ(show.log, "/xa");
+
+    const auto tail = command_of({"log", "tail", "-n", "3", "--follow", "/xa"});
+    EXPECT_EQ(tail.command, Command::log_tail);
+    EXPECT_EQ(tail.record_count, 3U);
+    EXPECT_TRUE(tail.follows);
+
+    const auto inspect = command_of({"log", "inspect", "--pages", "--segment", "file", "/xa"});
+    EXPECT_EQ(inspect.command, Command::log_inspect);
+    EXPECT_TRUE(inspect.has_pages);
+    EXPECT_EQ(inspect.segment, "file");
+}
+
+TEST(CommandLine, RepairsOnlyWhatItIsToldTo) {
+    const auto look = command_of({"log", "repair", "/xa"});
+    EXPECT_EQ(look.command, Command::log_repair);
+    EXPECT_EQ(look.mirror, std::nullopt);
+    EXPECT_FALSE(look.accepts_loss);
+
+    const auto repair = command_of({"log", "repair", "--from", "/mirror", "--accept-loss", "/xa"});
+    EXPECT_EQ(repair.mirror, "/mirror");
+    EXPECT_TRUE(repair.accepts_loss);
+}
+
 TEST(CommandLine, GivesHelpWithExamplesForEveryCommand) {
     EXPECT_THAT(text_of({"--help"}), AllOf(HasSubstr("Exit codes:"), HasSubstr("[resources]")));
     for (const auto* command : {"list", "show", "resolve"}) {
         EXPECT_THAT(text_of({command, "--help"}),
                     AllOf(HasSubstr("Examples:"), HasSubstr("--resource NAME=URI")));
     }
+    for (const auto* command : {"list", "show", "verify", "tail", "inspect", "repair"}) {
+        EXPECT_THAT(text_of({"log", command, "--help"}),
+                    AllOf(HasSubstr("Examples:"), HasSubstr("DIR"), Not(HasSubstr("--resource"))));
+    }
+    EXPECT_THAT(text_of({"log", "--help"}), AllOf(HasSubstr("Exit codes:"), HasSubstr("verify")));
     EXPECT_THAT(text_of({"resolve", "--help"}), HasSubstr("--dry-run"));
     EXPECT_THAT(text_of({"list", "--help"}), Not(HasSubstr("--dry-run")));
 }
@@ -79,6 +116,13 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
     EXPECT_THAT(error_of({"lst"}), StartsWith("give a command: list, show, resolve or log"));
     EXPECT_THAT(error_of({}), StartsWith("give a command: list, show, resolve or log"));
     EXPECT_THAT(error_of({"show", "--log", "/xa"}), HasSubstr("GTRID"));
+    EXPECT_THAT(error_of({"log"}), StartsWith("give a command of log: list, show, verify"));
+    EXPECT_THAT(error_of({"log", "lst"}), StartsWith("give a command of log: "));
+    EXPECT_THAT(error_of({"log", "show"}),
+                AllOf(HasSubstr("ENTRY|GTRID"), HasSubstr("`xa-recover log show --help`")));
+    EXPECT_THAT(error_of({"log", "verify", "/a", "--log", "/b"}), HasSubstr("folder once"));
+    EXPECT_THAT(error_of({"log", "verify", "--accept-loss"}),
+                StartsWith("unknown option --accept-loss "));
     EXPECT_THAT(error_of({"list", "--timeout", "0"}), HasSubstr("--timeout"));
     EXPECT_THAT(error_of({"list", "--timeout", "soon"}), HasSubstr("--timeout"));
 }

@@ -168,8 +168,8 @@ TEST_F(LogRepairTest, LeavesANoteThatStays) {
     ASSERT_THAT(found.notes, SizeIs(1));
     EXPECT_EQ(
         found.notes[0].text,
-        "repaired by ada: 0 pages taken from a copy, 2 entries go on, the loss of 1 pages was "
-        "accepted, incarnations up to 1 are in quarantine");
+        "repaired by ada; pages taken from a copy: 0; entries that go on: 2; pages whose loss was "
+        "accepted: 1; in quarantine: incarnations up to 1");
 }
 
 TEST_F(LogRepairTest, RestoresALostIdentityFromThePages) {

@@ -81,10 +81,8 @@ protected:
     }
 
     SimulatedFileSystem disk{"/log"};
-    Options options{.directory = "/log",
-                    .node = "shop-1",
-                    .segment_size_bytes = kSegmentBytes,
-                    .copies = 1};
+    Options options{
+        .directory = "/log", .node = "shop-1", .segment_size_bytes = kSegmentBytes, .copies = 1};
 };
 
 TEST_F(RecoveryLogTest, StartsEmptyWithTheFirstIncarnation) {
@@ -400,8 +398,8 @@ TEST_F(RecoveryLogTest, IsPoisonedByAFailedSyncAndNeverSyncsAgain) {
     log.reset();
     EXPECT_EQ(calls_after_failure, 0U);
 
-    // The next open finds out. Memory still has the entry, but the failed sync wrote nothing, and it
-    // is the disk that is read.
+    // The next open finds out. Memory still has the entry, but the failed sync wrote nothing, and
+    // it is the disk that is read.
     disk.on_call = nullptr;
     EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(first, "first")));
 }
@@ -524,7 +522,7 @@ TEST_F(RecoveryLogTest, StopsAtDamageAndChangesNothing) {
         error.what(),
         AllOf(HasSubstr("/log/decision-0000000001-0000000001.xlog: page 1 (byte offset 4096)"),
               HasSubstr("sector 0: CRC32C "), HasSubstr("This is not a torn tail: "),
-              HasSubstr("may be missing"), HasSubstr("restore this file from a mirror")));
+              HasSubstr("may be missing"), HasSubstr("xa-recover log repair")));
     EXPECT_THAT(disk.files(), ElementsAre("LOCK", segment(), "ident"));
     EXPECT_EQ(disk.read(segment()), before);
 
@@ -605,8 +603,8 @@ TEST_F(TwoCopies, StandAtTheSamePlaceOfEachHalf) {
     force(*open(), "entry");
     const auto bytes = disk.read(segment());
     ASSERT_EQ(bytes.size(), kSegmentBytes);
-    EXPECT_TRUE(std::ranges::equal(std::span{bytes}.first(kCopyBytes),
-                                   std::span{bytes}.last(kCopyBytes)));
+    EXPECT_TRUE(
+        std::ranges::equal(std::span{bytes}.first(kCopyBytes), std::span{bytes}.last(kCopyBytes)));
     EXPECT_EQ(classify_page(std::span{bytes}.first<kPageBytes>()).state, PageState::valid);
 }
 

@@ -28,8 +28,8 @@ TEST(Space, CountsTheSpareLessTheCheckpointThatItStartsWith) {
 TEST(Space, ExpectsALongEntryNotToFitInTheRestOfASegment) {
     auto promised = promised_entries(10, 200).with_entry(kEntryBytesMax);
     EXPECT_EQ(promised.longest_entry_pages, pages_for(kEntryBytesMax));
-    const auto needed = promised.pages + pages_for(kEntryBytesMax) +
-                        promised.checkpoint_pages_max();
+    const auto needed =
+        promised.pages + pages_for(kEntryBytesMax) + promised.checkpoint_pages_max();
     EXPECT_TRUE(holds(promised, 12, needed - 12));
     EXPECT_FALSE(holds(promised, 12, needed - 13));
 }

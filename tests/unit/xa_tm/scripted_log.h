@@ -30,7 +30,7 @@ public:
         return std::optional<recovery_log::Reservation>{std::in_place, *this, bytes};
     }
     [[nodiscard]] recovery_log::Forced force(recovery_log::Reservation reservation,
-                               std::span<const std::byte> body) noexcept override {
+                                             std::span<const std::byte> body) noexcept override {
         EXPECT_LE(body.size(), reservation.bytes());
         if (result != recovery_log::ForceResult::durable) {
             return {.result = result, .id = 0, .reason = "the disk said no"};
@@ -54,8 +54,13 @@ public:
     void forget(recovery_log::EntryId id) noexcept override { forgotten.push_back(id); }
     [[nodiscard]] recovery_log::LogStatus status() const override {
         const auto seen = health.load();
-        return {seen, seen == recovery_log::Health::healthy ? "" : "the disk said no",
-                entries.size(), entries.size(), entries.size() - forgotten.size(), 0, 0};
+        return {seen,
+                seen == recovery_log::Health::healthy ? "" : "the disk said no",
+                entries.size(),
+                entries.size(),
+                entries.size() - forgotten.size(),
+                0,
+                0};
     }
 
     std::atomic<recovery_log::Health> health{recovery_log::Health::healthy};

@@ -22,7 +22,7 @@ enum class TransactionState {
     live,      ///< ours, without a decision, and still running in the process that owns the log
     lost_log,  ///< made by a node of our name with a log that is not this one, or not yet this old
     quarantined,  ///< ours, without a decision, but the log lost pages that may have held one
-    foreign,   ///< another transaction manager's
+    foreign,      ///< another transaction manager's
 };
 
 [[nodiscard]] std::string_view to_string(TransactionState state) noexcept;

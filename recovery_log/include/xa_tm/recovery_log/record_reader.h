@@ -43,7 +43,8 @@ public:
     RecordReader& operator=(const RecordReader&) = delete;
 
     /// Gives each record that was written since the call before. A page that a live owner has just
-    /// begun to write is left to the next call. Throws LogError (io).
+    /// begun to write is left to the next call. What the owner has overwritten meanwhile, because
+    /// several segments have passed since, is left out. Throws LogError (io).
     void read_new(const std::function<void(const LoggedRecord&)>& take);
 
 private:

@@ -103,7 +103,7 @@ enum class Health {
 
 struct LogStatus {
     Health health;
-    std::string reason;  ///< empty when healthy
+    std::string reason;    ///< empty when healthy
     std::uint64_t forces;  ///< entries made durable
     std::uint64_t syncs;   ///< of segments in use
     std::size_t live_entries;
