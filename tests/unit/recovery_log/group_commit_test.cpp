@@ -204,6 +204,31 @@ TEST(GroupCommit, FlushesAnEmptyBatchOnlyWhenNobodyElseFlushes) {
     EXPECT_THAT(sink.sizes(), ElementsAre(0, 1));
 }
 
+TEST(GroupCommit, LetsNobodyGoBeforeItsFlushWhenTheNumbersWrapAround) {
+    Sink sink;
+    GroupCommit group{sink, std::numeric_limits<std::uint32_t>::max()};
+    sink.allow(0);
+    Request first;
+    std::thread leader{[&] { commit_one(group, first); }};
+    sink.wait_until_flushing(1);
+    std::vector<Request> requests(3);
+    std::vector<std::thread> others;
+    for (auto& request : requests) {
+        others.emplace_back([&] {
+            commit_one(group, request);
+            EXPECT_EQ(request.batch, 2) << "it has returned before it was flushed";
+        });
+    }
+    while (group.queued() < requests.size()) {
+        std::this_thread::yield();
+    }
+    sink.allow(std::numeric_limits<int>::max());
+    leader.join();
+    for (auto& other : others) {
+        other.join();
+    }
+}
+
 /// Threads that wake up late find the number of a later batch in their word.
 TEST(GroupCommit, LosesNoWakeUpAmongManyThreadsAcrossTheWrapAround) {
     constexpr int kThreads = 32;

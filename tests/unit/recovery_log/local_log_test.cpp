@@ -1,6 +1,7 @@
 #include "local_log.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -96,6 +97,20 @@ TEST(LocalLog, LetsNoForgetTakeThePagesThatAreReserved) {
     for (auto& reservation : reservations) {
         EXPECT_EQ(log->force(std::move(reservation), bytes_of(body)).result, ForceResult::durable);
     }
+}
+
+/// Behind a failed sync the memory of the machine still shows what the disk has not.
+TEST(LocalLog, IsReadFromTheDiskAndNotFromMemory) {
+    SimulatedFileSystem disk{"/log"};
+    const auto log = open_log(disk, kOptions);
+    force(*log, "on the disk");
+    disk.on_call = [](const test::Call& call) -> std::optional<SysResult> {
+        return call.operation == test::Operation::datasync ? std::optional<SysResult>{-EIO}
+                                                           : std::nullopt;
+    };
+    EXPECT_EQ(log->force(log->reserve(9).value(), bytes_of("in memory")).result,
+              ForceResult::unknown);
+    EXPECT_THAT(read_log(disk, disk.directory()).entries, testing::SizeIs(1));
 }
 
 TEST(LocalLog, StopsWhenThePredecessorOfAHalfTakenOverLogIsGone) {
