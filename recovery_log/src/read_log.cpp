@@ -45,13 +45,11 @@ LogImage read_once(FileSystem& file_system, const std::filesystem::path& directo
     return image;
 }
 
-bool may_pass(FileSystem& file_system, const std::filesystem::path& directory,
-              const LogError& error) {
-    return error.code() == LogErrorCode::damaged && find_owner(file_system, directory).has_value();
-}
-
 LogImage read_patiently(FileSystem& file_system, const std::filesystem::path& directory) {
     for (int attempt = 1;; ++attempt) {
+        // Also asked before: an owner may die in the middle of a write that is then caught half
+        // done.
+        const bool was_owned = find_owner(file_system, directory).has_value();
         try {
             return read_once(file_system, directory);
         } catch (const IoError& error) {
@@ -60,7 +58,9 @@ LogImage read_patiently(FileSystem& file_system, const std::filesystem::path& di
                 throw;
             }
         } catch (const LogError& error) {
-            if (attempt == kAttempts || !may_pass(file_system, directory, error)) {
+            const bool may_pass = error.code() == LogErrorCode::damaged &&
+                                  (was_owned || find_owner(file_system, directory).has_value());
+            if (attempt == kAttempts || !may_pass) {
                 throw;
             }
             std::this_thread::sleep_for(kPause);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <new>
+#include <utility>
 
 #include "io.h"
 #include "record_format.h"
@@ -13,8 +15,6 @@
 // - The copies of page i stand at page i and page i + pages_ of the file.
 namespace xa_tm::recovery_log {
 namespace {
-
-constexpr std::size_t kChunkPagesMax = 256;
 
 ConstPageBytes page_at(const std::byte* bytes, std::size_t index) {
     return std::span<const std::byte, kPageBytes>{bytes + index * kPageBytes, kPageBytes};
@@ -29,8 +29,12 @@ SegmentReader::SegmentReader(FileSystem& file_system, const std::filesystem::pat
     file_pages_ = (file_bytes_ + kPageBytes - 1) / kPageBytes;
     pages_ = file_pages_;
     chunk_pages_ = std::clamp<std::size_t>(file_pages_, 1, kChunkPagesMax);
-    for (auto& buffer : buffers_) {
-        buffer = make_buffer();
+    // Most segments of a test are smaller than a chunk, and read at once.
+    const auto chunks = file_pages_ > chunk_pages_ ? 2U : 1U;
+    for (unsigned i = 0; i < chunks; ++i) {
+        for (auto& buffer : chunks_[i].buffers) {
+            buffer = make_buffer();
+        }
     }
     measure(copies_if_unknown);
 }
@@ -72,9 +76,9 @@ void SegmentReader::measure(unsigned copies_if_unknown) {
     std::array<int, kChunkPagesMax> errors{};
     bool has_only_zeros = true;
     const auto finds_layout = [&](std::size_t begin, std::size_t count) {
-        fill(buffers_[0].get(), std::span{errors}.first(count), begin);
+        fill(chunks_[0].buffers[0].get(), std::span{errors}.first(count), begin);
         for (std::size_t i = 0; i < count; ++i) {
-            const auto page = page_at(buffers_[0].get(), i);
+            const auto page = page_at(chunks_[0].buffers[0].get(), i);
             const bool is_zero = errors[i] == 0 && is_zero_page(page);
             has_only_zeros = has_only_zeros && is_zero;
             if (!is_zero && errors[i] == 0 && take_layout(page, begin + i)) {
@@ -134,20 +138,44 @@ void SegmentReader::read(const Visit& visit) {
     });
 }
 
-void SegmentReader::read_range(std::size_t first, std::size_t end, const VisitUntil& visit) {
-    std::array<std::array<int, kChunkPagesMax>, 2> errors{};
-    for (std::size_t begin = first; begin < end; begin += chunk_pages_) {
-        const auto count = std::min(chunk_pages_, end - begin);
-        for (unsigned copy = 0; copy < copies_; ++copy) {
-            fill(buffers_[copy].get(), std::span{errors[copy]}.first(count), begin + copy * pages_);
+void SegmentReader::load(Chunk& chunk, std::size_t begin, std::size_t end) {
+    chunk.pages = std::min(chunk_pages_, end - begin);
+    for (unsigned copy = 0; copy < copies_; ++copy) {
+        fill(chunk.buffers[copy].get(), std::span{chunk.errors[copy]}.first(chunk.pages),
+             begin + copy * pages_);
+    }
+}
+
+bool SegmentReader::show(const Chunk& chunk, const VisitUntil& visit) const {
+    for (std::size_t i = 0; i < chunk.pages; ++i) {
+        const std::array<PageCopy, 2> page{
+            PageCopy{page_at(chunk.buffers[0].get(), i), chunk.errors[0][i]},
+            PageCopy{page_at(chunk.buffers[1].get(), i), chunk.errors[1][i]}};
+        if (!visit(std::span{page}.first(copies_))) {
+            return false;
         }
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::array<PageCopy, 2> page{
-                PageCopy{page_at(buffers_[0].get(), i), errors[0][i]},
-                PageCopy{page_at(buffers_[1].get(), i), errors[1][i]}};
-            if (!visit(std::span{page}.first(copies_))) {
-                return;
-            }
+    }
+    return true;
+}
+
+void SegmentReader::read_range(std::size_t first, std::size_t end, const VisitUntil& visit) {
+    if (first >= end) {
+        return;
+    }
+    load(chunks_[0], first, end);
+    bool goes_on = true;
+    for (std::size_t begin = first; goes_on && begin < end; begin += chunk_pages_) {
+        // The disk works on the next chunk while this one is judged; without a thread to wait for
+        // it, that happens afterwards.
+        std::future<void> next;
+        if (begin + chunk_pages_ < end) {
+            next = std::async(std::launch::async | std::launch::deferred,
+                              [&] { load(chunks_[1], begin + chunk_pages_, end); });
+        }
+        goes_on = show(chunks_[0], visit);
+        if (next.valid()) {
+            next.get();
+            std::swap(chunks_[0], chunks_[1]);
         }
     }
 }

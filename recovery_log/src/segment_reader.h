@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
@@ -55,16 +56,25 @@ private:
         void operator()(std::byte* bytes) const noexcept { std::free(bytes); }
     };
     using Buffer = std::unique_ptr<std::byte, Free>;
+    static constexpr std::size_t kChunkPagesMax = 256;
+    /// Pages that were read at once, in all their copies.
+    struct Chunk {
+        std::array<Buffer, 2> buffers;
+        std::array<std::array<int, kChunkPagesMax>, 2> errors{};
+        std::size_t pages = 0;
+    };
 
     [[nodiscard]] Buffer make_buffer() const;
     void read_pages(std::span<std::byte> out, std::uint64_t offset);
     void fill(std::byte* out, std::span<int> errors, std::size_t first_page);
+    void load(Chunk& chunk, std::size_t begin, std::size_t end);
+    [[nodiscard]] bool show(const Chunk& chunk, const VisitUntil& visit) const;
     [[nodiscard]] bool take_layout(ConstPageBytes page, std::size_t file_page);
     void measure(unsigned copies_if_unknown);
 
     std::unique_ptr<File> file_;
     std::size_t chunk_pages_ = 0;  ///< read at once; no more than the file has
-    Buffer buffers_[2];
+    std::array<Chunk, 2> chunks_;
     std::uint64_t file_bytes_ = 0;
     std::size_t file_pages_ = 0;
     std::size_t pages_ = 0;

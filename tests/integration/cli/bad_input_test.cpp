@@ -190,7 +190,8 @@ TEST_F(BadInput, ServerThatCannotPrepareTransactions) {
 
 TEST_F(BadInput, DamagedLog) {
     {
-        const auto owner = recovery_log::RecoveryLog::open({.directory = log(), .node = node()});
+        const auto owner = recovery_log::RecoveryLog::open(
+            {.directory = log(), .node = node(), .segment_size_bytes = 1 << 20, .copies = 1});
         const std::vector<std::byte> body(100);
         for (int i = 0; i < 5; ++i) {
             auto space = owner->reserve(body.size());
