@@ -21,7 +21,7 @@ namespace {
 constexpr int kAttempts = 50;
 constexpr std::chrono::milliseconds kPause{2};
 
-LogImage read_once(FileSystem& file_system, const std::filesystem::path& directory) {
+LogImage read_once(FileSystem& file_system, const std::filesystem::path& directory, bool is_owned) {
     const auto ident = read_ident(file_system, directory);
     const auto segments = list_segments(file_system, directory);
     if (!ident) {
@@ -31,7 +31,12 @@ LogImage read_once(FileSystem& file_system, const std::filesystem::path& directo
             fmt::format("{} holds no log (there is no file ident in it): correct the path",
                         directory.native())};
     }
-    auto log = load_content(file_system, directory, ident->id, segments);
+    // What a live owner writes is in memory; the disk is left to it.
+    const auto mode = is_owned ? OpenMode::read : OpenMode::read_direct;
+    const auto scan = [&](SegmentName name, std::optional<LogId> log_id, unsigned copies) {
+        return scan_segment(file_system, directory, name, log_id, copies, mode);
+    };
+    auto log = load_content(scan, directory, ident->id, segments);
     LogImage image{.id = ident->id,
                    .node = ident->node,
                    .incarnation = log.base.name.epoch,
@@ -51,7 +56,7 @@ LogImage read_patiently(FileSystem& file_system, const std::filesystem::path& di
         // done.
         const bool was_owned = find_owner(file_system, directory).has_value();
         try {
-            return read_once(file_system, directory);
+            return read_once(file_system, directory, was_owned);
         } catch (const IoError& error) {
             // A segment was replaced after it was listed.
             if (error.error_number() != ENOENT || attempt == kAttempts) {

@@ -79,9 +79,9 @@ void sync_segment(FileSystem& file_system, const std::filesystem::path& director
 
 ScannedSegment scan_segment(FileSystem& file_system, const std::filesystem::path& directory,
                             SegmentName name, std::optional<LogId> log_id,
-                            unsigned copies_if_unknown) {
+                            unsigned copies_if_unknown, OpenMode mode) {
     const auto path = directory / file_name(name);
-    SegmentReader reader{file_system, path, copies_if_unknown};
+    SegmentReader reader{file_system, path, copies_if_unknown, mode};
     SegmentScan scan{path.native(), name, log_id};
     if (!reader.is_blank()) {
         reader.read([&scan](std::span<const PageCopy> copies) { scan.add_page(copies); });

@@ -46,11 +46,13 @@ struct ScannedSegment {
     SegmentVerdict verdict;
 };
 
-/// Reads the whole segment and judges it. `copies_if_unknown` is what other segments tell.
+/// Reads the whole segment and judges it. `copies_if_unknown` is what other segments tell; `mode`
+/// is read or read_direct.
 [[nodiscard]] ScannedSegment scan_segment(FileSystem& file_system,
                                           const std::filesystem::path& directory, SegmentName name,
                                           std::optional<LogId> log_id,
-                                          unsigned copies_if_unknown = 1);
+                                          unsigned copies_if_unknown = 1,
+                                          OpenMode mode = OpenMode::read_direct);
 
 /// Removes a segment that a later one has replaced. Never throws: a later open removes what stays.
 void remove_replaced_segment(FileSystem& file_system, const std::filesystem::path& directory,

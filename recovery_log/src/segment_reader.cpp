@@ -23,8 +23,8 @@ ConstPageBytes page_at(const std::byte* bytes, std::size_t index) {
 }  // namespace
 
 SegmentReader::SegmentReader(FileSystem& file_system, const std::filesystem::path& path,
-                             unsigned copies_if_unknown)
-    : file_{open_file(file_system, path, OpenMode::read_direct)} {
+                             unsigned copies_if_unknown, OpenMode mode)
+    : file_{open_file(file_system, path, mode)} {
     file_bytes_ = file_size(*file_);
     file_pages_ = (file_bytes_ + kPageBytes - 1) / kPageBytes;
     pages_ = file_pages_;

@@ -14,8 +14,8 @@
 
 namespace xa_tm::recovery_log {
 
-/// Reads a segment page by page, each in all its copies, from the disk and not from memory where
-/// the file system can. What can't be read is handed out as such and stops nothing.
+/// Reads a segment page by page, each in all its copies. What can't be read is handed out as such
+/// and stops nothing.
 ///
 /// Ownership: owns the file.
 /// Thread safety: one thread at a time.
@@ -26,9 +26,10 @@ public:
     /// The same, until it answers false.
     using VisitUntil = std::function<bool(std::span<const PageCopy>)>;
 
-    /// `copies_if_unknown` holds for a segment without an intact page. Throws IoError.
+    /// `copies_if_unknown` holds for a segment without an intact page; `mode` is OpenMode::read or
+    /// read_direct. Throws IoError.
     SegmentReader(FileSystem& file_system, const std::filesystem::path& path,
-                  unsigned copies_if_unknown = 1);
+                  unsigned copies_if_unknown = 1, OpenMode mode = OpenMode::read_direct);
 
     /// Of the whole file, a partial page included.
     [[nodiscard]] std::size_t file_pages() const noexcept { return file_pages_; }

@@ -102,7 +102,7 @@ TEST(LocalLog, LetsNoForgetTakeThePagesThatAreReserved) {
 /// Behind a failed sync the memory of the machine still shows what the disk has not.
 TEST(LocalLog, IsReadFromTheDiskAndNotFromMemory) {
     SimulatedFileSystem disk{"/log"};
-    const auto log = open_log(disk, kOptions);
+    auto log = open_log(disk, kOptions);
     force(*log, "on the disk");
     disk.on_call = [](const test::Call& call) -> std::optional<SysResult> {
         return call.operation == test::Operation::datasync ? std::optional<SysResult>{-EIO}
@@ -110,7 +110,10 @@ TEST(LocalLog, IsReadFromTheDiskAndNotFromMemory) {
     };
     EXPECT_EQ(log->force(log->reserve(9).value(), bytes_of("in memory")).result,
               ForceResult::unknown);
+    log.reset();
+    disk.on_call = nullptr;
     EXPECT_THAT(read_log(disk, disk.directory()).entries, testing::SizeIs(1));
+    EXPECT_THAT(open_log(disk, kOptions)->live_entries(), testing::SizeIs(1));
 }
 
 TEST(LocalLog, StopsWhenThePredecessorOfAHalfTakenOverLogIsGone) {
