@@ -1,3 +1,6 @@
+#include <filesystem>
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +15,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
+
+constexpr std::streamoff kPageBytes = 4096;
 
 class List : public ShopTest {};
 
@@ -135,6 +140,36 @@ TEST_F(List, CountsTheBranchesOfALostLog) {
     }
     std::filesystem::remove_all(log());
     std::filesystem::rename(folder() / "lost", log());
+}
+
+/// The decision was in the pages that a person has given up: nothing is presumed without it.
+TEST_F(List, LeavesBranchesToAPersonWhenTheirDecisionMayBeLost) {
+    die_after_decision(1);
+    std::filesystem::copy(log(), folder() / "copy");
+    for (const auto& entry : std::filesystem::directory_iterator{log()}) {
+        if (entry.path().extension() == ".xlog") {
+            std::fstream segment{entry.path(), std::ios::in | std::ios::out | std::ios::binary};
+            const auto half = static_cast<std::streamoff>(entry.file_size() / 2);
+            for (const auto copy : {std::streamoff{0}, half}) {
+                segment.seekp(copy + kPageBytes);
+                segment << std::string(kPageBytes, 'x');
+            }
+        }
+    }
+    EXPECT_EQ(xa_recover({"log", "repair", log()}).exit_code, 3);
+    const auto repaired = xa_recover({"log", "repair", log(), "--accept-loss"});
+    EXPECT_EQ(repaired.exit_code, 0) << repaired;
+
+    for (const auto* command : {"list", "resolve", "list"}) {
+        const auto json = json_of({command, "--timeout", "1"}, 1);
+
+        ASSERT_EQ(json["transactions"].size(), 1U) << json;
+        EXPECT_EQ(json["transactions"][0]["state"], "quarantined");
+        EXPECT_EQ(json["transactions"][0]["action"], "none");
+        EXPECT_EQ(json["transactions"][0]["branches"].size(), 2U);
+    }
+    std::filesystem::remove_all(log());
+    std::filesystem::rename(folder() / "copy", log());
 }
 
 TEST_F(List, ReadsTheConfigurationFile) {

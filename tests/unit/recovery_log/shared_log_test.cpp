@@ -147,6 +147,9 @@ TEST_F(SharedLog, Trap24GivesAllThatShareAFailedSyncTheSameAnswer) {
 }
 
 TEST_F(SharedLog, Trap20StaysUsableWhenAThreadIsCancelledWhileItWrites) {
+#ifdef __SANITIZE_ADDRESS__
+    GTEST_SKIP() << "AddressSanitizer takes the stack of a cancelled thread for one in use";
+#endif
     disk.on_call = [](const Call& call) -> std::optional<SysResult> {
         if (call.operation == Operation::datasync) {
             ::pthread_cancel(::pthread_self());
