@@ -118,7 +118,7 @@ void LocalLog::flush(CommitQueue batch) noexcept {
         while (!refuse_if_dead(rest)) {
             end = encode(rest);
             is_half_done = true;
-            if (end == rest && rest != nullptr) {
+            if ((end == rest && rest != nullptr) || closes_better_in_the_spare()) {
                 rotate();
                 is_half_done = false;
                 continue;
@@ -270,6 +270,12 @@ void LocalLog::complete(CommitQueue detached) noexcept {
 bool LocalLog::is_seal_due() const noexcept {
     return !is_dead() && (!is_sealed_ || !pending_forgets_.empty() || !forgets_.empty()) &&
            Clock::now() - last_flush_ >= layout_.idle_before_seal;
+}
+
+/// Forgets that the segment in use has no room for would be live again at the next open.
+bool LocalLog::closes_better_in_the_spare() const {
+    const std::lock_guard guard{mutex_};
+    return is_closing_ && spare_ && free_pages_ * kForgetsPerPage < forgets_.size();
 }
 
 /// Goes on in the spare, which then says everything that the segment in use says.

@@ -113,6 +113,7 @@ private:
     void answer(Append* first, const Append* end, ForceResult result);
     void give_back(std::size_t reserved_bytes) noexcept;
     [[nodiscard]] bool is_seal_due() const noexcept;
+    [[nodiscard]] bool closes_better_in_the_spare() const;
     void rotate();
     void encode_checkpoint();
 

@@ -126,6 +126,20 @@ TEST_F(RecoveryLogTest, DropsAForgottenEntryAtACleanClose) {
     EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(second, "second")));
 }
 
+TEST_F(RecoveryLogTest, DropsAForgottenEntryAtACleanCloseOfAFullSegment) {
+    auto log = open();
+    std::vector<EntryId> ids;
+    for (std::size_t i = 0; i < kSegmentPages - 1; ++i) {
+        ids.push_back(force(*log, "entry"));
+    }
+    log->maintain();
+    for (const auto id : ids) {
+        log->forget(id);
+    }
+    log.reset();
+    EXPECT_THAT(open()->live_entries(), IsEmpty());
+}
+
 TEST_F(RecoveryLogTest, CarriesAForgetWithTheNextForce) {
     const auto log = open();
     const auto first = force(*log, "first");
