@@ -506,19 +506,18 @@ TEST_F(RecoveryLogTest, SaysWhatToDoWithoutPermission) {
 }
 
 TEST_F(RecoveryLogTest, OpensWithATornTail) {
-    auto log = open();
+    const auto log = open();
     const auto first = force(*log, "first");
-    disk.on_call = [](const Call& call) -> std::optional<SysResult> {
-        return call.operation == Operation::datasync ? std::optional<SysResult>{-EIO}
-                                                     : std::nullopt;
-    };
-    static_cast<void>(log->force(*log->reserve(2'000), bytes_of(text_of_length(2'000, 1))));
-    log.reset();
-    disk.on_call = nullptr;
-    disk.edit(segment(), [](auto& bytes) {
+    force(*log, text_of_length(2'000, 1));
+    // As if the power had failed before this last flush was on disk: nothing stands behind it.
+    const auto crashed = disk.after_crash([](std::size_t) { return false; });
+    crashed->edit(segment(), [](auto& bytes) {
         std::fill_n(bytes.begin() + 2 * kPageBytes + kSectorBytes, kSectorBytes, std::byte{0});
     });
-    EXPECT_THAT(open()->live_entries(), ElementsAre(IsEntry(first, "first")));
+    const auto opened = open_log(*crashed, options);
+    EXPECT_THAT(opened->live_entries(), ElementsAre(IsEntry(first, "first")));
+    EXPECT_EQ(opened->status().torn_pages_at_open, 1U);
+    EXPECT_EQ(opened->status().degraded_pages_at_open, 0U);
 }
 
 TEST_F(RecoveryLogTest, StopsAtDamageAndChangesNothing) {
@@ -638,6 +637,8 @@ TEST_F(TwoCopies, SurviveTheLossOfOne) {
         });
         const auto log = open();
         EXPECT_THAT(log->live_entries(), testing::Contains(IsEntry(id, "entry")));
+        constexpr unsigned kCheckpointAndEntry = 2;  // what stands behind them may be torn
+        EXPECT_EQ(log->status().degraded_pages_at_open, kCheckpointAndEntry);
     }
 }
 
