@@ -22,7 +22,7 @@ public:
     }
 
     void end_session(Connection& connection) override {
-        const auto id = ::mysql_thread_id(mysql::Datasource::branch_of(connection).native_handle());
+        const auto id = ::mysql_thread_id(mysql::Datasource::native_handle_of(connection));
         admin().execute(fmt::format("kill connection {}", id));
         const auto has_ended = [this, id] {
             return admin().number(fmt::format(

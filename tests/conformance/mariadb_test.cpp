@@ -43,10 +43,10 @@ protected:
     }
 
     static soci::session& sql(Connection& connection) {
-        return mysql::Datasource::branch_of(connection).sql();
+        return mysql::Datasource::sql_of(connection);
     }
     static MYSQL* native_handle(Connection& connection) {
-        return mysql::Datasource::branch_of(connection).native_handle();
+        return mysql::Datasource::native_handle_of(connection);
     }
 
     std::int64_t rows() { return outside_.number("select count(*) from only_mariadb"); }

@@ -23,7 +23,7 @@ public:
     }
 
     void end_session(Connection& connection) override {
-        const int pid = ::PQbackendPID(postgres::Datasource::branch_of(connection).native_handle());
+        const int pid = ::PQbackendPID(postgres::Datasource::native_handle_of(connection));
         const auto statement = fmt::format("select pg_terminate_backend({}, 10000)::int", pid);
         if (admin().number(statement) != 1) {
             throw std::runtime_error("the session did not end");

@@ -38,7 +38,7 @@ protected:
     }
 
     static soci::session& sql(Connection& connection) {
-        return postgres::Datasource::branch_of(connection).sql();
+        return postgres::Datasource::sql_of(connection);
     }
 
     /// Runs statements in a branch and prepares it.
@@ -195,7 +195,7 @@ TEST_F(Postgres, ATransactionThatTheApplicationEndedItselfIsNoVoteForCommit) {
 TEST_F(Postgres, AQueryLeftRunningOnTheNativeHandleMakesTheVoteANo) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
-    PGconn* handle = postgres::Datasource::branch_of(*connection).native_handle();
+    PGconn* handle = postgres::Datasource::native_handle_of(*connection);
     ASSERT_EQ(::PQsendQuery(handle, "insert into only_postgres values (1)"), 1);
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rbproto);
     EXPECT_FALSE(connection->is_reusable());
@@ -204,8 +204,7 @@ TEST_F(Postgres, AQueryLeftRunningOnTheNativeHandleMakesTheVoteANo) {
 TEST_F(Postgres, APipelineLeftOpenButIdleOnTheNativeHandleDoesNoHarm) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
-    ASSERT_EQ(::PQenterPipelineMode(postgres::Datasource::branch_of(*connection).native_handle()),
-              1);
+    ASSERT_EQ(::PQenterPipelineMode(postgres::Datasource::native_handle_of(*connection)), 1);
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rdonly);
     EXPECT_TRUE(serves_again(*connection));
 }
@@ -269,7 +268,7 @@ TEST_F(Postgres, AConnectionIsNotReusedForeverWhenStatementsStayBehindAtTheServe
 TEST_F(Postgres, TheNativeHandleIsInBlockingModeAndIdle) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
-    PGconn* handle = postgres::Datasource::branch_of(*connection).native_handle();
+    PGconn* handle = postgres::Datasource::native_handle_of(*connection);
     EXPECT_EQ(::PQisnonblocking(handle), 0);
     EXPECT_EQ(::PQpipelineStatus(handle), PQ_PIPELINE_OFF);
     EXPECT_EQ(::PQtransactionStatus(handle), PQTRANS_INTRANS);
@@ -293,7 +292,7 @@ TEST_F(Postgres, ClosingDoesNotWaitForTheServer) {
     outside_.execute("begin");
     outside_.execute("update only_postgres set id = 2");
     auto blocked = start(xid);
-    PGconn* handle = postgres::Datasource::branch_of(*blocked).native_handle();
+    PGconn* handle = postgres::Datasource::native_handle_of(*blocked);
     ASSERT_EQ(::PQsendQuery(handle, "update only_postgres set id = 3"), 1);
     blocked.reset();
     outside_.execute("rollback");

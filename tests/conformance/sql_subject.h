@@ -48,17 +48,17 @@ public:
     }
 
     void insert(Connection& connection, int id) override {
-        D::branch_of(connection).sql() << insert_statement(id);
+        D::sql_of(connection) << insert_statement(id);
     }
 
     void read(Connection& connection) override {
         int count = 0;
-        D::branch_of(connection).sql() << "select count(*) from conformance", soci::into(count);
+        D::sql_of(connection) << "select count(*) from conformance", soci::into(count);
     }
 
     void fail_statement(Connection& connection) override {
         try {
-            D::branch_of(connection).sql() << "select nothing from nowhere";
+            D::sql_of(connection) << "select nothing from nowhere";
         } catch (const soci::soci_error&) {
             return;
         }
@@ -66,7 +66,7 @@ public:
     }
 
     std::function<void()> late_insert(Connection& connection, int id) override {
-        auto& sql = D::branch_of(connection).sql();
+        auto& sql = D::sql_of(connection);
         return [&sql, statement = insert_statement(id)] { sql << statement; };
     }
 
@@ -95,8 +95,8 @@ private:
     /// False when the server refused.
     static bool update(Connection& connection, int id) {
         try {
-            D::branch_of(connection).sql()
-                << "update conformance set hits = hits + 1 where id = " + std::to_string(id);
+            D::sql_of(connection) << "update conformance set hits = hits + 1 where id = " +
+                                         std::to_string(id);
             return true;
         } catch (const soci::soci_error&) {
             return false;

@@ -20,8 +20,10 @@ namespace xa_tm::test {
 /// One connection; its descriptor is readable when the answer is there.
 class FakeResourceManager::Session final : public Connection {
 public:
-    explicit Session(FakeResourceManager& manager)
-        : manager_{manager}, descriptor_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
+    Session(FakeResourceManager& manager, std::uint64_t number)
+        : manager_{manager},
+          number_{number},
+          descriptor_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
         XA_TM_CHECK(descriptor_ >= 0, "a test opens few descriptors");
     }
     ~Session() override {
@@ -29,32 +31,49 @@ public:
         ::close(descriptor_);
     }
 
-    void send(Verb verb, const Xid& xid) noexcept override {
-        XA_TM_CHECK(!is_outstanding_, "the answer to the verb before has been received");
-        is_outstanding_ = true;
-        auto delivery = manager_.deliver(*this, verb, xid);
-        answer_ = std::move(delivery.answer);
-        if (answer_) {
+    using Connection::send;
+    void send(std::vector<Request> batch) noexcept override {
+        XA_TM_CHECK(outstanding_ == 0, "the answers to the batch before have been received");
+        outstanding_ = batch.size();
+        bool may_go_on = true;
+        for (const auto& request : batch) {
+            auto answer = may_go_on ? manager_.deliver(*this, request) : not_carried_out();
+            may_go_on = answer && answer->code == XaCode::ok;
+            if (!answer) {
+                break;  // nothing more comes, ever
+            }
+            answers_.push_back(*std::move(answer));
+        }
+        if (!answers_.empty()) {
             const std::uint64_t one = 1;
             XA_TM_CHECK(::write(descriptor_, &one, sizeof one) == sizeof one, "an eventfd takes 1");
         }
     }
 
     std::optional<Answer> receive() noexcept override {
-        if (!answer_) {
+        if (answers_.empty()) {
             return std::nullopt;
         }
-        std::uint64_t count = 0;
-        XA_TM_CHECK(::read(descriptor_, &count, sizeof count) == sizeof count, "it was written");
-        is_outstanding_ = false;
-        return std::exchange(answer_, std::nullopt);
+        --outstanding_;
+        auto answer = std::move(answers_.front());
+        answers_.pop_front();
+        if (answers_.empty()) {
+            std::uint64_t count = 0;
+            XA_TM_CHECK(::read(descriptor_, &count, sizeof count) == sizeof count,
+                        "it was written");
+        }
+        return answer;
+    }
+
+    [[nodiscard]] SessionId session_id() const override {
+        return {.number = number_, .since = "the test's start"};
     }
 
     Readiness readiness() const noexcept override { return {descriptor_, true, false}; }
 
     bool is_reusable() const noexcept override {
         const std::lock_guard lock{manager_.mutex_};
-        return !is_broken_ && !is_outstanding_ && manager_.active_branch(*this) == nullptr;
+        return !is_broken_ && outstanding_ == 0 && manager_.active_branch(*this) == nullptr;
     }
 
     bool is_open_to_application() const noexcept override {
@@ -63,9 +82,10 @@ public:
     }
 
     FakeResourceManager& manager_;
+    const std::uint64_t number_;
     const int descriptor_;
-    bool is_outstanding_ = false;
-    std::optional<Answer> answer_;
+    std::size_t outstanding_ = 0;
+    std::deque<Answer> answers_;
     // Guarded by the manager's mutex_.
     bool is_broken_ = false;
     bool is_open_ = false;
@@ -79,7 +99,7 @@ namespace {
 
 }  // namespace
 
-void FakeResourceManager::Branch::write(const std::string& row) const {
+void FakeResourceManager::Work::write(const std::string& row) const {
     auto& manager = session_->manager_;
     const std::lock_guard lock{manager.mutex_};
     if (session_->is_broken_) {
@@ -93,25 +113,23 @@ void FakeResourceManager::Branch::write(const std::string& row) const {
     branch->writes.insert(row);
 }
 
-void FakeResourceManager::Branch::fail_statement() const {
+void FakeResourceManager::Work::fail_statement() const {
     const std::lock_guard lock{session_->manager_.mutex_};
     if (auto* branch = session_->manager_.active_branch(*session_)) {
         branch->rollback_only = XaCode::rbrollback;
     }
 }
 
-void FakeResourceManager::Branch::lose_deadlock() const {
+void FakeResourceManager::Work::lose_deadlock() const {
     const std::lock_guard lock{session_->manager_.mutex_};
     if (auto* branch = session_->manager_.active_branch(*session_)) {
         branch->rollback_only = XaCode::rbdeadlock;
     }
 }
 
-void FakeResourceManager::Branch::end_session() const {
+void FakeResourceManager::Work::end_session() const {
     const std::lock_guard lock{session_->manager_.mutex_};
-    session_->is_broken_ = true;
-    std::erase_if(session_->manager_.branches_,
-                  [this](const auto& entry) { return entry.second.owner == session_; });
+    session_->manager_.end(*session_);
 }
 
 FakeResourceManager::FakeResourceManager(std::string name, DatasourceOptions options)
@@ -126,13 +144,13 @@ std::unique_ptr<Connection> FakeResourceManager::connect(const SessionMark&) {
                     fmt::format("resource {}: set to be unreachable", name()));
     }
     ++connects_;
-    auto session = std::make_unique<Session>(*this);
+    auto session = std::make_unique<Session>(*this, connects_);
     sessions_.insert(session.get());
     return session;
 }
 
-FakeResourceManager::Branch FakeResourceManager::branch_of(Connection& connection) {
-    return Branch{static_cast<Session&>(connection)};
+FakeResourceManager::Work FakeResourceManager::branch_of(Connection& connection) {
+    return Work{static_cast<Session&>(connection)};
 }
 
 void FakeResourceManager::answer_next(Verb verb, Answer answer, std::size_t skip) {
@@ -210,34 +228,32 @@ std::size_t FakeResourceManager::connects() const {
     return connects_;
 }
 
-FakeResourceManager::Delivery FakeResourceManager::deliver(Session& session, Verb verb,
-                                                           const Xid& xid) {
+std::optional<Answer> FakeResourceManager::deliver(Session& session, const Request& request) {
     const std::lock_guard lock{mutex_};
+    const auto verb = request.verb;
+    const auto& xid = request.xid;
     const Answer lost{.code = XaCode::rmfail, .message = "the connection is lost"};
-    session.is_open_ = false;
+    session.is_open_ = session.is_open_ && verb == Verb::execute;
     if (session.is_broken_) {
-        return {.answer = lost, .is_broken = true};
+        return lost;
     }
     sent_.push_back({verb, xid});
     const auto script = next_script(verb);
     if (!script) {
-        return {.answer = carry_out(session, verb, xid)};
+        return carry_out(session, request);
     }
     if (script->answer) {
         apply(*script->answer, xid);
-        return {.answer = script->answer};
+        return script->answer;
     }
     if (script->fault == Fault::lose_answer || script->fault == Fault::stall_answer) {
-        static_cast<void>(carry_out(session, verb, xid));
+        static_cast<void>(carry_out(session, request));
     }
     if (script->fault == Fault::stall_request || script->fault == Fault::stall_answer) {
-        return {};
+        return std::nullopt;
     }
-    session.is_broken_ = true;
-    session.is_open_ = false;
-    std::erase_if(branches_,
-                  [&session](const auto& entry) { return entry.second.owner == &session; });
-    return {.answer = lost, .is_broken = true};
+    end(session);
+    return lost;
 }
 
 std::optional<FakeResourceManager::Script> FakeResourceManager::next_script(Verb verb) {
@@ -265,15 +281,19 @@ void FakeResourceManager::apply(const Answer& answer, const Xid& xid) {
     }
 }
 
-Answer FakeResourceManager::carry_out(Session& session, Verb verb, const Xid& xid) {
+Answer FakeResourceManager::carry_out(Session& session, const Request& request) {
+    const auto verb = request.verb;
+    const auto& xid = request.xid;
     switch (verb) {
         case Verb::start: return start(session, xid);
+        case Verb::execute: return execute(session, request.statement);
         case Verb::prepare:
-        case Verb::commit_one_phase: return end(session, verb, xid);
+        case Verb::commit_one_phase: return end_branch(session, verb, xid);
         case Verb::commit:
         case Verb::rollback: return finish(session, verb, xid);
         case Verb::recover: return list();
         case Verb::locate: return {.code = branches_.contains(xid) ? XaCode::retry : XaCode::nota};
+        case Verb::end_session: return end_session(request.session);
     }
     XA_TM_CHECK(false, "every verb is modelled");
 }
@@ -289,7 +309,37 @@ Answer FakeResourceManager::start(Session& session, const Xid& xid) {
     return {};
 }
 
-Answer FakeResourceManager::end(Session& session, Verb verb, const Xid& xid) {
+Answer FakeResourceManager::execute(Session& session, const std::string& statement) {
+    auto* branch = active_branch(session);
+    if (branch == nullptr) {
+        return {.code = XaCode::proto};
+    }
+    if (statement.starts_with("fail")) {
+        branch->rollback_only = XaCode::rbrollback;
+        return {.code = XaCode::rmerr, .message = "the statement can't be run", .native_error = 1};
+    }
+    branch->writes.insert(statement);
+    return {.rows = 1};
+}
+
+Answer FakeResourceManager::end_session(const SessionId& id) {
+    for (auto* session : sessions_) {
+        if (session->session_id() == id) {
+            end(*session);
+        }
+    }
+    return {};
+}
+
+/// At the server's side: what is not prepared is rolled back.
+void FakeResourceManager::end(Session& session) {
+    session.is_broken_ = true;
+    session.is_open_ = false;
+    std::erase_if(branches_,
+                  [&session](const auto& entry) { return entry.second.owner == &session; });
+}
+
+Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& xid) {
     const auto found = branches_.find(xid);
     if (found == branches_.end() || found->second.owner != &session) {
         return {.code = XaCode::proto};

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "xa_tm/branch.h"
 #include "xa_tm/datasource.h"
 
 namespace xa_tm::test {
@@ -33,7 +34,8 @@ enum class Fault {
 
 /// A resource manager in memory, with a small model of a server: branches are active in one
 /// session, then prepared and free of it, then finished; names written in a branch become rows when
-/// it commits. Tests can force answers and faults, and look at everything.
+/// it commits. A statement is the row that it writes, or fails when it begins with "fail". Tests
+/// can force answers and faults, and look at everything.
 ///
 /// Ownership: owns its rows and branches; its connections must not outlive it.
 /// Thread safety: all members may be called from several threads at once.
@@ -43,7 +45,7 @@ public:
 
     /// The application's way into one branch. Throws Error (invalid_state) when the branch has
     /// ended, and (resource_unreachable) when the session has.
-    class Branch {
+    class Work {
     public:
         /// Adds a row when the branch commits.
         void write(const std::string& row) const;
@@ -56,9 +58,17 @@ public:
 
     private:
         friend class FakeResourceManager;
-        explicit Branch(Session& session) noexcept : session_{&session} {}
+        explicit Work(Session& session) noexcept : session_{&session} {}
 
         Session* session_;
+    };
+
+    /// The same for a branch of a transaction over the fake itself.
+    class Branch : public xa_tm::Branch {
+    public:
+        explicit Branch(const xa_tm::Branch& branch) noexcept : xa_tm::Branch{branch} {}
+
+        void write(const std::string& row) const { branch_of(connection()).write(row); }
     };
 
     explicit FakeResourceManager(std::string name, DatasourceOptions options = {});
@@ -66,7 +76,7 @@ public:
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "fake"; }
     [[nodiscard]] std::unique_ptr<Connection> connect(const SessionMark& mark) override;
-    [[nodiscard]] static Branch branch_of(Connection& connection);
+    [[nodiscard]] static Work branch_of(Connection& connection);
 
     /// The next such verb, after `skip` others, is answered so. An answer that says the branch is
     /// committed or rolled back makes it so; any other leaves it as it is.
@@ -104,18 +114,16 @@ private:
         std::optional<Fault> fault;
     };
 
-    /// What a session gets to see of a verb.
-    struct Delivery {
-        std::optional<Answer> answer = std::nullopt;  ///< none: it never comes
-        bool is_broken = false;
-    };
-
-    [[nodiscard]] Delivery deliver(Session& session, Verb verb, const Xid& xid);
+    /// Nothing when the answer never comes.
+    [[nodiscard]] std::optional<Answer> deliver(Session& session, const Request& request);
     [[nodiscard]] std::optional<Script> next_script(Verb verb);
     void apply(const Answer& answer, const Xid& xid);
-    [[nodiscard]] Answer carry_out(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer carry_out(Session& session, const Request& request);
     [[nodiscard]] Answer start(Session& session, const Xid& xid);
-    [[nodiscard]] Answer end(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer execute(Session& session, const std::string& statement);
+    [[nodiscard]] Answer end_session(const SessionId& id);
+    void end(Session& session);
+    [[nodiscard]] Answer end_branch(Session& session, Verb verb, const Xid& xid);
     [[nodiscard]] Answer finish(Session& session, Verb verb, const Xid& xid);
     [[nodiscard]] Answer list() const;
     void commit_writes(const Xid& xid);

@@ -12,19 +12,21 @@
 namespace xa_tm {
 
 /// Ownership: the branches keep their connections until the scope ends.
-class Transaction::State {
+class OpenTransaction {
 public:
-    explicit State(TransactionManagerState& manager)
+    explicit OpenTransaction(TransactionManagerState& manager)
         : manager_{manager}, gtrid_{manager.next_gtrid()} {
         manager_.table.enter(gtrid_);
     }
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-    ~State() { rollback(); }
+    OpenTransaction(const OpenTransaction&) = delete;
+    OpenTransaction& operator=(const OpenTransaction&) = delete;
+    ~OpenTransaction() { rollback(); }
 
     [[nodiscard]] const std::string& gtrid() const noexcept { return gtrid_; }
 
-    std::vector<Connection*> enlist_all(std::span<Datasource* const> datasources);
+    std::vector<Branch> enlist_all(std::span<Datasource* const> datasources);
+
+    [[nodiscard]] Connection& connection_of(std::size_t index);
 
     CommitReport commit() {
         if (!report_) {
@@ -51,23 +53,23 @@ private:
     std::optional<CommitReport> report_;
 };
 
-EnlistedBranch* Transaction::State::find(const Datasource& datasource) noexcept {
+EnlistedBranch* OpenTransaction::find(const Datasource& datasource) noexcept {
     const auto found = std::ranges::find(branches_, &datasource, &EnlistedBranch::datasource);
     return found == branches_.end() ? nullptr : &*found;
 }
 
 /// Takes a connection for each datasource that does not take part yet.
-void Transaction::State::add_unopened(std::span<Datasource* const> datasources) {
+void OpenTransaction::add_unopened(std::span<Datasource* const> datasources) {
     for (auto* datasource : datasources) {
         manager_.check_is_added(*datasource);
     }
     for (auto* datasource : datasources) {
         if (find(*datasource) == nullptr) {
-            if (branches_.size() == kMaxBranches) {
+            if (branches_.size() == Transaction::kMaxBranches) {
                 throw Error({.code = ErrorCode::invalid_state, .resource = datasource->name()},
                             fmt::format("transaction {} has {} branches, which is the most that "
                                         "one can have; use several transactions",
-                                        gtrid_, kMaxBranches));
+                                        gtrid_, Transaction::kMaxBranches));
             }
             auto lease = datasource->pool().acquire(manager_.session_mark());
             auto bqual = to_bqual({datasource->name(), ++ordinal_});
@@ -77,11 +79,11 @@ void Transaction::State::add_unopened(std::span<Datasource* const> datasources) 
     }
 }
 
-void Transaction::State::open_from(std::size_t first) {
+void OpenTransaction::open_from(std::size_t first) {
     manager_.coordinator.start(std::span{branches_}.subspan(first), manager_.session_mark());
 }
 
-std::vector<Connection*> Transaction::State::enlist_all(std::span<Datasource* const> datasources) {
+std::vector<Branch> OpenTransaction::enlist_all(std::span<Datasource* const> datasources) {
     if (report_) {
         throw Error({.code = ErrorCode::invalid_state},
                     fmt::format("transaction {} has ended; begin a new one", gtrid_));
@@ -103,21 +105,34 @@ std::vector<Connection*> Transaction::State::enlist_all(std::span<Datasource* co
         drop_unopened();
         throw;
     }
-    std::vector<Connection*> connections;
+    std::vector<Branch> branches;
     for (auto* datasource : datasources) {
-        connections.push_back(find(*datasource)->lease.connection());
+        branches.push_back({*this, static_cast<std::size_t>(find(*datasource) - branches_.data())});
     }
-    return connections;
+    return branches;
+}
+
+Connection& OpenTransaction::connection_of(std::size_t index) {
+    auto* connection = branches_.at(index).lease.connection();
+    if (connection == nullptr) {
+        throw Error({.code = ErrorCode::invalid_state},
+                    fmt::format("transaction {} has ended; begin a new one", gtrid_));
+    }
+    return *connection;
+}
+
+Connection& Branch::connection() const {
+    return transaction_->connection_of(index_);
 }
 
 Transaction::Transaction(TransactionManagerState& manager)
-    : state_{std::make_unique<State>(manager)} {}
+    : state_{std::make_unique<OpenTransaction>(manager)} {}
 
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
 
-std::vector<Connection*> Transaction::enlist_all(std::span<Datasource* const> datasources) {
+std::vector<Branch> Transaction::enlist_all(std::span<Datasource* const> datasources) {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
     return state_->enlist_all(datasources);
 }

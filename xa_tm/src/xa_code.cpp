@@ -35,12 +35,14 @@ std::string_view to_string(XaCode code) noexcept {
 std::string_view to_string(Verb verb) noexcept {
     switch (verb) {
         case Verb::start: return "start";
+        case Verb::execute: return "execute";
         case Verb::prepare: return "prepare";
         case Verb::commit_one_phase: return "commit_one_phase";
         case Verb::commit: return "commit";
         case Verb::rollback: return "rollback";
         case Verb::recover: return "recover";
         case Verb::locate: return "locate";
+        case Verb::end_session: return "end_session";
     }
     return "not a verb";
 }

@@ -131,7 +131,10 @@ void Connection::check_open() const {
     }
 }
 
-void Connection::send(Verb verb, const Xid& xid) noexcept {
+void Connection::send(std::vector<Request> batch) noexcept {
+    XA_TM_CHECK(batch.size() == 1, "larger batches are still to come");
+    const auto verb = batch.front().verb;
+    const auto& xid = batch.front().xid;
     XA_TM_CHECK(!is_outstanding_, "the answer to the verb before has been received");
     is_outstanding_ = true;
     verb_ = verb;
@@ -195,6 +198,8 @@ std::vector<std::string> Connection::statements() const {
         case Verb::rollback:
             return branch_.empty() ? std::vector{fmt::format("xa rollback {}", xid_)}
                                    : end_and_roll_back();
+        case Verb::execute:
+        case Verb::end_session: break;
         case Verb::recover: return {"xa recover"};
     }
     XA_TM_CHECK(false, "every verb has its statements");
@@ -272,6 +277,8 @@ std::optional<Answer> Connection::receive() noexcept {
 std::optional<Answer> Connection::answer_from(const std::vector<Reply>& replies) {
     const auto& reply = replies.back();
     switch (verb_) {
+        case Verb::execute:
+        case Verb::end_session: break;
         case Verb::start: return start_answer_from(reply);
         case Verb::prepare:
         case Verb::commit_one_phase: return end_answer_from(replies.front(), reply);

@@ -79,8 +79,10 @@ constexpr Situation situation_of(Verb verb) {
         case Verb::commit:
         case Verb::rollback: return Situation::finishing;
         case Verb::start:
+        case Verb::execute:
         case Verb::recover:
-        case Verb::locate: break;
+        case Verb::locate:
+        case Verb::end_session: break;
     }
     return Situation::other;
 }

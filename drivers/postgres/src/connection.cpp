@@ -152,7 +152,10 @@ void Connection::check_open() const {
     }
 }
 
-void Connection::send(Verb verb, const Xid& xid) noexcept {
+void Connection::send(std::vector<Request> batch) noexcept {
+    XA_TM_CHECK(batch.size() == 1, "larger batches are still to come");
+    const auto verb = batch.front().verb;
+    const auto& xid = batch.front().xid;
     XA_TM_CHECK(!is_outstanding_, "the answer to the verb before has been received");
     is_outstanding_ = true;
     verb_ = verb;
@@ -214,6 +217,8 @@ std::vector<std::string> Connection::statements() const {
         case Verb::commit: return {fmt::format("commit prepared '{}'", gid_)};
         case Verb::rollback:
             return {branch_gid_.empty() ? fmt::format("rollback prepared '{}'", gid_) : "rollback"};
+        case Verb::execute:
+        case Verb::end_session: break;
         case Verb::recover: return {std::string{kListPrepared}};
         case Verb::locate: return {locate_statement(gid_)};
     }
@@ -237,7 +242,9 @@ std::optional<Answer> Connection::receive() noexcept {
 std::optional<Answer> Connection::answer_from(const std::vector<Reply>& replies) {
     const auto& reply = replies.back();
     switch (verb_) {
-        case Verb::start: break;
+        case Verb::start:
+        case Verb::execute:
+        case Verb::end_session: break;
         case Verb::prepare: return vote_from(replies.front(), reply);
         case Verb::commit_one_phase:
         case Verb::rollback: branch_gid_.clear(); break;
@@ -280,6 +287,8 @@ Answer Connection::success(const Reply& reply) {
         case Verb::rollback: return {.message = reply.message};
         case Verb::recover: return {.listed = branches_from(reply)};
         case Verb::locate: return {.code = reply.rows.empty() ? XaCode::nota : XaCode::retry};
+        case Verb::execute:
+        case Verb::end_session:
         case Verb::prepare: break;
     }
     XA_TM_CHECK(false, "prepare is answered by its vote");

@@ -26,7 +26,8 @@ public:
     void set_up(std::chrono::seconds timeout);
 
     [[nodiscard]] std::string server_identity() const override { return server_identity_; }
-    void send(Verb verb, const Xid& xid) noexcept override;
+    using xa_tm::Connection::send;
+    void send(std::vector<Request> batch) noexcept override;
     [[nodiscard]] std::optional<Answer> receive() noexcept override;
     [[nodiscard]] Readiness readiness() const noexcept override;
     void close() noexcept override;

@@ -34,11 +34,11 @@ std::string checked_uri(const std::string& resource, const std::string& uri,
 }  // namespace
 
 soci::session& Branch::sql() const {
-    return connection_->sql();
+    return Datasource::sql_of(connection());
 }
 
 PGconn* Branch::native_handle() const {
-    return connection_->native_handle();
+    return Datasource::native_handle_of(connection());
 }
 
 Datasource::Datasource(std::string name, const std::string& uri, DatasourceOptions options)
@@ -67,8 +67,12 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
     }
 }
 
-Datasource::Branch Datasource::branch_of(xa_tm::Connection& connection) {
-    return Branch{static_cast<Connection&>(connection)};
+soci::session& Datasource::sql_of(xa_tm::Connection& connection) {
+    return static_cast<Connection&>(connection).sql();
+}
+
+PGconn* Datasource::native_handle_of(xa_tm::Connection& connection) {
+    return static_cast<Connection&>(connection).native_handle();
 }
 
 }  // namespace xa_tm::postgres

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "fake_resource_manager.h"
+#include "xa_tm/branch.h"
 #include "xa_tm/datasource.h"
 
 namespace xa_tm::test {
@@ -20,7 +22,19 @@ namespace xa_tm::test {
 /// Thread safety: all members may be called from several threads at once.
 class FakeLink final : public Datasource {
 public:
-    using Branch = FakeResourceManager::Branch;
+    /// As FakeResourceManager::Work.
+    class Branch : public xa_tm::Branch {
+    public:
+        explicit Branch(const xa_tm::Branch& branch) noexcept : xa_tm::Branch{branch} {}
+
+        void write(const std::string& row) const { in_fake().write(row); }
+        void fail_statement() const { in_fake().fail_statement(); }
+        void lose_deadlock() const { in_fake().lose_deadlock(); }
+        void end_session() const { in_fake().end_session(); }
+
+    private:
+        [[nodiscard]] FakeResourceManager::Work in_fake() const { return branch_of(connection()); }
+    };
     enum class Event { sending, received, closed };
     using Watch = std::function<void(Event event, Verb verb)>;
 
@@ -39,7 +53,7 @@ public:
         return std::make_unique<Connection>(*this, server_.connect(mark));
     }
 
-    [[nodiscard]] static Branch branch_of(xa_tm::Connection& connection) {
+    [[nodiscard]] static FakeResourceManager::Work branch_of(xa_tm::Connection& connection) {
         return FakeResourceManager::branch_of(static_cast<Connection&>(connection).inner());
     }
 
@@ -63,18 +77,26 @@ private:
 
         [[nodiscard]] xa_tm::Connection& inner() noexcept { return *inner_; }
 
-        void send(Verb verb, const Xid& xid) noexcept override {
-            verb_ = verb;
-            link_.tell(Event::sending, verb_);
-            inner_->send(verb, xid);
+        using xa_tm::Connection::send;
+        void send(std::vector<Request> batch) noexcept override {
+            outstanding_.clear();
+            for (const auto& request : batch) {
+                outstanding_.push_back(request.verb);
+                verb_ = request.verb;
+                link_.tell(Event::sending, request.verb);
+            }
+            inner_->send(std::move(batch));
         }
         std::optional<Answer> receive() noexcept override {
             auto answer = inner_->receive();
             if (answer) {
+                verb_ = outstanding_.front();
                 link_.tell(Event::received, verb_);
+                outstanding_.pop_front();
             }
             return answer;
         }
+        [[nodiscard]] SessionId session_id() const override { return inner_->session_id(); }
         Readiness readiness() const noexcept override { return inner_->readiness(); }
         void close() noexcept override {
             FakeResourceManager::branch_of(*inner_).end_session();
@@ -88,6 +110,7 @@ private:
     private:
         FakeLink& link_;
         std::unique_ptr<xa_tm::Connection> inner_;
+        std::deque<Verb> outstanding_;
         Verb verb_ = Verb::start;
     };
 

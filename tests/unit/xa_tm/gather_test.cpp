@@ -26,7 +26,8 @@ class TricklingConnection final : public Connection {
 public:
     TricklingConnection() : descriptor_{::eventfd(1, EFD_CLOEXEC)} {}
     ~TricklingConnection() override { ::close(descriptor_); }
-    void send(Verb, const Xid&) noexcept override {}
+    using Connection::send;
+    void send(std::vector<Request>) noexcept override {}
     std::optional<Answer> receive() noexcept override { return std::nullopt; }
     Readiness readiness() const noexcept override { return {descriptor_, true, false}; }
     bool is_reusable() const noexcept override { return false; }

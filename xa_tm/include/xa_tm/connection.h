@@ -17,6 +17,10 @@ enum class Verb {
     /// xa_start: opens the branch on this connection; statements of the application then belong to
     /// it.
     start,
+    /// One statement of the application in the branch that is open on this connection. XA_OK: it
+    /// was carried out. XAER_RMERR: the server refused it; whether the branch can go on is told by
+    /// its vote.
+    execute,
     /// xa_end and xa_prepare. A branch that wrote nothing may answer XA_RDONLY: it is finished
     /// then.
     prepare,
@@ -31,9 +35,40 @@ enum class Verb {
     /// Whether the server still knows the xid, or a session may still be working on it:
     /// XA_RETRY if so, XAER_NOTA when neither: whatever was to happen to the branch has happened.
     locate,
+    /// Ends a session, whosever connection it was, so that nothing it still does can prepare or
+    /// commit a branch any more. XA_OK: that session is not there, and what it had in hand has been
+    /// carried out or undone. XA_RETRY: it has not ended yet. XAER_RMERR: this user must not end
+    /// it; the message names the missing grant.
+    end_session,
 };
 
 [[nodiscard]] std::string_view to_string(Verb verb) noexcept;
+
+/// One session at a server, so named that no later session can be mistaken for it.
+struct SessionId {
+    /// The server's number for it: a connection id or a backend's pid.
+    std::uint64_t number = 0;
+    /// When it, or the server's present life, began, in the server's own words; numbers are used
+    /// again.
+    std::string since = {};
+
+    friend bool operator==(const SessionId&, const SessionId&) = default;
+};
+
+/// One verb with what it needs.
+struct Request {
+    Verb verb = Verb::start;
+    /// Not for recover and end_session.
+    Xid xid = {};
+    /// Of execute.
+    std::string statement = {};
+    /// Of commit and locate: what the answer to prepare gave as evidence, or empty.
+    std::string evidence = {};
+    /// Of end_session.
+    SessionId session = {};
+
+    friend bool operator==(const Request&, const Request&) = default;
+};
 
 /// One prepared branch, as a server lists it.
 struct ListedBranch {
@@ -64,7 +99,31 @@ struct Answer {
     std::string evidence = {};
     /// The answer to Verb::recover; complete whenever code is XA_OK.
     std::vector<ListedBranch> listed = {};
+    /// The answer to Verb::execute: rows that the statement wrote, or gave.
+    std::uint64_t rows = 0;
 };
+
+/// The answer to a request that was not carried out, because one before it in its batch was not
+/// answered with XA_OK.
+[[nodiscard]] Answer not_carried_out();
+
+/// One thing that a server was asked about itself.
+struct ServerFact {
+    std::string name;
+    std::string value;
+    /// What follows from it for global transactions; empty where nothing does.
+    std::string meaning = {};
+};
+
+/// What a driver knows of the server at the other end, because it has asked.
+struct ServerDescription {
+    /// Such as "PostgreSQL 15.20" or "MariaDB 10.11.19".
+    std::string product;
+    std::vector<ServerFact> facts = {};
+};
+
+/// One line for the product, one for each fact.
+[[nodiscard]] std::string to_string(const ServerDescription& description);
 
 /// How our sessions show at the server, so that a person or recovery can tell whose they are.
 struct SessionMark {
@@ -93,12 +152,17 @@ public:
     Connection& operator=(const Connection&) = delete;
     virtual ~Connection() = default;
 
-    /// Sends one verb without waiting for its answer; a failure to send is told by receive().
-    /// The answer to the verb before it has been received. Verb::recover ignores the xid.
-    virtual void send(Verb verb, const Xid& xid) noexcept = 0;
-    /// Takes what has arrived without waiting; the answer once it is complete.
+    /// Sends requests in one trip without waiting for their answers; a failure to send is told by
+    /// receive(). Each is carried out only if all before it were answered with XA_OK; else its
+    /// answer is not_carried_out(). A batch is any one request, or, in this order and with any of
+    /// them left out: commit of the branch that was prepared on this connection; start, execute,
+    /// prepare of one other branch. All answers to the batch before have been received.
+    virtual void send(std::vector<Request> batch) noexcept = 0;
+    /// One request.
+    void send(Verb verb, const Xid& xid) noexcept { send({{.verb = verb, .xid = xid}}); }
+    /// Takes what has arrived without waiting; the next answer of the batch once it is complete.
     [[nodiscard]] virtual std::optional<Answer> receive() noexcept = 0;
-    /// Valid between send() and the answer.
+    /// Valid between send() and the last answer.
     [[nodiscard]] virtual Readiness readiness() const noexcept = 0;
 
     /// Ends the session at once, without waiting for the server: a branch that is still open there
@@ -107,6 +171,13 @@ public:
     /// false. Where a driver does not override it, the destructor closes.
     virtual void close() noexcept {}
 
+    /// The session at the server, for Verb::end_session over another connection. The number is 0
+    /// where the driver has none.
+    [[nodiscard]] virtual SessionId session_id() const { return {}; }
+
+    /// What the server said of itself when the connection was made.
+    [[nodiscard]] virtual ServerDescription describe() const { return {}; }
+
     /// Which server, and which database of it, is at the other end; the same text as long as it is
     /// the same data. Recovery takes silence for an answer only from the server that has prepared
     /// the branch. Empty where the server has no such name.
@@ -114,7 +185,8 @@ public:
 
     /// False when the state of the session is not certain: then it is closed, never used again.
     [[nodiscard]] virtual bool is_reusable() const noexcept = 0;
-    /// True between the answer to start and the next verb: only then may the application use it.
+    /// True while a branch is open that has been asked for nothing but start and execute: only then
+    /// may the application use the session.
     [[nodiscard]] virtual bool is_open_to_application() const noexcept = 0;
 };
 

@@ -20,6 +20,9 @@ struct DatasourceOptions {
     std::chrono::milliseconds pool_timeout{5000};
     /// How long one attempt to connect may take; whole seconds.
     std::chrono::seconds connect_timeout{5};
+    /// How long one statement of the application may run before the server ends it; 0: as long as
+    /// the server's own settings allow.
+    std::chrono::milliseconds statement_timeout{0};
 };
 
 /// One database that takes part in global transactions, and the pool of connections to it. Its name

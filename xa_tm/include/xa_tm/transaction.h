@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "xa_tm/branch.h"
 #include "xa_tm/datasource.h"
 #include "xa_tm/outcome.h"
 
@@ -36,7 +37,7 @@ public:
     template <class D>
     typename D::Branch enlist(D& datasource) {
         Datasource* const one[] = {&datasource};
-        return D::branch_of(*enlist_all(one).front());
+        return typename D::Branch{enlist_all(one).front()};
     }
 
     /// Makes several datasources take part, all in one wait, and gives their branches as a tuple.
@@ -44,8 +45,8 @@ public:
     std::tuple<typename First::Branch, typename Second::Branch, typename Rest::Branch...> enlist(
         First& first, Second& second, Rest&... rest) {
         Datasource* const all[] = {&first, &second, &rest...};
-        const auto connections = enlist_all(all);
-        return enlist_as<First, Second, Rest...>(connections,
+        const auto branches = enlist_all(all);
+        return enlist_as<First, Second, Rest...>(branches,
                                                  std::index_sequence_for<First, Second, Rest...>{});
     }
 
@@ -62,19 +63,18 @@ public:
 
 private:
     friend class TransactionManager;
-    class State;
     explicit Transaction(TransactionManagerState& manager);
 
-    /// One open connection per datasource, in this order.
-    [[nodiscard]] std::vector<Connection*> enlist_all(std::span<Datasource* const> datasources);
+    /// One branch per datasource, in this order.
+    [[nodiscard]] std::vector<Branch> enlist_all(std::span<Datasource* const> datasources);
 
     template <class... D, std::size_t... I>
-    static std::tuple<typename D::Branch...> enlist_as(const std::vector<Connection*>& connections,
+    static std::tuple<typename D::Branch...> enlist_as(const std::vector<Branch>& branches,
                                                        std::index_sequence<I...>) {
-        return {D::branch_of(*connections[I])...};
+        return {typename D::Branch{branches[I]}...};
     }
 
-    std::unique_ptr<State> state_;
+    std::unique_ptr<OpenTransaction> state_;
 };
 
 }  // namespace xa_tm

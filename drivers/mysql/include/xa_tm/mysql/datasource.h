@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "xa_tm/branch.h"
 #include "xa_tm/datasource.h"
 
 namespace soci {
@@ -24,8 +25,10 @@ class EndingSessions;
 ///
 /// Ownership: a light handle, valid until the Transaction that gave it has ended its scope.
 /// Thread safety: one thread at a time, the one that uses the Transaction.
-class Branch {
+class Branch : public xa_tm::Branch {
 public:
+    explicit Branch(const xa_tm::Branch& branch) noexcept : xa_tm::Branch{branch} {}
+
     /// A SOCI session over the branch's connection. It refuses work (soci::soci_error) once the
     /// branch has ended. Throws Error (invalid_state) when the branch has ended already.
     [[nodiscard]] soci::session& sql() const;
@@ -33,12 +36,6 @@ public:
     /// result must have been read; it must not be closed, nor used after the branch has ended.
     /// Throws like sql().
     [[nodiscard]] MYSQL* native_handle() const;
-
-private:
-    friend class Datasource;
-    explicit Branch(Connection& connection) noexcept : connection_{&connection} {}
-
-    Connection* connection_;
 };
 
 /// A MySQL or MariaDB database that takes part in global transactions.
@@ -61,8 +58,9 @@ public:
     /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
 
-    /// The branch that is open on a connection which this class has made.
-    [[nodiscard]] static Branch branch_of(xa_tm::Connection& connection);
+    /// What Branch gives of the branch that is open on a connection which this class has made.
+    [[nodiscard]] static soci::session& sql_of(xa_tm::Connection& connection);
+    [[nodiscard]] static MYSQL* native_handle_of(xa_tm::Connection& connection);
 
 private:
     /// SOCI's form of the URI; holds the password.
