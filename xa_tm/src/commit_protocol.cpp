@@ -27,19 +27,52 @@ BranchState heuristic_state(XaCode code) {
     return code == XaCode::heurmix ? BranchState::heuristic_mixed : BranchState::heuristic_hazard;
 }
 
+BranchState state_after_vote(XaCode code) {
+    if (code == XaCode::ok) {
+        return BranchState::prepared;
+    }
+    if (code == XaCode::rdonly) {
+        return BranchState::read_only;
+    }
+    if (is_rolled_back(code) || code == XaCode::nota) {
+        return BranchState::rolled_back;
+    }
+    if (code == XaCode::rmfail) {
+        return BranchState::unknown;
+    }
+    // Heuristic: finished before anybody asked it to. Else refused: the branch is still open.
+    return is_heuristic(code) ? heuristic_state(code) : BranchState::active;
+}
+
 }  // namespace
+
+void CommitProtocol::vote(std::size_t branch, XaCode code) {
+    XA_TM_CHECK(phase_ == Phase::open, "later votes are answers");
+    branches_.at(branch).state = state_after_vote(code);
+}
 
 CommitProtocol::Step CommitProtocol::commit() {
     XA_TM_CHECK(phase_ == Phase::open, "an outcome is asked for once");
     Step step;
-    if (branches_.size() == 1) {
+    const auto active = count(BranchState::active);
+    const auto read_only = count(BranchState::read_only);
+    if (active == 1 && read_only + 1 == branches_.size()) {
         phase_ = Phase::one_phase;
-        send(step, 0, Verb::commit_one_phase);
+        is_one_phase_ = true;
+        const auto only = std::ranges::find(branches_, BranchState::active, &Branch::state);
+        send(step, static_cast<std::size_t>(only - branches_.begin()), Verb::commit_one_phase);
+        return step;
+    }
+    if (active + read_only + count(BranchState::prepared) < branches_.size()) {
+        abort(step);  // one has voted no, or is lost, before anybody asked
+        advance(step);
         return step;
     }
     phase_ = Phase::voting;
     for (std::size_t branch = 0; branch < branches_.size(); ++branch) {
-        send(step, branch, Verb::prepare);
+        if (branches_[branch].state == BranchState::active) {
+            send(step, branch, Verb::prepare);
+        }
     }
     advance(step);
     return step;
@@ -129,27 +162,14 @@ void CommitProtocol::abort(Step& step) {
 
 void CommitProtocol::take_vote(Step& step, std::size_t branch, XaCode code) {
     auto& state = branches_[branch].state;
-    if (code == XaCode::ok) {
-        state = BranchState::prepared;
+    state = state_after_vote(code);
+    if (state == BranchState::prepared) {
         if (phase_ == Phase::aborting) {
             send(step, branch, Verb::rollback);
         }
-        return;
+    } else if (state != BranchState::read_only) {
+        abort(step);  // that ends an open branch, too
     }
-    if (code == XaCode::rdonly) {
-        state = BranchState::read_only;
-        return;
-    }
-    if (is_rolled_back(code) || code == XaCode::nota) {
-        state = BranchState::rolled_back;
-    } else if (code == XaCode::rmfail) {
-        state = BranchState::unknown;
-    } else if (is_heuristic(code)) {
-        state = heuristic_state(code);  // finished before anybody asked it to
-    } else {
-        state = BranchState::active;  // refused: the branch is still open, and abort() ends it
-    }
-    abort(step);
 }
 
 /// All votes are in and none is a no.

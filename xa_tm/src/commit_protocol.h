@@ -13,9 +13,9 @@ namespace xa_tm {
 /// knows no connection, clock or thread; whoever drives it sends every verb at once and feeds each
 /// answer back.
 ///
-///     open --commit()--> one branch: one_phase
-///                        several:    voting --all yes--> deciding --durable--> completing
-///                                           --any no---> aborting
+///     open --commit()--> one left open: one_phase
+///                        several:       voting --all yes--> deciding --durable--> completing
+///                                              --any no---> aborting
 ///          --rollback()--> aborting
 ///
 /// Ownership: a value.
@@ -37,8 +37,10 @@ public:
 
     explicit CommitProtocol(std::size_t branches) : branches_(branches, Branch{}) {}
 
-    /// The application wants to commit. Once, and only while no other call but the constructor was
-    /// made.
+    /// A branch was prepared, or has ended, before the outcome is asked for: its vote. Once a
+    /// branch; one that refused is asked again.
+    void vote(std::size_t branch, XaCode code);
+    /// The application wants to commit. Once, and only while no other call but vote() was made.
     [[nodiscard]] Step commit();
     /// The application wants to roll back, or can't go on. Likewise.
     [[nodiscard]] Step rollback();
@@ -52,6 +54,12 @@ public:
     [[nodiscard]] Outcome outcome() const;
     [[nodiscard]] BranchState state(std::size_t branch) const { return branches_.at(branch).state; }
     [[nodiscard]] std::size_t branches() const noexcept { return branches_.size(); }
+    /// Branches that are not known to have written nothing.
+    [[nodiscard]] std::size_t count_of_writers() const noexcept {
+        return branches_.size() - count(BranchState::read_only);
+    }
+    /// True when a single branch is asked to decide for itself, and was not told to prepare.
+    [[nodiscard]] bool is_one_phase() const noexcept { return is_one_phase_; }
     /// True when a decision to commit has been made: by a durable record, or for a single branch
     /// that wrote by sending it the only commit there will be. Branches that are unknown then are
     /// to be committed.
@@ -83,6 +91,7 @@ private:
     std::vector<Branch> branches_;
     Phase phase_ = Phase::open;
     Goal goal_ = Goal::undecided;
+    bool is_one_phase_ = false;
     bool is_decision_logged_ = false;
 };
 

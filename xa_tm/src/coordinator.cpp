@@ -60,16 +60,6 @@ bool is_heuristic(BranchState state) noexcept {
            state == BranchState::heuristic_mixed || state == BranchState::heuristic_hazard;
 }
 
-Error start_failed(const EnlistedBranch& branch) {
-    const auto& answer = branch.last_answer;
-    const auto code = answer.code == XaCode::rmfail ? ErrorCode::resource_unreachable
-                                                    : ErrorCode::resource_refused;
-    const auto& resource = branch.datasource->name();
-    return {{code, resource, answer.sqlstate, answer.native_error},
-            fmt::format("resource {}: the branch could not be started: {}", resource,
-                        describe(answer))};
-}
-
 }  // namespace
 
 /// One transaction's way through the protocol.
@@ -80,7 +70,16 @@ public:
           gtrid_{gtrid},
           branches_{branches},
           protocol_{branches.size()},
-          verbs_(branches.size()) {}
+          verbs_(branches.size()),
+          successors_(branches.size()) {
+        for (std::size_t i = 0; i < branches.size(); ++i) {
+            if (!branches[i].is_started) {
+                protocol_.vote(i, XaCode::rdonly);  // it was never opened
+            } else if (branches[i].vote) {
+                protocol_.vote(i, *branches[i].vote);
+            }
+        }
+    }
 
     CommitReport commit();
     CommitReport rollback();
@@ -89,8 +88,10 @@ private:
     bool reserve_space();
     void drive(CommitProtocol::Step step);
     void send(const CommitProtocol::Send& send);
+    [[nodiscard]] std::vector<Request> batch_of(const CommitProtocol::Send& send);
     CommitProtocol::Step force();
     CommitProtocol::Step take(Gather::Arrival arrival);
+    void hand_on(std::size_t branch, bool is_answered);
     [[nodiscard]] Decision decision() const;
     void settle();
     void close_uncertain() noexcept;
@@ -104,6 +105,8 @@ private:
     std::span<EnlistedBranch> branches_;
     CommitProtocol protocol_;
     std::vector<Verb> verbs_;
+    /// Whose first requests went along with a branch's commit.
+    std::vector<std::optional<ConnectionPool::Successor>> successors_;
     Gather gather_;
     Deadline deadline_;
     std::optional<recovery_log::Reservation> reservation_;
@@ -112,10 +115,11 @@ private:
 };
 
 CommitReport Coordinator::Run::commit() {
-    if (branches_.size() > 1 && !reserve_space()) {
+    const bool may_have_to_decide = protocol_.count_of_writers() > 1;
+    if (may_have_to_decide && !reserve_space()) {
         return rollback();
     }
-    if (branches_.size() > 1) {
+    if (may_have_to_decide) {
         XA_TM_CRASH_POINT("coordinator.before_prepare");
     }
     drive(protocol_.commit());
@@ -161,21 +165,53 @@ void Coordinator::Run::drive(CommitProtocol::Step step) {
 void Coordinator::Run::send(const CommitProtocol::Send& send) {
     auto& branch = branches_[send.branch];
     verbs_[send.branch] = send.verb;
-    auto* connection = branch.lease.connection();
+    auto* connection = branch.connection();
     XA_TM_CHECK(connection != nullptr, "a branch whose connection was closed is sent nothing more");
     log_message(
         LogChannel::coordinator, LogLevel::debug, "Sending a verb.",
         {.gtrid = gtrid_, .resource = branch.datasource->name(), .detail = to_string(send.verb)});
-    connection->send(send.verb, branch.xid);
+    connection->send(batch_of(send));
     gather_.expect(send.branch, *connection);
     pass_sent_point(send.verb);
 }
 
+/// A connection that the application has not seen can start its next transaction with the commit of
+/// this one.
+std::vector<Request> Coordinator::Run::batch_of(const CommitProtocol::Send& send) {
+    auto& branch = branches_[send.branch];
+    std::vector<Request> batch{{.verb = send.verb, .xid = branch.xid, .evidence = branch.evidence}};
+    if (send.verb == Verb::commit && !branch.is_lent) {
+        auto successor = branch.datasource->pool().next_successor();
+        if (successor) {
+            batch.insert(batch.end(), successor->batch().begin(), successor->batch().end());
+            successors_[send.branch].emplace(*std::move(successor));
+        }
+    }
+    return batch;
+}
+
+/// What travelled with the commit is its own transaction's from here on.
+void Coordinator::Run::hand_on(std::size_t index, bool is_answered) {
+    auto& branch = branches_[index];
+    auto successor = std::exchange(successors_[index], std::nullopt);
+    if (branch.last_answer.code == XaCode::ok) {
+        successor->take_over(*std::exchange(branch.lease, std::nullopt));
+        return;
+    }
+    if (is_answered && branch.last_answer.code != XaCode::rmfail) {
+        successor->wait_on();
+    }
+    branch.close();  // with answers outstanding that nobody waits for
+}
+
 CommitProtocol::Step Coordinator::Run::take(Gather::Arrival arrival) {
     auto& branch = branches_[arrival.key];
-    branch.last_answer = std::move(arrival.answer);
+    branch.note(std::move(arrival.answer));
+    if (successors_[arrival.key]) {
+        hand_on(arrival.key, arrival.is_answered);
+    }
     if (!arrival.is_answered || branch.last_answer.code == XaCode::rmfail) {
-        branch.lease.close();
+        branch.close();
     }
     const auto code = branch.last_answer.code;
     const bool is_good = code == XaCode::ok || code == XaCode::rdonly;
@@ -216,7 +252,7 @@ Decision Coordinator::Run::decision() const {
         if (state != BranchState::read_only) {
             decision.branches.push_back({branch.datasource->name(), branch.xid.bqual,
                                          branch.server.substr(0, kMaxServerBytes),
-                                         branch.last_answer.evidence.substr(0, kMaxEvidenceBytes)});
+                                         branch.evidence.substr(0, kMaxEvidenceBytes)});
         }
     }
     return decision;
@@ -229,7 +265,7 @@ void Coordinator::Run::settle() {
     const auto outcome = protocol_.outcome();
     close_uncertain();
     const bool is_left_in_doubt =
-        outcome == Outcome::unknown && !protocol_.is_commit_decided() && branches_.size() > 1;
+        outcome == Outcome::unknown && !protocol_.is_commit_decided() && !protocol_.is_one_phase();
     if (is_left_in_doubt) {
         log_message(LogChannel::coordinator, LogLevel::fatal,
                     "Decision not known to be durable; its branches stay prepared and no new "
@@ -262,7 +298,7 @@ void Coordinator::Run::close_uncertain() noexcept {
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         const auto state = protocol_.state(i);
         if (state == BranchState::unknown || state == BranchState::prepared) {
-            branches_[i].lease.close();
+            branches_[i].close();
         }
     }
 }
@@ -322,9 +358,11 @@ void Coordinator::Run::record_heuristics() {
 CommitReport Coordinator::Run::report() const {
     std::vector<BranchReport> reports;
     for (std::size_t i = 0; i < branches_.size(); ++i) {
-        const auto& answer = branches_[i].last_answer;
-        reports.push_back({branches_[i].datasource->name(), protocol_.state(i), answer.code,
-                           answer.message, next_for(i)});
+        const auto& branch = branches_[i];
+        const bool is_good =
+            branch.last_answer.code == XaCode::ok || branch.last_answer.code == XaCode::rdonly;
+        reports.push_back({branch.datasource->name(), protocol_.state(i), branch.last_answer.code,
+                           is_good ? branch.warnings : branch.last_answer.message, next_for(i)});
     }
     return {gtrid_, protocol_.outcome(), reason_, std::move(reports)};
 }
@@ -348,46 +386,6 @@ std::string Coordinator::Run::next_for(std::size_t branch) const {
     return protocol_.outcome() == Outcome::rolled_back
                ? "recovery will roll it back if the server still has it"
                : "only the data can tell whether it has committed";
-}
-
-void Coordinator::start(std::span<EnlistedBranch> branches, const SessionMark& mark) {
-    Gather gather;
-    const auto send_start = [&](std::size_t i) {
-        auto& connection = *branches[i].lease.connection();
-        connection.send(Verb::start, branches[i].xid);
-        gather.expect(i, connection);
-    };
-    for (std::size_t i = 0; i < branches.size(); ++i) {
-        send_start(i);
-    }
-    auto deadline = std::chrono::steady_clock::now() + answer_timeout_;
-    std::optional<Error> failure;
-    while (!gather.is_empty()) {
-        auto arrival = gather.next(deadline);
-        auto& branch = branches[arrival.key];
-        branch.last_answer = std::move(arrival.answer);
-        if (branch.last_answer.code == XaCode::ok) {
-            branch.server = branch.lease.connection()->server_identity();
-            continue;
-        }
-        if (branch.last_answer.code == XaCode::rmfail && !branch.lease.is_fresh()) {
-            // The connection died in the pool: nothing of this transaction was on it, so try a new
-            // one.
-            try {
-                branch.lease.reconnect(mark);
-                send_start(arrival.key);
-                deadline = std::chrono::steady_clock::now() + answer_timeout_;
-                continue;
-            } catch (const Error& error) {
-                failure = failure.value_or(error);
-            }
-        }
-        branch.lease.close();
-        failure = failure.value_or(start_failed(branch));
-    }
-    if (failure) {
-        throw *failure;
-    }
 }
 
 CommitReport Coordinator::commit(const std::string& gtrid, std::span<EnlistedBranch> branches) {

@@ -8,26 +8,17 @@
 #include <vector>
 
 #include "commit_protocol.h"
-#include "connection_pool.h"
 #include "decision_log.h"
+#include "enlistments.h"
 #include "gather.h"
 #include "transaction_table.h"
 #include "xa_tm/outcome.h"
 
 namespace xa_tm {
 
-/// One datasource's share of a running transaction.
-struct EnlistedBranch {
-    Datasource* datasource;
-    ConnectionPool::Lease lease;
-    Xid xid;
-    Answer last_answer = {};
-    /// Of the server that opened the branch.
-    std::string server = {};
-};
-
 /// Drives the commit protocol over real connections, on the caller's thread: every verb is written
-/// to all branches first, then one poll waits for all answers.
+/// to all branches first, then one poll waits for all answers. A commit takes along the first
+/// requests of a transaction that waits for the same connection.
 ///
 /// Ownership: borrows the log and the table, which outlive it.
 /// Thread safety: all members may be called from several threads at once, each with its own
@@ -44,9 +35,6 @@ public:
           answer_timeout_{answer_timeout},
           wake_recovery_{std::move(wake_recovery)} {}
 
-    /// Opens all these branches in one wait. Throws Error for the first that can't be opened; the
-    /// others are open then, and that one's connection is closed.
-    void start(std::span<EnlistedBranch> branches, const SessionMark& mark);
     /// Ends the transaction. Every branch is visited whatever another one answers.
     [[nodiscard]] CommitReport commit(const std::string& gtrid, std::span<EnlistedBranch> branches);
     [[nodiscard]] CommitReport rollback(const std::string& gtrid,

@@ -63,9 +63,9 @@ Gather::Arrival Gather::next(Deadline deadline) {
     }
 }
 
-Answer exchange(Connection& connection, Verb verb, const Xid& xid,
-                std::chrono::milliseconds timeout, const Interrupt* interrupt) {
-    connection.send(verb, xid);
+Answer exchange(Connection& connection, Request request, std::chrono::milliseconds timeout,
+                const Interrupt* interrupt) {
+    connection.send({std::move(request)});
     Gather gather{interrupt};
     gather.expect(0, connection);
     return gather.next(std::chrono::steady_clock::now() + timeout).answer;

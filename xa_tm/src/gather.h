@@ -46,9 +46,9 @@ private:
     const Interrupt* interrupt_;
 };
 
-/// Sends one verb and waits for its answer; XAER_RMFAIL when none came in time, or before the
+/// Sends one request and waits for its answer; XAER_RMFAIL when none came in time, or before the
 /// interrupt: the session has to be closed then.
-[[nodiscard]] Answer exchange(Connection& connection, Verb verb, const Xid& xid,
+[[nodiscard]] Answer exchange(Connection& connection, Request request,
                               std::chrono::milliseconds timeout,
                               const Interrupt* interrupt = nullptr);
 

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "connection_pool.h"
 #include "gather.h"
 #include "logging.h"
 #include "xa_tm/error.h"
@@ -51,20 +52,26 @@ std::optional<RecoveredState> end_of_branch(RecoveryAction action, XaCode code) 
 }  // namespace
 
 bool ResourcePass::is_done() const noexcept {
-    return resource.is_reachable && std::ranges::all_of(planned, [](const PlannedBranch& branch) {
+    return resource.is_reachable && unended_session.empty() &&
+           std::ranges::all_of(planned, [](const PlannedBranch& branch) {
                return branch.action == RecoveryAction::none;
            });
 }
 
 ResourcePass ResourceRecovery::look(const Known& known) {
+    return look(known, {});
+}
+
+ResourcePass ResourceRecovery::look(const Known& known, std::string unended_session) {
     ResourcePass pass{.resource = {.name = datasource_.name(),
                                    .kind = std::string{datasource_.kind()},
                                    .is_reachable = true,
                                    .error = {}},
                       .planned = {},
-                      .states = {}};
-    server_.reset();
+                      .states = {},
+                      .unended_session = std::move(unended_session)};
     try {
+        server_.reset();
         auto before = list();
         server_ = connection_->server_identity();
         XA_TM_CRASH_POINT("recovery.listed");
@@ -78,6 +85,7 @@ ResourcePass ResourceRecovery::look(const Known& known) {
                                       .resource = datasource_.name(),
                                       .resources = resources_,
                                       .server = *server_,
+                                      .unended_session = pass.unended_session,
                                       .before = std::move(before),
                                       .known = std::move(facts.transactions),
                                       .after = std::move(after)});
@@ -94,7 +102,7 @@ ResourcePass ResourceRecovery::look(const Known& known) {
 
 ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& table,
                                        DecisionLog& log) {
-    auto pass = look(known);
+    auto pass = look(known, end_lost_sessions());
     for (std::size_t i = 0; i < pass.planned.size() && pass.resource.is_reachable; ++i) {
         try {
             act(pass.planned[i], pass.states[i], table, log);
@@ -107,8 +115,31 @@ ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& tab
     return pass;
 }
 
+/// What a session of this process may still do, whose connection was closed in doubt, would make
+/// the server's list untrue a moment later. Gives why one has not ended, or nothing.
+std::string ResourceRecovery::end_lost_sessions() {
+    std::string why;
+    server_.reset();
+    for (const auto& session : datasource_.pool().lost_sessions()) {
+        try {
+            const auto answer = ask({.verb = Verb::end_session, .session = session});
+            if (answer.code == XaCode::ok) {
+                datasource_.pool().forget_lost_session(session);
+            } else {
+                why = fmt::format("session {} of this process: {}", session.number,
+                                  answer.message.empty() ? to_string(answer.code) : answer.message);
+            }
+        } catch (const std::exception& error) {
+            connection_.reset();
+            why = error.what();
+        }
+    }
+    return why;
+}
+
 /// Throws Error when the answer did not come; every other answer is the caller's to read.
-Answer ResourceRecovery::ask(Verb verb, const Xid& xid) {
+Answer ResourceRecovery::ask(Request request) {
+    const auto verb = request.verb;
     if (interrupt_ != nullptr && interrupt_->is_raised()) {
         throw Error(
             {.code = ErrorCode::resource_unreachable, .resource = datasource_.name()},
@@ -124,7 +155,7 @@ Answer ResourceRecovery::ask(Verb verb, const Xid& xid) {
                                 "look starts anew",
                                 datasource_.name()));
     }
-    auto answer = exchange(*connection_, verb, xid, answer_timeout_, interrupt_);
+    auto answer = exchange(*connection_, std::move(request), answer_timeout_, interrupt_);
     if (answer.code == XaCode::rmfail) {
         throw not_answered(datasource_, verb, answer);
     }
@@ -134,7 +165,7 @@ Answer ResourceRecovery::ask(Verb verb, const Xid& xid) {
 std::vector<ListedBranch> ResourceRecovery::list() {
     const bool is_kept_connection = connection_ != nullptr;
     try {
-        auto answer = ask(Verb::recover, {});
+        auto answer = ask({.verb = Verb::recover});
         if (answer.code != XaCode::ok) {
             throw not_answered(datasource_, Verb::recover, answer);
         }
@@ -154,7 +185,7 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
         return;
     }
     const Xid& xid = *planned.listed.xid;
-    const auto answer = send(planned.action, xid);
+    const auto answer = send(planned);
     if (const auto end = end_of_branch(planned.action, answer.code)) {
         state = *end;
         if (planned.action != RecoveryAction::rollback) {
@@ -164,7 +195,7 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
         log_message(
             LogChannel::recovery, LogLevel::info, "Branch finished by recovery.",
             {.gtrid = xid.gtrid, .resource = datasource_.name(), .detail = to_string(state)});
-    } else if (planned.action == RecoveryAction::commit &&
+    } else if (planned.action != RecoveryAction::rollback &&
                (is_heuristic(answer.code) || is_rolled_back(answer.code))) {
         state = RecoveredState::heuristic;
         planned.action = RecoveryAction::none;
@@ -177,21 +208,23 @@ void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, Transa
     }
 }
 
-Answer ResourceRecovery::send(RecoveryAction action, const Xid& xid) {
-    switch (action) {
+Answer ResourceRecovery::send(const PlannedBranch& planned) {
+    const Xid& xid = *planned.listed.xid;
+    switch (planned.action) {
         case RecoveryAction::commit: {
             XA_TM_CRASH_POINT("recovery.commit_sent");
-            auto answer = ask(Verb::commit, xid);
+            auto answer = ask({.verb = Verb::commit, .xid = xid, .evidence = planned.evidence});
             XA_TM_CRASH_POINT("recovery.commit_answered");
             return answer;
         }
         case RecoveryAction::rollback: {
             XA_TM_CRASH_POINT("recovery.rollback_sent");
-            auto answer = ask(Verb::rollback, xid);
+            auto answer = ask({.verb = Verb::rollback, .xid = xid});
             XA_TM_CRASH_POINT("recovery.rollback_answered");
             return answer;
         }
-        case RecoveryAction::confirm: return ask(Verb::locate, xid);
+        case RecoveryAction::confirm:
+            return ask({.verb = Verb::locate, .xid = xid, .evidence = planned.evidence});
         case RecoveryAction::none: break;
     }
     XA_TM_CHECK(false, "only called when there is something to do");

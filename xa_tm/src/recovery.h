@@ -35,10 +35,13 @@ struct ResourcePass {
 
     /// True when the resource was listed and nothing is left for recovery to do there.
     [[nodiscard]] bool is_done() const noexcept;
+    /// See PlanInput::unended_session.
+    std::string unended_session = {};
 };
 
-/// Recovery of one resource: lists, judges, and as the log's owner acts. Each resource has one of
-/// its own, so that one which is down delays no other.
+/// Recovery of one resource: as the log's owner ends the sessions that this process has lost, so
+/// that the server's list is the truth; lists, judges, and as the log's owner acts. Each resource
+/// has one of its own, so that one which is down delays no other.
 ///
 /// Ownership: keeps one connection between passes; borrows the datasource.
 /// Thread safety: one thread at a time.
@@ -67,11 +70,13 @@ public:
     [[nodiscard]] Datasource& datasource() const noexcept { return datasource_; }
 
 private:
-    [[nodiscard]] Answer ask(Verb verb, const Xid& xid);
+    [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session);
+    [[nodiscard]] std::string end_lost_sessions();
+    [[nodiscard]] Answer ask(Request request);
     [[nodiscard]] std::vector<ListedBranch> list();
     void act(PlannedBranch& planned, RecoveredState& state, TransactionTable& table,
              DecisionLog& log);
-    [[nodiscard]] Answer send(RecoveryAction action, const Xid& xid);
+    [[nodiscard]] Answer send(const PlannedBranch& planned);
     void keep_heuristic(const Xid& xid, const Answer& answer, TransactionTable& table,
                         DecisionLog& log);
     void finish(const Xid& xid, TransactionTable& table, DecisionLog& log);

@@ -15,6 +15,7 @@ struct Judgement {
     TransactionState state;
     RecoveryAction action;
     std::string reason;
+    std::string evidence = {};
 };
 
 Judgement judge_undecided(const PlanInput& input, const GlobalId& id, const std::string& gtrid) {
@@ -70,7 +71,8 @@ Judgement judge_decided(const PendingDecision& pending, const std::string& bqual
                 "the data"};
     }
     return {TransactionState::commit_decided, RecoveryAction::commit,
-            "the log holds the decision to commit and the branch is still prepared"};
+            "the log holds the decision to commit and the branch is still prepared",
+            branch->evidence};
 }
 
 Judgement judge_ours(const PlanInput& input, const GlobalId& id, const Xid& xid) {
@@ -126,7 +128,8 @@ PlannedBranch judge_unlisted(const PlanInput& input, const DecidedBranch& branch
                           .action = RecoveryAction::confirm,
                           .reason =
                               "the log holds the decision to commit and the server does not list "
-                              "the branch: it has committed, or an old session is still at it"};
+                              "the branch: it has committed, or an old session is still at it",
+                          .evidence = branch.evidence};
     if (!branch.server.empty() && branch.server != input.server) {
         planned.seen = RecoveredState::unreachable;
         planned.action = RecoveryAction::none;
@@ -134,6 +137,10 @@ PlannedBranch judge_unlisted(const PlanInput& input, const DecidedBranch& branch
             "it was prepared at another server or database ({}) than the one that answers as {} "
             "({}): correct the URI; after a failover or a restored backup compare the data",
             branch.server, input.resource, input.server);
+    } else if (!input.unended_session.empty()) {
+        planned.reason = fmt::format("{}; it is not known yet that no session is at it: {}",
+                                     planned.reason, input.unended_session);
+        planned.action = RecoveryAction::none;
     }
     return planned;
 }
@@ -175,7 +182,7 @@ std::vector<PlannedBranch> plan_recovery(const PlanInput& input) {
         }
         if (auto judgement = judge(input, listed)) {
             plan.push_back({listed, RecoveredState::prepared, judgement->state, judgement->action,
-                            std::move(judgement->reason)});
+                            std::move(judgement->reason), std::move(judgement->evidence)});
         }
     }
     plan_unlisted(input, plan);

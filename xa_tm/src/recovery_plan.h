@@ -32,6 +32,8 @@ struct PlanInput {
     std::set<std::string, std::less<>> resources;
     /// Connection::server_identity() of the server that was listed.
     std::string server;
+    /// Why a session that may still be at work on branches has not ended; empty when none is left.
+    std::string unended_session = {};
     /// Complete lists of the resource's prepared branches.
     std::vector<ListedBranch> before;
     TransactionTable::Snapshot known;
@@ -44,6 +46,8 @@ struct PlannedBranch {
     TransactionState state;
     RecoveryAction action;
     std::string reason;
+    /// From the decision: what proves the branch's fate.
+    std::string evidence = {};
 };
 
 /// One action and its reason for every branch that stands in both lists, and for every branch that

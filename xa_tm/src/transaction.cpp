@@ -1,128 +1,87 @@
 #include "xa_tm/transaction.h"
 
-#include <algorithm>
 #include <optional>
 
 #include <fmt/format.h>
 
-#include "global_id.h"
+#include "enlistments.h"
 #include "transaction_manager_state.h"
 #include "xa_tm/recovery_log/check.h"
 
 namespace xa_tm {
 
-/// Ownership: the branches keep their connections until the scope ends.
+/// Ownership: the branches keep their connections until the scope ends, unless a connection that
+/// the application has not seen is handed on.
 class OpenTransaction {
 public:
     explicit OpenTransaction(TransactionManagerState& manager)
-        : manager_{manager}, gtrid_{manager.next_gtrid()} {
-        manager_.table.enter(gtrid_);
+        : manager_{manager}, enlistments_{manager.enlistment_environment()} {
+        manager_.table.enter(gtrid());
     }
     OpenTransaction(const OpenTransaction&) = delete;
     OpenTransaction& operator=(const OpenTransaction&) = delete;
     ~OpenTransaction() { rollback(); }
 
-    [[nodiscard]] const std::string& gtrid() const noexcept { return gtrid_; }
+    [[nodiscard]] const std::string& gtrid() const noexcept { return enlistments_.gtrid(); }
 
-    std::vector<Branch> enlist_all(std::span<Datasource* const> datasources);
+    [[nodiscard]] std::vector<Branch> enlist_all(std::span<Datasource* const> datasources) {
+        check_is_open();
+        for (const auto* datasource : datasources) {
+            manager_.check_is_added(*datasource);
+        }
+        std::vector<Branch> branches;
+        for (auto* datasource : datasources) {
+            branches.push_back({*this, enlistments_.add(*datasource)});
+        }
+        return branches;
+    }
 
-    [[nodiscard]] Connection& connection_of(std::size_t index);
+    [[nodiscard]] Connection& connection_of(std::size_t index) {
+        check_is_open();
+        return enlistments_.open(index);
+    }
+
+    std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last) {
+        check_is_open();
+        return enlistments_.execute(index, statement, is_last);
+    }
 
     CommitReport commit() {
         if (!report_) {
-            report_ = manager_.coordinator.commit(gtrid_, branches_);
+            report_ = manager_.coordinator.commit(gtrid(), enlistments_.branches());
         }
         return *report_;
     }
 
     void rollback() {
         if (!report_) {
-            report_ = manager_.coordinator.rollback(gtrid_, branches_);
+            report_ = manager_.coordinator.rollback(gtrid(), enlistments_.branches());
         }
     }
 
 private:
-    [[nodiscard]] EnlistedBranch* find(const Datasource& datasource) noexcept;
-    void add_unopened(std::span<Datasource* const> datasources);
-    void open_from(std::size_t first);
+    void check_is_open() const {
+        if (report_) {
+            throw Error({.code = ErrorCode::invalid_state},
+                        fmt::format("transaction {} has ended; begin a new one", gtrid()));
+        }
+    }
 
     TransactionManagerState& manager_;
-    std::string gtrid_;
-    std::vector<EnlistedBranch> branches_;
-    std::uint32_t ordinal_ = 0;
+    Enlistments enlistments_;
     std::optional<CommitReport> report_;
 };
 
-EnlistedBranch* OpenTransaction::find(const Datasource& datasource) noexcept {
-    const auto found = std::ranges::find(branches_, &datasource, &EnlistedBranch::datasource);
-    return found == branches_.end() ? nullptr : &*found;
-}
-
-/// Takes a connection for each datasource that does not take part yet.
-void OpenTransaction::add_unopened(std::span<Datasource* const> datasources) {
-    for (auto* datasource : datasources) {
-        manager_.check_is_added(*datasource);
-    }
-    for (auto* datasource : datasources) {
-        if (find(*datasource) == nullptr) {
-            if (branches_.size() == Transaction::kMaxBranches) {
-                throw Error({.code = ErrorCode::invalid_state, .resource = datasource->name()},
-                            fmt::format("transaction {} has {} branches, which is the most that "
-                                        "one can have; use several transactions",
-                                        gtrid_, Transaction::kMaxBranches));
-            }
-            auto lease = datasource->pool().acquire(manager_.session_mark());
-            auto bqual = to_bqual({datasource->name(), ++ordinal_});
-            branches_.push_back(
-                {datasource, std::move(lease), {kFormatId, gtrid_, std::move(bqual)}});
-        }
-    }
-}
-
-void OpenTransaction::open_from(std::size_t first) {
-    manager_.coordinator.start(std::span{branches_}.subspan(first), manager_.session_mark());
-}
-
-std::vector<Branch> OpenTransaction::enlist_all(std::span<Datasource* const> datasources) {
-    if (report_) {
-        throw Error({.code = ErrorCode::invalid_state},
-                    fmt::format("transaction {} has ended; begin a new one", gtrid_));
-    }
-    const auto first = branches_.size();
-    // Whatever fails, only branches that are really open remain.
-    const auto drop_unopened = [&] {
-        const auto is_unopened = [](const EnlistedBranch& branch) {
-            const auto* connection = branch.lease.connection();
-            return connection == nullptr || !connection->is_open_to_application();
-        };
-        const auto added = branches_.begin() + static_cast<std::ptrdiff_t>(first);
-        branches_.erase(std::remove_if(added, branches_.end(), is_unopened), branches_.end());
-    };
-    try {
-        add_unopened(datasources);
-        open_from(first);
-    } catch (...) {
-        drop_unopened();
-        throw;
-    }
-    std::vector<Branch> branches;
-    for (auto* datasource : datasources) {
-        branches.push_back({*this, static_cast<std::size_t>(find(*datasource) - branches_.data())});
-    }
-    return branches;
-}
-
-Connection& OpenTransaction::connection_of(std::size_t index) {
-    auto* connection = branches_.at(index).lease.connection();
-    if (connection == nullptr) {
-        throw Error({.code = ErrorCode::invalid_state},
-                    fmt::format("transaction {} has ended; begin a new one", gtrid_));
-    }
-    return *connection;
-}
-
 Connection& Branch::connection() const {
     return transaction_->connection_of(index_);
+}
+
+std::uint64_t Branch::execute(const std::string& statement) const {
+    return transaction_->execute(index_, statement, false);
+}
+
+std::uint64_t Branch::execute_last(const std::string& statement) const {
+    return transaction_->execute(index_, statement, true);
 }
 
 Transaction::Transaction(TransactionManagerState& manager)

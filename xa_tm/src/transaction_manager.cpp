@@ -98,16 +98,26 @@ void keep_finished(ResourcePass& now, const ResourcePass& before) {
     }
 }
 
+SessionMark session_mark_of(const recovery_log::RecoveryLog& log, const std::string& node) {
+    const auto mark_of = [&](std::uint32_t incarnation) {
+        return fmt::format("xa_tm:{}:{}:{}", log.id().to_string(), incarnation, node);
+    };
+    const auto own = log.incarnation();
+    SessionMark mark{.text = mark_of(own)};
+    for (auto ended = own; ended > 1 && own - ended < kEndedMarks; --ended) {
+        mark.ended.push_back(mark_of(ended - 1));
+    }
+    return mark;
+}
+
 }  // namespace
 
 TransactionManagerState::TransactionManagerState(Config wanted)
     : config{checked(std::move(wanted))},
       log{open_log(config)},
-      coordinator{log, table, config.answer_timeout, [this](std::string_view resource) {
-                      if (recovery_service != nullptr) {
-                          recovery_service->wake(resource);
-                      }
-                  }} {
+      coordinator{log, table, config.answer_timeout,
+                  [this](std::string_view resource) { wake_recovery(resource); }},
+      session_mark_{session_mark_of(log.log(), config.node)} {
     auto pending_at_open = log.pending_at_open();
     note_opening(log.log(), pending_at_open.size());
     for (auto& pending : pending_at_open) {
@@ -123,23 +133,24 @@ TransactionManagerState::~TransactionManagerState() {
     }
 }
 
+void TransactionManagerState::wake_recovery(std::string_view resource) const {
+    if (recovery_service != nullptr) {
+        recovery_service->wake(resource);
+    }
+}
+
+Enlistments::Environment TransactionManagerState::enlistment_environment() {
+    return {.gtrid = next_gtrid(),
+            .mark = &session_mark_,
+            .answer_timeout = config.answer_timeout,
+            .wake_recovery = [this](std::string_view resource) { wake_recovery(resource); }};
+}
+
 std::string TransactionManagerState::next_gtrid() {
     return to_gtrid({.node = config.node,
                      .log = log.log().id(),
                      .incarnation = log.log().incarnation(),
                      .sequence = ++sequence_});
-}
-
-SessionMark TransactionManagerState::session_mark() const {
-    const auto mark_of = [this](std::uint32_t incarnation) {
-        return fmt::format("xa_tm:{}:{}:{}", log.log().id().to_string(), incarnation, config.node);
-    };
-    const auto own = log.log().incarnation();
-    SessionMark mark{.text = mark_of(own)};
-    for (auto ended = own; ended > 1 && own - ended < kEndedMarks; --ended) {
-        mark.ended.push_back(mark_of(ended - 1));
-    }
-    return mark;
 }
 
 KnownTransactions TransactionManagerState::known() const {

@@ -8,6 +8,7 @@
 
 #include "coordinator.h"
 #include "decision_log.h"
+#include "enlistments.h"
 #include "log_keeper.h"
 #include "recovery.h"
 #include "recovery_service.h"
@@ -27,8 +28,9 @@ public:
     TransactionManagerState& operator=(const TransactionManagerState&) = delete;
     ~TransactionManagerState();
 
-    [[nodiscard]] std::string next_gtrid();
-    [[nodiscard]] SessionMark session_mark() const;
+    /// What a new transaction begins with, its gtrid included.
+    [[nodiscard]] Enlistments::Environment enlistment_environment();
+    [[nodiscard]] const SessionMark& session_mark() const noexcept { return session_mark_; }
     [[nodiscard]] KnownTransactions known() const;
     [[nodiscard]] std::vector<ResourceRecovery> resource_recoveries() const;
     /// Throws Error (invalid_configuration) for a datasource of another manager, or of none.
@@ -43,7 +45,12 @@ public:
     std::unique_ptr<RecoveryService> recovery_service;
     Coordinator coordinator;
 
+    void wake_recovery(std::string_view resource) const;
+
 private:
+    [[nodiscard]] std::string next_gtrid();
+
+    SessionMark session_mark_;
     std::atomic<std::uint64_t> sequence_{0};
 };
 

@@ -79,8 +79,10 @@ TEST_F(ConnectionPool, GivesItsPlaceBackWhenConnectingFails) {
 TEST_F(ConnectionPool, Trap53DropsAConnectionThatIsNotReusable) {
     {
         const auto lease = acquire();
-        EXPECT_EQ(exchange(*lease.connection(), Verb::start, kXid, milliseconds{1000}).code,
-                  XaCode::ok);
+        EXPECT_EQ(
+            exchange(*lease.connection(), {.verb = Verb::start, .xid = kXid}, milliseconds{1000})
+                .code,
+            XaCode::ok);
     }
     EXPECT_TRUE(acquire().is_fresh());
     EXPECT_EQ(server_.connects(), 2U);

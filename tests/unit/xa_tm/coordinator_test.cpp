@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gather.h"
 #include "manager_fixture.h"
 #include "scripted_log.h"
 
@@ -31,9 +32,15 @@ protected:
     }
 
     void open(FakeLink& link, const std::string& bqual, const std::string& row) {
-        branches_.push_back({&link, link.pool().acquire({}), {kFormatId, kGtrid, bqual}});
-        coordinator_.start(std::span{branches_}.last(1), {});
-        FakeLink::branch_of(*branches_.back().lease.connection()).write(row);
+        auto& branch = branches_.emplace_back(
+            EnlistedBranch{.datasource = &link, .xid = {kFormatId, kGtrid, bqual}});
+        branch.lease = link.pool().acquire({});
+        branch.is_started = true;
+        EXPECT_EQ(exchange(*branch.connection(), {.verb = Verb::start, .xid = branch.xid},
+                           std::chrono::minutes{1})
+                      .code,
+                  XaCode::ok);
+        FakeLink::branch_of(*branch.connection()).write(row);
     }
     void open_two() {
         open(users_link_, "users:1", "ada");

@@ -27,6 +27,7 @@ public:
     public:
         explicit Branch(const xa_tm::Branch& branch) noexcept : xa_tm::Branch{branch} {}
 
+        void open() const { static_cast<void>(connection()); }
         void write(const std::string& row) const { in_fake().write(row); }
         void fail_statement() const { in_fake().fail_statement(); }
         void lose_deadlock() const { in_fake().lose_deadlock(); }

@@ -93,17 +93,20 @@ TEST_F(Gather, GivesUpAtOnceWhenInterrupted) {
     fake_.fail_next(Verb::start, Fault::stall_request);
     Interrupt interrupt;
     std::thread other{[&] { interrupt.raise(); }};
-    const auto answer = exchange(*first_, Verb::start, kXid, std::chrono::hours{1}, &interrupt);
+    const auto answer =
+        exchange(*first_, {.verb = Verb::start, .xid = kXid}, std::chrono::hours{1}, &interrupt);
     EXPECT_EQ(answer.code, XaCode::rmfail);
     other.join();
     // Also when it came before the wait.
-    EXPECT_EQ(exchange(*second_, Verb::start, kXid, std::chrono::hours{1}, &interrupt).code,
-              XaCode::rmfail);
+    EXPECT_EQ(
+        exchange(*second_, {.verb = Verb::start, .xid = kXid}, std::chrono::hours{1}, &interrupt)
+            .code,
+        XaCode::rmfail);
 }
 
 TEST_F(Gather, ExchangesOneVerbForItsAnswer) {
     fake_.answer_next(Verb::commit, Answer{.code = XaCode::heurmix, .message = "half of it"});
-    const auto answer = exchange(*first_, Verb::commit, kXid, milliseconds{1000});
+    const auto answer = exchange(*first_, {.verb = Verb::commit, .xid = kXid}, milliseconds{1000});
     EXPECT_EQ(answer.code, XaCode::heurmix);
     EXPECT_EQ(answer.message, "half of it");
 }

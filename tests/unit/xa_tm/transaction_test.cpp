@@ -125,7 +125,8 @@ TEST_F(Transaction, CommitsWithoutAnyBranch) {
 
 TEST_F(Transaction, FinishesBranchesThatWroteNothingInPhaseOneWithoutARecord) {
     auto tx = life_->tm.begin();
-    static_cast<void>(tx.enlist(life_->users, life_->points));
+    auto [users, points] = tx.enlist(life_->users, life_->points);
+    users.open();
     const auto report = commit(std::move(tx));
     EXPECT_EQ(report.outcome(), Outcome::committed);
     EXPECT_TRUE(report.is_settled());
@@ -499,6 +500,7 @@ TEST_F(Transaction, RefusesBranchesAndEnlistingOnceItHasEnded) {
     for (const bool is_committed : {true, false}) {
         auto tx = life_->tm.begin();
         auto [users, points] = tx.enlist(life_->users, life_->points);
+        users.open();
         is_committed ? static_cast<void>(tx.commit()) : tx.rollback();
         EXPECT_THAT(error_of([&users = users] { users.write("late"); }),
                     HasCode(ErrorCode::invalid_state));
@@ -561,8 +563,9 @@ TEST_F(Transaction, SendsEveryVerbToAllBranchesBeforeItWaitsForAnyAnswer) {
                                       "got points", "got audit");
     auto tx = life_->tm.begin();
     auto [users, points, audit] = tx.enlist(life_->users, life_->points, life_->audit);
-    EXPECT_THAT(trace.take(), one_wait);
+    EXPECT_THAT(trace.take(), IsEmpty());
     users.write("ada");
+    EXPECT_THAT(trace.take(), one_wait);
     points.write("ada:100");
     audit.write("entry");
     static_cast<void>(tx.commit());
@@ -579,7 +582,7 @@ TEST_F(Transaction, StaysUsableWhenADatasourceCanNotBeReached) {
     points_.set_reachable(false);
     auto tx = life_->tm.begin();
     tx.enlist(life_->users).write("ada");
-    const auto error = error_of([&] { static_cast<void>(tx.enlist(life_->points)); });
+    const auto error = error_of([&] { tx.enlist(life_->points).open(); });
     EXPECT_THAT(error, HasCode(ErrorCode::resource_unreachable));
     EXPECT_EQ(error.resource(), "points");
     EXPECT_TRUE(error.is_retryable());
@@ -595,8 +598,8 @@ TEST_F(Transaction, KeepsTheBranchesThatOpenedWhenAnotherOneIsRefused) {
         Verb::start,
         Answer{.code = XaCode::rmerr, .message = "no", .sqlstate = "XAE03", .native_error = 1399});
     auto tx = life_->tm.begin();
-    const auto error =
-        error_of([&] { static_cast<void>(tx.enlist(life_->users, life_->points, life_->audit)); });
+    auto [users, points, audit] = tx.enlist(life_->users, life_->points, life_->audit);
+    const auto error = error_of([&users = users] { users.open(); });
     EXPECT_THAT(error, HasCode(ErrorCode::resource_refused));
     EXPECT_EQ(error.resource(), "points");
     EXPECT_EQ(error.sqlstate(), "XAE03");
@@ -629,7 +632,7 @@ TEST_F(Transaction, TellsWhyADeadConnectionCouldNotBeReplaced) {
     life_->users.fail_to_connect(std::make_exception_ptr(
         Error{{.code = ErrorCode::authentication_failed, .resource = "users"}, "password"}));
     auto tx = life_->tm.begin();
-    EXPECT_THAT(error_of([&] { static_cast<void>(tx.enlist(life_->users)); }),
+    EXPECT_THAT(error_of([&] { tx.enlist(life_->users).open(); }),
                 HasCode(ErrorCode::authentication_failed));
 }
 

@@ -18,6 +18,7 @@ enum class ErrorCode {
     authentication_failed,  ///< the server refused the user or the password
     two_phase_unavailable,  ///< the server can't prepare transactions as it is configured
     resource_refused,       ///< the server refused a verb that comes before any outcome
+    statement_failed,       ///< the server refused a statement of the application
     pool_exhausted,         ///< no connection became free in time
     invalid_state,          ///< the transaction, branch or manager has ended or is not started yet
 };

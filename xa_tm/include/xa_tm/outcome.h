@@ -48,7 +48,8 @@ struct BranchReport {
     BranchState state;
     /// The last answer of the resource manager.
     XaCode code;
-    /// The server's own words; empty on plain success.
+    /// The server's own words: why it refused, or what it warns of although it did as it was told;
+    /// empty on plain success.
     std::string message;
     /// What happens next, as a sentence; empty when nothing is left to do.
     std::string next;

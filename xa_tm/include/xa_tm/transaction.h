@@ -32,15 +32,17 @@ public:
     ~Transaction();
 
     /// Makes the datasource take part and gives its branch; the same one when it takes part
-    /// already. Throws Error: the server can't be reached, refuses the branch, or the transaction
-    /// has ended or has kMaxBranches already. It stays usable; leaving the scope rolls it back.
+    /// already. Asks no server yet: a branch is opened when it is first used, and what can't be
+    /// reached or refuses is told then; the transaction stays usable. Throws Error: the transaction
+    /// has ended or has kMaxBranches already.
     template <class D>
     typename D::Branch enlist(D& datasource) {
         Datasource* const one[] = {&datasource};
         return typename D::Branch{enlist_all(one).front()};
     }
 
-    /// Makes several datasources take part, all in one wait, and gives their branches as a tuple.
+    /// Makes several datasources take part and gives their branches as a tuple; the first use of
+    /// one opens all of them in one wait.
     template <class First, class Second, class... Rest>
     std::tuple<typename First::Branch, typename Second::Branch, typename Rest::Branch...> enlist(
         First& first, Second& second, Rest&... rest) {

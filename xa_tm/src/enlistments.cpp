@@ -1,0 +1,269 @@
+// Invariants:
+// - a branch that is_started has a lease, until the coordinator hands that on;
+// - one that is not started has none between two calls;
+// - an xid is sent with start once: what a lost connection left of it is never met again.
+
+#include "enlistments.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "gather.h"
+#include "global_id.h"
+#include "xa_tm/error.h"
+#include "xa_tm/transaction.h"
+
+namespace xa_tm {
+namespace {
+
+/// A statement may run for as long as the server lets it; "for ever" would overflow the clock.
+constexpr std::chrono::hours kNoTimeout{24};
+
+std::string words_of(const Answer& answer) {
+    return answer.message.empty() ? std::string{to_string(answer.code)} : answer.message;
+}
+
+Error failed(const EnlistedBranch& branch, ErrorCode refused, std::string_view what,
+             const Answer& answer) {
+    const auto& resource = branch.datasource->name();
+    return {{answer.code == XaCode::rmfail ? ErrorCode::resource_unreachable : refused, resource,
+             answer.sqlstate, answer.native_error},
+            fmt::format("resource {}: {}: {}", resource, what, words_of(answer))};
+}
+
+bool has(const std::vector<Request>& batch, Verb verb) {
+    return std::ranges::any_of(batch, [verb](const Request& one) { return one.verb == verb; });
+}
+
+}  // namespace
+
+void EnlistedBranch::note(Answer answer) {
+    const bool is_good = answer.code == XaCode::ok || answer.code == XaCode::rdonly;
+    if (is_good && !answer.message.empty()) {
+        warnings += warnings.empty() ? answer.message : "; " + answer.message;
+    }
+    if (!answer.evidence.empty()) {
+        evidence = answer.evidence;
+    }
+    last_answer = std::move(answer);
+}
+
+std::size_t Enlistments::add(Datasource& datasource) {
+    const auto found = std::ranges::find(branches_, &datasource, &EnlistedBranch::datasource);
+    if (found != branches_.end()) {
+        return static_cast<std::size_t>(found - branches_.begin());
+    }
+    if (branches_.size() == Transaction::kMaxBranches) {
+        throw Error({.code = ErrorCode::invalid_state, .resource = datasource.name()},
+                    fmt::format("transaction {} has {} branches, which is the most that one can "
+                                "have; use several transactions",
+                                gtrid(), Transaction::kMaxBranches));
+    }
+    branches_.push_back({&datasource, {kFormatId, gtrid(), next_bqual(datasource)}});
+    return branches_.size() - 1;
+}
+
+std::string Enlistments::next_bqual(const Datasource& datasource) {
+    return to_bqual({datasource.name(), ++ordinal_});
+}
+
+Connection& Enlistments::open(std::size_t index) {
+    auto& branch = branches_.at(index);
+    check_takes_statements(branch);
+    if (!branch.is_started) {
+        acquire_all_unstarted();
+        start_all_unstarted();
+    }
+    branch.is_lent = true;
+    return *branch.connection();
+}
+
+void Enlistments::check_takes_statements(const EnlistedBranch& branch) const {
+    if (branch.vote) {
+        throw Error({.code = ErrorCode::invalid_state, .resource = branch.datasource->name()},
+                    fmt::format("resource {}: the branch takes no more statements, because its "
+                                "last one has been run or its connection was lost; end the "
+                                "transaction",
+                                branch.datasource->name()));
+    }
+}
+
+void Enlistments::acquire_all_unstarted() {
+    try {
+        for (auto& branch : branches_) {
+            if (!branch.is_started) {
+                branch.lease = branch.datasource->pool().acquire(*environment_.mark);
+            }
+        }
+    } catch (...) {
+        for (auto& branch : branches_) {
+            if (!branch.is_started) {
+                branch.lease.reset();
+            }
+        }
+        throw;
+    }
+}
+
+void Enlistments::start_all_unstarted() {
+    Gather gather;
+    const auto send_start = [&](std::size_t i) {
+        auto& branch = branches_[i];
+        branch.connection()->send(Verb::start, branch.xid);
+        gather.expect(i, *branch.connection());
+    };
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        if (!branches_[i].is_started) {
+            send_start(i);
+        }
+    }
+    auto deadline = std::chrono::steady_clock::now() + environment_.answer_timeout;
+    std::optional<Error> failure;
+    while (!gather.is_empty()) {
+        auto arrival = gather.next(deadline);
+        auto& branch = branches_[arrival.key];
+        try {
+            if (is_stale(branch, arrival.answer)) {
+                replace(branch);
+                send_start(arrival.key);
+                deadline = std::chrono::steady_clock::now() + environment_.answer_timeout;
+            } else {
+                take_start(branch, std::move(arrival.answer));
+            }
+        } catch (const Error& error) {
+            abandon(branch);
+            failure = failure.value_or(error);
+        }
+    }
+    if (failure) {
+        throw *failure;
+    }
+}
+
+void Enlistments::take_start(EnlistedBranch& branch, Answer answer) {
+    branch.note(std::move(answer));
+    if (branch.last_answer.code != XaCode::ok) {
+        throw failed(branch, ErrorCode::resource_refused, "the branch could not be started",
+                     branch.last_answer);
+    }
+    branch.is_started = true;
+    branch.server = branch.connection()->server_identity();
+}
+
+/// The connection died in the pool: nothing of this transaction is on it.
+bool Enlistments::is_stale(const EnlistedBranch& branch, const Answer& start) const {
+    return start.code == XaCode::rmfail && !branch.lease->is_fresh();
+}
+
+/// Gives the branch another connection, and another xid: the old one may have reached the server.
+void Enlistments::replace(EnlistedBranch& branch) {
+    branch.lease->reconnect(*environment_.mark);
+    branch.xid.bqual = next_bqual(*branch.datasource);
+}
+
+/// The branch did not start; it may be tried again, under another xid.
+void Enlistments::abandon(EnlistedBranch& branch) {
+    branch.close();
+    branch.lease.reset();
+    branch.xid.bqual = next_bqual(*branch.datasource);
+    environment_.wake_recovery(branch.datasource->name());
+}
+
+/// The branch's session is gone, and with it the transaction's chance to commit.
+void Enlistments::lose(EnlistedBranch& branch, XaCode vote) {
+    branch.close();
+    branch.is_started = true;
+    branch.vote = vote;
+    environment_.wake_recovery(branch.datasource->name());
+}
+
+std::uint64_t Enlistments::execute(std::size_t index, const std::string& statement, bool is_last) {
+    auto& branch = branches_.at(index);
+    check_takes_statements(branch);
+    std::vector<Request> batch{{.verb = Verb::execute, .xid = branch.xid, .statement = statement}};
+    if (is_last) {
+        batch.push_back({.verb = Verb::prepare, .xid = branch.xid});
+    }
+    auto answers = branch.is_started ? run(branch, batch) : start_and_run(branch, std::move(batch));
+    auto& executed = answers.front();
+    if (executed.code == XaCode::rmfail) {
+        // Without a prepare the server rolls the branch back with its session.
+        lose(branch, is_last ? XaCode::rmfail : XaCode::rbcommfail);
+    } else if (executed.code == XaCode::ok && is_last) {
+        take_vote(branch, std::move(answers.back()));
+    }
+    if (executed.code != XaCode::ok) {
+        branch.note(executed);
+        throw failed(branch, ErrorCode::statement_failed, "the statement failed", executed);
+    }
+    return executed.rows;
+}
+
+/// Opens the branch in the same trip; gives the answers to what follows the start.
+std::vector<Answer> Enlistments::start_and_run(EnlistedBranch& branch, std::vector<Request> batch) {
+    const bool has_prepare = has(batch, Verb::prepare);
+    batch.insert(batch.begin(), {.verb = Verb::start, .xid = branch.xid});
+    branch.lease = branch.datasource->pool().acquire(*environment_.mark, batch);
+    auto answers = run(branch, batch);
+    if (is_stale(branch, answers.front()) && !has_prepare) {
+        try {
+            replace(branch);
+        } catch (...) {
+            abandon(branch);
+            throw;
+        }
+        for (auto& request : batch) {
+            request.xid = branch.xid;
+        }
+        answers = run(branch, batch);
+    }
+    if (answers.front().code == XaCode::rmfail && has_prepare) {
+        return {answers.begin() + 1, answers.end()};  // it may have come as far as the prepare
+    }
+    try {
+        take_start(branch, std::move(answers.front()));
+    } catch (...) {
+        abandon(branch);
+        throw;
+    }
+    answers.erase(answers.begin());
+    return answers;
+}
+
+/// One trip; an answer that did not come is XAER_RMFAIL, and so are those after it.
+std::vector<Answer> Enlistments::run(EnlistedBranch& branch, const std::vector<Request>& batch) {
+    const Answer lost{.code = XaCode::rmfail, .message = "the connection is lost"};
+    auto* connection = branch.connection();
+    std::vector<Answer> answers;
+    if (connection != nullptr) {
+        if (!branch.lease->take_sent_batch()) {
+            connection->send(batch);
+        }
+        const auto statement_timeout = branch.datasource->options().statement_timeout;
+        const auto deadline =
+            std::chrono::steady_clock::now() +
+            (statement_timeout.count() > 0 ? statement_timeout + environment_.answer_timeout
+                                           : kNoTimeout);
+        bool is_lost = false;
+        while (answers.size() < batch.size() && !is_lost) {
+            Gather gather;
+            gather.expect(0, *connection);
+            answers.push_back(gather.next(deadline).answer);
+            is_lost = answers.back().code == XaCode::rmfail;
+        }
+    }
+    answers.resize(batch.size(), lost);
+    return answers;
+}
+
+void Enlistments::take_vote(EnlistedBranch& branch, Answer answer) {
+    if (answer.code == XaCode::rmfail) {
+        lose(branch, XaCode::rmfail);
+    }
+    branch.vote = answer.code;
+    branch.note(std::move(answer));
+}
+
+}  // namespace xa_tm

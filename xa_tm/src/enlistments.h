@@ -1,0 +1,108 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "connection_pool.h"
+#include "xa_tm/datasource.h"
+#include "xa_tm/xid.h"
+
+namespace xa_tm {
+
+/// One datasource's share of a running transaction.
+struct EnlistedBranch {
+    Datasource* datasource;
+    Xid xid;
+    /// From when the branch is opened until its connection is handed on, if it is.
+    std::optional<ConnectionPool::Lease> lease = std::nullopt;
+    /// True once the server has the branch.
+    bool is_started = false;
+    /// True once the application has seen the connection itself, which it may still use when the
+    /// branch has ended: then the connection is nobody else's before the transaction's scope ends.
+    bool is_lent = false;
+    /// The vote of a branch that was prepared, or lost, before the outcome was asked for.
+    std::optional<XaCode> vote = std::nullopt;
+    Answer last_answer = {};
+    /// Of the server that opened the branch.
+    std::string server = {};
+    /// What proves the branch's fate, from its vote.
+    std::string evidence = {};
+    /// What the server had to say although it did as it was told.
+    std::string warnings = {};
+
+    /// Nothing where there is none, or where it was closed.
+    [[nodiscard]] Connection* connection() const noexcept {
+        return lease ? lease->connection() : nullptr;
+    }
+    /// Ends the session at once; recovery makes sure that the server has ended it, too.
+    void close() noexcept {
+        if (lease) {
+            lease->close();
+        }
+    }
+    /// Keeps what an answer tells beyond its code.
+    void note(Answer answer);
+};
+
+/// The branches of one transaction while the application works on them, until the outcome is asked
+/// for. A branch is opened at its first use: with its first statement in one trip where that goes
+/// through execute(), else together with all others that are not open yet, in one wait.
+///
+/// Ownership: owns the branches' leases; borrows the datasources.
+/// Thread safety: one thread at a time.
+class Enlistments {
+public:
+    struct Environment {
+        std::string gtrid;
+        const SessionMark* mark;  ///< outlives the transaction
+        std::chrono::milliseconds answer_timeout;
+        /// A session of this resource was closed in doubt: recovery ends it at the server.
+        std::function<void(std::string_view resource)> wake_recovery;
+    };
+
+    explicit Enlistments(Environment environment) : environment_{std::move(environment)} {}
+
+    /// The index of the datasource's branch, a new one if it has none. Throws Error
+    /// (invalid_state) when there are Transaction::kMaxBranches already.
+    [[nodiscard]] std::size_t add(Datasource& datasource);
+    /// The open connection of a branch. Throws Error for the first branch that can't be opened; the
+    /// others are open then, and that one may be tried again.
+    [[nodiscard]] Connection& open(std::size_t index);
+    /// Runs one statement of the application in a branch, and prepares that in the same trip if it
+    /// is the last one; gives the rows that it wrote or gave. Throws Error: what open() throws;
+    /// statement_failed, then the branch is not prepared; resource_unreachable, then the branch is
+    /// lost and the transaction can only be rolled back.
+    std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last);
+
+    [[nodiscard]] std::span<EnlistedBranch> branches() noexcept { return branches_; }
+    [[nodiscard]] const std::string& gtrid() const noexcept { return environment_.gtrid; }
+
+private:
+    void check_takes_statements(const EnlistedBranch& branch) const;
+    void acquire_all_unstarted();
+    void start_all_unstarted();
+    void take_start(EnlistedBranch& branch, Answer answer);
+    [[nodiscard]] bool is_stale(const EnlistedBranch& branch, const Answer& start) const;
+    void replace(EnlistedBranch& branch);
+    void abandon(EnlistedBranch& branch);
+    void lose(EnlistedBranch& branch, XaCode vote);
+    [[nodiscard]] std::vector<Answer> run(EnlistedBranch& branch,
+                                          const std::vector<Request>& batch);
+    [[nodiscard]] std::vector<Answer> start_and_run(EnlistedBranch& branch,
+                                                    std::vector<Request> batch);
+    void take_vote(EnlistedBranch& branch, Answer answer);
+    [[nodiscard]] std::string next_bqual(const Datasource& datasource);
+
+    Environment environment_;
+    std::vector<EnlistedBranch> branches_;
+    std::uint32_t ordinal_ = 0;
+};
+
+}  // namespace xa_tm
