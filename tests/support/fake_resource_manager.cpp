@@ -35,6 +35,7 @@ public:
     void send(std::vector<Request> batch) noexcept override {
         XA_TM_CHECK(outstanding_ == 0, "the answers to the batch before have been received");
         outstanding_ = batch.size();
+        manager_.count_trip();
         bool may_go_on = true;
         for (const auto& request : batch) {
             auto answer = may_go_on ? manager_.deliver(*this, request) : not_carried_out();
@@ -223,6 +224,22 @@ bool FakeResourceManager::has_row(const std::string& row) const {
     return rows_.contains(row);
 }
 
+void FakeResourceManager::count_trip() {
+    const std::lock_guard lock{mutex_};
+    ++trips_;
+}
+
+std::string FakeResourceManager::evidence_of(Verb verb) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = evidence_.find(verb);
+    return found == evidence_.end() ? "" : found->second;
+}
+
+std::size_t FakeResourceManager::trips() const {
+    const std::lock_guard lock{mutex_};
+    return trips_;
+}
+
 std::size_t FakeResourceManager::connects() const {
     const std::lock_guard lock{mutex_};
     return connects_;
@@ -238,6 +255,7 @@ std::optional<Answer> FakeResourceManager::deliver(Session& session, const Reque
         return lost;
     }
     sent_.push_back({verb, xid});
+    evidence_[verb] = request.evidence;
     const auto script = next_script(verb);
     if (!script) {
         return carry_out(session, request);

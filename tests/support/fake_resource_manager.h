@@ -98,6 +98,10 @@ public:
     [[nodiscard]] std::vector<Xid> prepared() const;
     [[nodiscard]] bool has_row(const std::string& row) const;
     [[nodiscard]] std::size_t connects() const;
+    /// What came along with the last such verb.
+    [[nodiscard]] std::string evidence_of(Verb verb) const;
+    /// Batches that were sent, of one verb or more.
+    [[nodiscard]] std::size_t trips() const;
 
 private:
     struct BranchModel {
@@ -114,6 +118,7 @@ private:
         std::optional<Fault> fault;
     };
 
+    void count_trip();
     /// Nothing when the answer never comes.
     [[nodiscard]] std::optional<Answer> deliver(Session& session, const Request& request);
     [[nodiscard]] std::optional<Script> next_script(Verb verb);
@@ -140,6 +145,8 @@ private:
     std::set<Session*> sessions_;
     bool is_reachable_ = true;
     std::size_t connects_ = 0;
+    std::size_t trips_ = 0;
+    std::map<Verb, std::string> evidence_;
 };
 
 }  // namespace xa_tm::test

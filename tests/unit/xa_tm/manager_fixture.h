@@ -27,9 +27,9 @@ protected:
     struct Life {
         explicit Life(const Config& config, ManagerFixture& fixture)
             : tm{config},
-              users{tm.add<FakeLink>("users", fixture.users_)},
-              points{tm.add<FakeLink>("points", fixture.points_)},
-              audit{tm.add<FakeLink>("audit", fixture.audit_)} {}
+              users{tm.add<FakeLink>("users", fixture.users_, fixture.options_)},
+              points{tm.add<FakeLink>("points", fixture.points_, fixture.options_)},
+              audit{tm.add<FakeLink>("audit", fixture.audit_, fixture.options_)} {}
 
         TransactionManager tm;
         FakeLink& users;
@@ -89,6 +89,7 @@ protected:
     FakeResourceManager users_{"users"};
     FakeResourceManager points_{"points"};
     FakeResourceManager audit_{"audit"};
+    DatasourceOptions options_;
     std::chrono::milliseconds answer_timeout_{std::chrono::minutes{1}};
     std::chrono::milliseconds recovery_interval_{20};
 };
