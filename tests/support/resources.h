@@ -28,6 +28,8 @@ public:
     [[nodiscard]] virtual bool is_postgresql() const = 0;
     /// Makes it take part and gives the session of its branch.
     [[nodiscard]] virtual soci::session& enlist(Transaction& transaction) = 0;
+    /// The same without its views of the connection.
+    [[nodiscard]] virtual Branch branch_of(Transaction& transaction) = 0;
     [[nodiscard]] virtual Datasource& datasource() = 0;
 };
 

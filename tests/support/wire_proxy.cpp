@@ -23,6 +23,12 @@
 namespace xa_tm::test {
 namespace {
 
+constexpr std::string_view kHost = "127.0.0.1:";
+
+std::size_t port_position(const std::string& uri) {
+    return uri.find(kHost) + kHost.size();
+}
+
 int checked(int result, const char* what) {
     if (result < 0) {
         throw std::system_error(errno, std::generic_category(), what);
@@ -394,6 +400,15 @@ void WireProxy::close_link(std::list<Link>::iterator link) {
     }
     ::close(link->server);
     links_.erase(link);
+}
+
+std::uint16_t port_of(const std::string& uri) {
+    return static_cast<std::uint16_t>(std::stoul(uri.substr(port_position(uri))));
+}
+
+std::string with_port(const std::string& uri, std::uint16_t port) {
+    const auto start = port_position(uri);
+    return uri.substr(0, start) + std::to_string(port) + uri.substr(uri.find('/', start));
 }
 
 }  // namespace xa_tm::test
