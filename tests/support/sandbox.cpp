@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -53,6 +55,10 @@ std::string tcp_uri(const std::string& server) {
 }
 std::string admin_uri(const std::string& server) {
     return run("uri --admin " + server);
+}
+std::vector<pid_t> pids(const std::string& server) {
+    std::istringstream words{run("pids " + server)};
+    return {std::istream_iterator<pid_t>{words}, {}};
 }
 void kill(const std::string& server) {
     run("kill " + server);
