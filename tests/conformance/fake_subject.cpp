@@ -17,6 +17,9 @@ public:
     void reset() override {}
     bool has_row(int id) override { return manager_.has_row(std::to_string(id)); }
 
+    std::string insert_statement(int id) const override { return std::to_string(id); }
+    std::string failing_statement() const override { return "fail"; }
+
     void insert(Connection& connection, int id) override {
         FakeResourceManager::branch_of(connection).write(std::to_string(id));
     }
@@ -43,7 +46,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Subject> make_fake_subject() {
+std::unique_ptr<Subject> make_fake_subject(const std::string&) {
     return std::make_unique<FakeSubject>();
 }
 

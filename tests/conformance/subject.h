@@ -34,6 +34,10 @@ public:
     /// Seen from outside the transaction.
     [[nodiscard]] virtual bool has_row(int id) = 0;
 
+    // Statements for Verb::execute.
+    [[nodiscard]] virtual std::string insert_statement(int id) const = 0;
+    [[nodiscard]] virtual std::string failing_statement() const = 0;
+
     // The application's work in the branch that is open on the connection.
     virtual void insert(Connection& connection, int id) = 0;
     virtual void read(Connection& connection) = 0;
@@ -46,8 +50,9 @@ public:
     virtual void end_session(Connection& connection) = 0;
 };
 
-[[nodiscard]] std::unique_ptr<Subject> make_fake_subject();
-[[nodiscard]] std::unique_ptr<Subject> make_postgres_subject();
-[[nodiscard]] std::unique_ptr<Subject> make_mariadb_subject();
+/// `server` is a name in the sandbox; the fake has none.
+[[nodiscard]] std::unique_ptr<Subject> make_fake_subject(const std::string& server);
+[[nodiscard]] std::unique_ptr<Subject> make_postgres_subject(const std::string& server);
+[[nodiscard]] std::unique_ptr<Subject> make_mysql_subject(const std::string& server);
 
 }  // namespace xa_tm::test
