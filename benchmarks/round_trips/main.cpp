@@ -21,7 +21,8 @@
 namespace xa_tm::bench {
 namespace {
 
-constexpr auto kAbout = R"(Counts the round trips and the forces of a global transaction that writes one row in each
+constexpr auto kAbout =
+    R"(Counts the round trips and the forces of a global transaction that writes one row in each
 of two servers, and times it through a proxy that delays every byte; against the same
 verbs issued by hand, in the same run.
 
@@ -106,7 +107,7 @@ void count_trips_and_syncs(Pair& pair, Contender& contender, int count, Figures&
     for (std::size_t i = 0; i < 2; ++i) {
         test::SyncCounter counter{pair.accounts()[i].server};
         run_transactions(contender, count);
-        figures.syncs[i] = static_cast<double>(counter.stop()) / count;
+        figures.syncs[i] = static_cast<double>(counter.count()) / count;
     }
 }
 
