@@ -16,6 +16,12 @@ class session;
 /// and says why.
 namespace xa_tm::test::sandbox {
 
+/// The pair of servers that integration and crash tests work on: a PostgreSQL and a MariaDB or
+/// MySQL, by default postgres and mariadb, else those that XA_TM_TEST_SERVERS names with a comma
+/// between them.
+[[nodiscard]] const std::string& postgres_server();
+[[nodiscard]] const std::string& mysql_server();
+
 /// The URI of the database xa_tm_test for its ordinary user, over a Unix socket.
 [[nodiscard]] std::string uri(const std::string& server);
 /// The same over TCP, with the password.
