@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <CLI/CLI.hpp>
+#include <boost/log/core.hpp>
 #include <fmt/format.h>
 
 #include "contender.h"
@@ -190,6 +191,7 @@ void run(CommandLine line) {
 }  // namespace xa_tm::bench
 
 int main(int argc, char** argv) {
+    boost::log::core::get()->set_logging_enabled(false);
     xa_tm::bench::CommandLine line;
     CLI::App app{xa_tm::bench::kAbout};
     app.add_option("--pairs", line.pairs, "Pairs of servers of the sandbox")
