@@ -39,7 +39,7 @@ std::string as_text(const Described& described) {
     for (const auto& fact : description.facts) {
         text += fmt::format("  {}: {}\n", printable(fact.name), printable(fact.value));
         if (!fact.meaning.empty()) {
-            text += wrapped(as_sentence(fact.meaning), 6) + "\n";
+            text += wrapped(as_sentence(fact.meaning), 6);
         }
     }
     return text;
