@@ -264,6 +264,27 @@ TEST_P(MysqlBatch, Trap31AConnectionLostUnderABatchLeavesThePrepareUnknown) {
     EXPECT_FALSE(connection->is_reusable());
 }
 
+TEST_P(MysqlBatch, TakesOneTripOnceTheServerTakesManyStatements) {
+    auto uri = sandbox::tcp_uri(GetParam());
+    const auto at = uri.rfind(':') + 1;
+    const auto port = uri.substr(at, uri.find('/', at) - at);
+    WireProxy proxy{{{Wire::mysql, static_cast<std::uint16_t>(std::stoi(port))}}};
+    uri.replace(at, port.size(), std::to_string(proxy.port(0)));
+    mysql::Datasource datasource{"points", uri};
+    const auto connection = datasource.connect({});
+    proxy.hold_until_waiting(1);
+    std::ignore = run_batch(*connection, one_shot(xid_, "insert into points values (1)"));
+    EXPECT_EQ(proxy.stop_holding(), 2U) << "to switch, and the batch";
+    const auto next = unique_xid();
+    auto batch = one_shot(next, "insert into points values (2)");
+    batch.insert(batch.begin(), commit_of(xid_));
+    proxy.hold_until_waiting(1);
+    EXPECT_EQ(codes_of(run_batch(*connection, batch)), std::vector(4, XaCode::ok));
+    EXPECT_EQ(run(*connection, Verb::commit, next).code, XaCode::ok);
+    EXPECT_EQ(proxy.stop_holding(), 2U) << "commit, start, execute and prepare; commit";
+    EXPECT_EQ(rows(), 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, MysqlBatch, testing::ValuesIn(kMysqlServers), name_of_server);
 
 }  // namespace

@@ -191,6 +191,8 @@ std::uint64_t Enlistments::execute(std::size_t index, const std::string& stateme
     if (executed.code == XaCode::rmfail) {
         // Without a prepare the server rolls the branch back with its session.
         lose(branch, is_last ? XaCode::rmfail : XaCode::rbcommfail);
+    } else if (is_rolled_back(executed.code)) {
+        branch.vote = executed.code;  // the server has given the whole branch up
     } else if (executed.code == XaCode::ok && is_last) {
         take_vote(branch, std::move(answers.back()));
     }

@@ -36,13 +36,16 @@ int to_wait_flags(short events) {
 
 }  // namespace
 
-Session::Session(const std::string& soci_connect_string) {
+Session::Session(const std::string& soci_connect_string, bool needs_tls) {
     try {
         sql_.open(soci::mysql, soci_connect_string);
     } catch (const soci::mysql_soci_error& error) {
         throw ConnectError(error.what(), static_cast<int>(error.err_num_));
     } catch (const soci::soci_error& error) {
         throw ConnectError(error.what(), 0);
+    }
+    if (needs_tls && ::mysql_get_ssl_cipher(backend_of(sql_)->conn_) == nullptr) {
+        throw ConnectError("the server offers no TLS", CR_SSL_CONNECTION_ERROR);
     }
     placeholder_ = ::mysql_init(nullptr);
     XA_TM_CHECK(placeholder_ != nullptr, "memory for a handle");

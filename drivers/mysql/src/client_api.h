@@ -58,8 +58,9 @@ enum class Packing {
 /// Thread safety: one thread at a time.
 class Session {
 public:
-    /// Connects, for as long as the connect string allows. Throws ConnectError.
-    explicit Session(const std::string& soci_connect_string);
+    /// Connects, for as long as the connect string allows. Throws ConnectError, also when the
+    /// connection has to be encrypted and is not.
+    Session(const std::string& soci_connect_string, bool needs_tls);
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     ~Session();

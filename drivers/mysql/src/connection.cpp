@@ -90,12 +90,12 @@ std::uint64_t rows_of(std::span<const Reply> results) {
 
 }  // namespace
 
-Connection::Connection(std::string resource, const std::string& soci_connect_string,
+Connection::Connection(std::string resource, const std::string& soci_connect_string, bool needs_tls,
                        std::shared_ptr<EndingSessions> ending_sessions)
     : resource_{std::move(resource)},
       ending_sessions_{std::move(ending_sessions)},
       marker_{random_marker()},
-      session_{soci_connect_string} {}
+      session_{soci_connect_string, needs_tls} {}
 
 Connection::~Connection() {
     remember_ending_session();

@@ -31,7 +31,7 @@ namespace xa_tm::mysql {
 class Connection final : public xa_tm::Connection {
 public:
     /// Connects. Throws ConnectError.
-    Connection(std::string resource, const std::string& soci_connect_string,
+    Connection(std::string resource, const std::string& soci_connect_string, bool needs_tls,
                std::shared_ptr<EndingSessions> ending_sessions);
     ~Connection() override;
 

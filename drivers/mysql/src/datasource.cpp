@@ -7,14 +7,23 @@
 #include "connection.h"
 #include "ending_sessions.h"
 #include "errno_map.h"
+#include "option_file.h"
 #include "uri.h"
 #include "xa_tm/error.h"
 
 namespace xa_tm::mysql {
-namespace {
 
-std::string checked_connect_string(const std::string& resource, const std::string& uri,
-                                   std::chrono::seconds connect_timeout) {
+struct Datasource::Target {
+    std::string connect_string;
+    bool needs_tls;
+
+    /// Throws Error (invalid_configuration).
+    Target(const std::string& resource, const std::string& uri,
+           std::chrono::seconds connect_timeout);
+};
+
+Datasource::Target::Target(const std::string& resource, const std::string& uri,
+                           std::chrono::seconds connect_timeout) {
     const auto refuse = [&resource](std::string_view why) -> Error {
         return {{.code = ErrorCode::invalid_configuration, .resource = resource},
                 fmt::format("resource {}: {}", resource, why)};
@@ -23,7 +32,9 @@ std::string checked_connect_string(const std::string& resource, const std::strin
         throw refuse("connect_timeout must be at least 1 s");
     }
     try {
-        return soci_connect_string(parse_uri(uri), connect_timeout);
+        const auto address = with_option_file(parse_uri(uri));
+        connect_string = soci_connect_string(address, connect_timeout);
+        needs_tls = mysql::needs_tls(address);
     } catch (const std::invalid_argument& error) {
         throw refuse(
             fmt::format("the URI can't be used: {}; its form is "
@@ -32,8 +43,6 @@ std::string checked_connect_string(const std::string& resource, const std::strin
                         error.what()));
     }
 }
-
-}  // namespace
 
 soci::session& Branch::sql() const {
     return Datasource::sql_of(connection());
@@ -44,15 +53,20 @@ MYSQL* Branch::native_handle() const {
 }
 
 Datasource::Datasource(std::string name, const std::string& uri, DatasourceOptions options)
+    : Datasource{name, Target{name, uri, options.connect_timeout}, options} {}
+
+Datasource::Datasource(std::string name, Target target, DatasourceOptions options)
     : xa_tm::Datasource{std::move(name), options},
-      connect_string_{checked_connect_string(this->name(), uri, options.connect_timeout)},
+      connect_string_{std::move(target.connect_string)},
+      needs_tls_{target.needs_tls},
       ending_sessions_{std::make_shared<EndingSessions>()} {}
 
 Datasource::~Datasource() = default;
 
 std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
     try {
-        auto connection = std::make_unique<Connection>(name(), connect_string_, ending_sessions_);
+        auto connection =
+            std::make_unique<Connection>(name(), connect_string_, needs_tls_, ending_sessions_);
         connection->set_up(mark, options());
         return connection;
     } catch (const ConnectError& error) {

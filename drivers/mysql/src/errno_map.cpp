@@ -131,6 +131,9 @@ constexpr std::array kConnectRows{
     ConnectRow{1044, ErrorCode::authentication_failed,
                "check the database's name in the URI, and the user's grants on it"},
     ConnectRow{1049, ErrorCode::resource_refused, "check the database's name in the URI"},
+    ConnectRow{2026, ErrorCode::resource_refused,  // TLS
+               "check ssl-mode, ssl-ca, ssl-cert and ssl-key in the URI, and the server's "
+               "certificate"},
     ConnectRow{2019, ErrorCode::invalid_configuration, "correct charset in the URI"},
 };
 

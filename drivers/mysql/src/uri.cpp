@@ -1,14 +1,18 @@
 #include "uri.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace xa_tm::mysql {
 namespace {
+
+using namespace std::string_view_literals;
 
 /// Splits `text` at the first `separator`; the second part is empty when there is none.
 std::pair<std::string_view, std::string_view> split(std::string_view text, char separator) {
@@ -41,14 +45,8 @@ std::string percent_decode(std::string_view text) {
     return decoded;
 }
 
-std::uint16_t parse_port(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (read.ec != std::errc{} || read.ptr != text.data() + text.size() || port == 0) {
-        throw std::invalid_argument("the port must be a number from 1 to 65535");
-    }
-    return port;
-}
+constexpr std::array kModes{""sv,         "disabled"sv,  "preferred"sv,
+                            "required"sv, "verify-ca"sv, "verify-identity"sv};
 
 void parse_host(std::string_view text, ServerAddress& address) {
     std::string_view port;
@@ -97,14 +95,14 @@ void parse_parameters(std::string_view text, ServerAddress& address) {
         if (!seen.insert(name).second) {
             throw std::invalid_argument(fmt::format("the parameter \"{}\" stands twice", name));
         }
-        if (name == "socket") {
-            address.socket = percent_decode(value);
-        } else if (name == "charset") {
-            address.charset = percent_decode(value);
-        } else {
-            throw std::invalid_argument(
-                fmt::format("the parameter \"{}\" is unknown; there are socket and charset", name));
+        constexpr std::array kParameters{"socket"sv,       "charset"sv,      "ssl-mode"sv,
+                                         "ssl-ca"sv,       "ssl-cert"sv,     "ssl-key"sv,
+                                         "default-file"sv, "default-group"sv};
+        if (std::ranges::find(kParameters, name) == kParameters.end()) {
+            throw std::invalid_argument(fmt::format("the parameter \"{}\" is unknown; there are {}",
+                                                    name, fmt::join(kParameters, ", ")));
         }
+        *part_named(address, name) = percent_decode(value);
     }
 }
 
@@ -118,6 +116,58 @@ std::string quoted(std::string_view value) {
         text += c;
     }
     return text += '\'';
+}
+
+void check_tls(const ServerAddress& address) {
+    const auto& mode = address.ssl_mode;
+    if (std::ranges::find(kModes, mode) == kModes.end()) {
+        throw std::invalid_argument(
+            "ssl-mode is one of disabled, preferred, required, verify-ca and verify-identity");
+    }
+    if (mode == "verify-ca" && address.ssl_ca.empty()) {
+        throw std::invalid_argument("ssl-mode=verify-ca needs ssl-ca");
+    }
+    // The C client checks the server's certificate as soon as it is given a CA.
+    if ((mode == "preferred" || mode == "required") && !address.ssl_ca.empty()) {
+        throw std::invalid_argument("with ssl-ca write ssl-mode=verify-ca or verify-identity");
+    }
+}
+
+/// A value for the C client's own form: in braces, or bare where it holds a brace that would end
+/// them, which the client (3.3 was seen to) can't be told otherwise.
+std::string braced(std::string_view key, std::string_view value) {
+    if (value.find('}') == std::string_view::npos) {
+        return fmt::format("{{{}}}", value);
+    }
+    if (value.find_first_of(";{=") != std::string_view::npos || value.front() == ' ' ||
+        value.back() == ' ') {
+        throw std::invalid_argument(
+            fmt::format("with TLS the C client takes no {} that holds }} and also ;, {{, = or a "
+                        "blank at an end",
+                        key));
+    }
+    return std::string{value};
+}
+
+/// The C client's own form, which it takes in place of the host: SOCI knows too few parameters.
+std::string client_connect_string(const ServerAddress& address, const std::string& port) {
+    std::string text = "ssl-enforce=1";
+    const auto add = [&text](std::string_view key, std::string_view value) {
+        if (!value.empty()) {
+            text += fmt::format(";{}={}", key, braced(key, value));
+        }
+    };
+    add("host", address.host);
+    add("port", port);
+    add("user", address.user);
+    add("password", address.password);
+    add("database", address.database);
+    add("socket", address.socket);
+    add("ssl-ca", address.ssl_ca);
+    add("ssl-cert", address.ssl_cert);
+    add("ssl-key", address.ssl_key);
+    add("ssl-verify-server-cert", address.ssl_mode == "verify-identity" ? "1" : "");
+    return text;
 }
 
 }  // namespace
@@ -156,9 +206,57 @@ ServerAddress parse_uri(std::string_view uri) {
     return address;
 }
 
+std::uint16_t parse_port(std::string_view text) {
+    std::uint16_t port = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (read.ec != std::errc{} || read.ptr != text.data() + text.size() || port == 0) {
+        throw std::invalid_argument("the port must be a number from 1 to 65535");
+    }
+    return port;
+}
+
+std::span<const std::string_view> part_names() noexcept {
+    static constexpr std::array kNames{"user"sv,     "password"sv, "host"sv,
+                                       "database"sv, "socket"sv,   "ssl-mode"sv,
+                                       "ssl-ca"sv,   "ssl-cert"sv, "ssl-key"sv};
+    return kNames;
+}
+
+std::string* part_named(ServerAddress& address, std::string_view name) noexcept {
+    const std::array<std::pair<std::string_view, std::string*>, 12> parts{
+        {{"user", &address.user},
+         {"password", &address.password},
+         {"host", &address.host},
+         {"database", &address.database},
+         {"socket", &address.socket},
+         {"charset", &address.charset},
+         {"ssl-mode", &address.ssl_mode},
+         {"ssl-ca", &address.ssl_ca},
+         {"ssl-cert", &address.ssl_cert},
+         {"ssl-key", &address.ssl_key},
+         {"default-file", &address.default_file},
+         {"default-group", &address.default_group}}};
+    const auto* const found =
+        std::ranges::find(parts, name, [](const auto& part) { return part.first; });
+    return found == parts.end() ? nullptr : found->second;
+}
+
+bool needs_tls(const ServerAddress& address) noexcept {
+    const auto& mode = address.ssl_mode;
+    return mode == "required" || mode == "verify-ca" || mode == "verify-identity" ||
+           (mode.empty() && !address.ssl_ca.empty());
+}
+
 std::string soci_connect_string(const ServerAddress& address,
                                 std::chrono::seconds connect_timeout) {
-    std::string text = fmt::format("connect_timeout='{}'", connect_timeout.count());
+    check_tls(address);
+    std::string text = fmt::format("connect_timeout='{}' charset={}", connect_timeout.count(),
+                                   quoted(address.charset));
+    const auto port = address.port == 0 ? std::string{} : std::to_string(address.port);
+    const bool has_tls = needs_tls(address) || address.ssl_mode == "preferred";
+    if (has_tls) {
+        return text += fmt::format(" host={}", quoted(client_connect_string(address, port)));
+    }
     const auto add = [&text](std::string_view key, std::string_view value) {
         if (!value.empty()) {
             text += fmt::format(" {}={}", key, quoted(value));
@@ -167,10 +265,9 @@ std::string soci_connect_string(const ServerAddress& address,
     add("user", address.user);
     add("password", address.password);
     add("host", address.host);
-    add("port", address.port == 0 ? std::string{} : std::to_string(address.port));
+    add("port", port);
     add("db", address.database);
     add("unix_socket", address.socket);
-    add("charset", address.charset);
     return text;
 }
 

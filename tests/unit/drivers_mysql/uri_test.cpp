@@ -8,6 +8,7 @@
 namespace xa_tm::mysql {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -96,19 +97,75 @@ TEST(MysqlUri, NeverShowsThePasswordInARefusal) {
 }
 
 TEST(SociConnectString, QuotesEveryValue) {
-    EXPECT_EQ(soci_connect_string({.user = "o'brien",
-                                   .password = "a b\\c\"=",
+    EXPECT_EQ(
+        soci_connect_string({.user = "o'brien",
+                             .password = "a b\\c\"=",
+                             .host = "db",
+                             .port = 3307,
+                             .database = "shop"},
+                            std::chrono::seconds{5}),
+        R"(connect_timeout='5' charset='utf8mb4' user='o\'brien' password='a b\\c"=' host='db' )"
+        R"(port='3307' db='shop')");
+}
+
+TEST(SociConnectString, GivesTlsToTheClientInItsOwnForm) {
+    EXPECT_EQ(soci_connect_string({.user = "u",
+                                   .password = "a{b;'",
                                    .host = "db",
                                    .port = 3307,
-                                   .database = "shop"},
+                                   .database = "shop",
+                                   .ssl_mode = "verify-identity",
+                                   .ssl_ca = "/ca.pem"},
                                   std::chrono::seconds{5}),
-              R"(connect_timeout='5' user='o\'brien' password='a b\\c"=' host='db' port='3307' )"
-              R"(db='shop' charset='utf8mb4')");
+              R"(connect_timeout='5' charset='utf8mb4' host='ssl-enforce=1;host={db};port={3307};)"
+              R"(user={u};password={a{b;\'};database={shop};ssl-ca={/ca.pem};)"
+              R"(ssl-verify-server-cert={1}')");
+}
+
+TEST(SociConnectString, RefusesTlsThatContradictsItself) {
+    const auto refusal = [](ServerAddress address) -> std::string {
+        try {
+            static_cast<void>(soci_connect_string(address, std::chrono::seconds{1}));
+        } catch (const std::invalid_argument& error) {
+            return error.what();
+        }
+        return "accepted";
+    };
+    EXPECT_EQ(refusal({.password = "a}b", .ssl_mode = "required"}), "accepted");
+    for (const auto* password : {"}secret;", "{secret}", " secret}", "secret} "}) {
+        EXPECT_THAT(refusal({.password = password, .ssl_mode = "required"}),
+                    AllOf(HasSubstr("takes no password"), Not(HasSubstr("secret"))));
+        EXPECT_EQ(refusal({.password = password}), "accepted");
+    }
+    EXPECT_THAT(refusal({.ssl_mode = "on"}), HasSubstr("disabled, preferred"));
+    EXPECT_THAT(refusal({.ssl_mode = "verify-ca"}), HasSubstr("needs ssl-ca"));
+    EXPECT_THAT(refusal({.ssl_mode = "required", .ssl_ca = "/ca"}), HasSubstr("verify-ca"));
+}
+
+TEST(MysqlUri, ReadsTlsAndOptionFiles) {
+    EXPECT_EQ(parse_uri("mysql://db?ssl-mode=verify-ca&ssl-ca=/a%20b&ssl-cert=/c&ssl-key=/k"),
+              (ServerAddress{.host = "db",
+                             .ssl_mode = "verify-ca",
+                             .ssl_ca = "/a b",
+                             .ssl_cert = "/c",
+                             .ssl_key = "/k"}));
+    EXPECT_EQ(parse_uri("mysql:///?default-file=/f&default-group=shop"),
+              (ServerAddress{.default_file = "/f", .default_group = "shop"}));
+}
+
+TEST(MysqlUri, KnowsWhenAConnectionMustBeEncrypted) {
+    for (const auto* mode : {"required", "verify-ca", "verify-identity"}) {
+        EXPECT_TRUE(needs_tls({.ssl_mode = mode}));
+    }
+    EXPECT_TRUE(needs_tls({.ssl_ca = "/ca"}));
+    for (const auto* mode : {"", "disabled", "preferred"}) {
+        EXPECT_FALSE(needs_tls({.ssl_mode = mode}));
+    }
 }
 
 TEST(SociConnectString, LeavesOutWhatTheClientKnowsByItself) {
     EXPECT_EQ(soci_connect_string({.socket = "/run/s"}, std::chrono::seconds{1}),
-              "connect_timeout='1' unix_socket='/run/s' charset='utf8mb4'");
+              "connect_timeout='1' charset='utf8mb4' unix_socket='/run/s'");
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ enum class Verb {
     start,
     /// One statement of the application in the branch that is open on this connection. XA_OK: it
     /// was carried out. XAER_RMERR: the server refused it; whether the branch can go on is told by
-    /// its vote.
+    /// its vote. XA_RB...: the whole branch is rolled back.
     execute,
     /// xa_end and xa_prepare. A branch that wrote nothing may answer XA_RDONLY: it is finished
     /// then.
@@ -154,9 +154,11 @@ public:
 
     /// Sends requests in one trip without waiting for their answers; a failure to send is told by
     /// receive(). Each is carried out only if all before it were answered with XA_OK; else its
-    /// answer is not_carried_out(). A batch is any one request, or, in this order and with any of
-    /// them left out: commit of the branch that was prepared on this connection; start, execute,
-    /// prepare of one other branch. All answers to the batch before have been received.
+    /// answer is not_carried_out(), or XAER_RMFAIL when the connection was lost: then the server
+    /// may have carried out, or may still carry out, all of it. A batch is any one request, or, in
+    /// this order and with any of them left out: commit of the branch that was prepared on this
+    /// connection; start, execute, prepare of one other branch. All answers to the batch before
+    /// have been received.
     virtual void send(std::vector<Request> batch) noexcept = 0;
     /// One request.
     void send(Verb verb, const Xid& xid) noexcept { send({{.verb = verb, .xid = xid}}); }

@@ -46,16 +46,20 @@ class Datasource final : public xa_tm::Datasource {
 public:
     using Branch = mysql::Branch;
 
-    /// The URI is mysql://user:password@host:port/database?socket=/path&charset=utf8mb4, or
-    /// mariadb://…; every part may be left out, then the C client's default counts, and for the
-    /// character set utf8mb4. Nothing is connected yet. Throws Error (invalid_configuration) when
-    /// the URI, the name or an option can't be.
+    /// The URI is mysql://user:password@host:port/database?parameter=value, or mariadb://…; every
+    /// part may be left out, then the C client's default counts. The parameters are socket;
+    /// charset, by default utf8mb4; ssl-mode, which is disabled, preferred, required, verify-ca or
+    /// verify-identity, with ssl-ca, ssl-cert and ssl-key; default-file and default-group, an
+    /// option file, by default ~/.my.cnf, whose groups [client] and that one give what the URI
+    /// leaves out. Nothing is connected yet. Throws Error (invalid_configuration) when the URI, the
+    /// name or an option can't be.
     Datasource(std::string name, const std::string& uri, DatasourceOptions options = {});
     ~Datasource() override;
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "mysql"; }
 
-    /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
+    /// Throws Error: resource_unreachable, authentication_failed, resource_refused, and
+    /// two_phase_unavailable for a member of a Galera cluster.
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
 
     /// What Branch gives of the branch that is open on a connection which this class has made.
@@ -63,8 +67,12 @@ public:
     [[nodiscard]] static MYSQL* native_handle_of(xa_tm::Connection& connection);
 
 private:
+    struct Target;
+    Datasource(std::string name, Target target, DatasourceOptions options);
+
     /// SOCI's form of the URI; holds the password.
     std::string connect_string_;
+    bool needs_tls_;
     std::shared_ptr<EndingSessions> ending_sessions_;
 };
 
