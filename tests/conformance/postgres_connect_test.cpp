@@ -182,7 +182,7 @@ private:
     }
 
     static std::vector<std::string> arguments(std::string configuration) {
-        std::vector<std::string> words{"pgbouncer", "-q", std::move(configuration)};
+        std::vector<std::string> words{"/usr/sbin/pgbouncer", "-q", std::move(configuration)};
         if (::geteuid() == 0) {  // as which it refuses to run
             words.insert(words.begin() + 1, {"-u", "nobody"});
         }

@@ -168,7 +168,9 @@ std::vector<Reply> Connection::ask(std::vector<Statement> statements,
 }
 
 void Connection::check_pooler(steady_clock::time_point deadline) {
-    for (const auto& reply : ask({{"begin"}, {"rollback"}}, deadline)) {
+    // In two trips, since a pooler in statement mode minds only what stays open between them.
+    for (const auto* statement : {"begin", "rollback"}) {
+        const auto reply = ask({{statement}}, deadline).front();
         if (!reply.is_ok) {
             throw Error({.code = ErrorCode::two_phase_unavailable,
                          .resource = resource_,
