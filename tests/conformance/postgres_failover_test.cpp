@@ -23,11 +23,10 @@ public:
           port_{setting("select current_setting('port')")},
           folder_{setting("select current_setting('data_directory')") + "/../tmp"} {
         run_program(fmt::format(
-            "rm -rf {0}/replica && {1}/pg_basebackup -h {2} -p {3} -U postgres -c fast --no-sync -D "
-            "{0}/replica && touch {0}/replica/standby.signal && {1}/pg_ctl -s -w -D {0}/replica "
-            "-l {0}/replica/log -o \"-p {3} -c listen_addresses= -c max_connections={4} -c "
-            "unix_socket_directories={0}\" start "
-            ">{0}/replica/start.log",
+            "rm -rf {0}/replica && {1}/pg_basebackup -h {2} -p {3} -U postgres -c fast --no-sync "
+            "-D {0}/replica && touch {0}/replica/standby.signal && "
+            "{1}/pg_ctl -s -w -D {0}/replica -l {0}/replica/log -o \"-p {3} -c listen_addresses= "
+            "-c max_connections={4} -c unix_socket_directories={0}\" start >{0}/replica/start.log",
             folder_, programs_, socket_, port_,
             setting("select current_setting('max_connections')")));
     }

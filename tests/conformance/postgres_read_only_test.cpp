@@ -31,6 +31,7 @@ const std::array kCases{
          {"declare c cursor for select * from only_postgres", "fetch c", "close c"},
          XaCode::rdonly},
     Case{"AdvisoryLock", {"select pg_advisory_xact_lock(1)"}, XaCode::rdonly},
+    Case{"Notification", {"select pg_notify('only_postgres', '')"}, XaCode::rdonly},
     Case{"ReadingBlock", {"do $$ begin perform 1; end $$"}, XaCode::rdonly},
     Case{"SelectForUpdate", {"select from only_postgres for update"}, XaCode::ok},
     Case{"SelectForShare", {"select from only_postgres for share"}, XaCode::ok},

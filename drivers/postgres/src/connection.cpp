@@ -307,6 +307,10 @@ std::optional<Answer> Connection::refusal_of(const Request& request, const std::
 }
 
 std::optional<Answer> Connection::refusal_of_own(const Request& request) {
+    if (request.statement.find('\0') != std::string::npos) {
+        return refused(XaCode::inval,
+                       "a statement holds no zero byte: what follows it would be lost");
+    }
     if (request.verb == Verb::execute && controls_transaction(request.statement)) {
         return refused(XaCode::rmerr,
                        "the branch's transaction is begun and ended by the global transaction, not "
