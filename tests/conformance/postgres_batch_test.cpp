@@ -140,6 +140,17 @@ TEST_P(PostgresBatch, AStatementTellsItsRows) {
     EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
 }
 
+TEST_P(PostgresBatch, NothingAtAllIsAStatementAndHalfOfOneIsNot) {
+    const auto xid = unique_xid();
+    const auto connection = start(xid);
+    for (const auto* statement : {"", ";", "-- nothing"}) {
+        EXPECT_EQ(run(*connection, {execute(xid, statement)}).front().code, XaCode::ok);
+    }
+    const std::string two{"delete from only_postgres\0 where id = 1", 39};
+    EXPECT_EQ(run(*connection, {execute(xid, two)}).front().code, XaCode::inval);
+    EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rdonly);
+}
+
 TEST_P(PostgresBatch, SqlAndStatementsOfOursTakeTurns) {
     const auto xid = unique_xid();
     const auto connection = start(xid);

@@ -3,7 +3,10 @@
 #include <array>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "postgres_fixture.h"
+#include "sync_counter.h"
 
 namespace xa_tm::test {
 namespace {
@@ -28,6 +31,7 @@ const std::array kCases{
          {"declare c cursor for select * from only_postgres", "fetch c", "close c"},
          XaCode::rdonly},
     Case{"AdvisoryLock", {"select pg_advisory_xact_lock(1)"}, XaCode::rdonly},
+    Case{"Notification", {"select pg_notify('only_postgres', '')"}, XaCode::rdonly},
     Case{"ReadingBlock", {"do $$ begin perform 1; end $$"}, XaCode::rdonly},
     Case{"SelectForUpdate", {"select from only_postgres for update"}, XaCode::ok},
     Case{"SelectForShare", {"select from only_postgres for share"}, XaCode::ok},
@@ -118,6 +122,36 @@ TEST_P(PostgresReadOnly, ABranchThatReadOnlyIsNotPreparedOnTheWay) {
     const auto before = next_id();
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rdonly);
     EXPECT_EQ(next_id(), before);
+}
+
+TEST_P(PostgresReadOnly, NothingIsSyncedForBranchesThatReadOnly) {
+    constexpr int kBranches = 25;
+    const auto connection = datasource_.connect({});
+    const SyncCounter syncs{GetParam()};
+    std::size_t of_readers = 0;
+    std::size_t of_writers = 0;
+    for (int id = 10; id < 10 + kBranches; ++id) {
+        auto before = syncs.count();
+        auto xid = unique_xid();
+        ASSERT_EQ(run(*connection, Verb::start, xid).code, XaCode::ok);
+        sql(*connection) << "select count(*) from only_postgres";
+        ASSERT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rdonly);
+        of_readers += syncs.count() - before;
+        before = syncs.count();
+        xid = unique_xid();
+        const auto answers = run(
+            *connection, {{.verb = Verb::start, .xid = xid},
+                          execute(xid, fmt::format("insert into only_postgres values ({})", id)),
+                          {.verb = Verb::prepare, .xid = xid}});
+        ASSERT_EQ(answers.back().code, XaCode::ok);
+        ASSERT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
+        of_writers += syncs.count() - before;
+    }
+    EXPECT_LT(of_readers, kBranches / 5) << "the server syncs in the background, too";
+    EXPECT_GE(of_writers, 2 * kBranches);
+    EXPECT_LT(of_writers, 3 * kBranches);
+    RecordProperty("syncs_of_readers", std::to_string(of_readers));
+    RecordProperty("syncs_of_writers", std::to_string(of_writers));
 }
 
 TEST_P(PostgresReadOnly, AForeignServerMayBeWrittenToWithoutATraceHere) {

@@ -168,7 +168,9 @@ std::vector<Reply> Connection::ask(std::vector<Statement> statements,
 }
 
 void Connection::check_pooler(steady_clock::time_point deadline) {
-    for (const auto& reply : ask({{"begin"}, {"rollback"}}, deadline)) {
+    // In two trips, since a pooler in statement mode minds only what stays open between them.
+    for (const auto* statement : {"begin", "rollback"}) {
+        const auto reply = ask({{statement}}, deadline).front();
         if (!reply.is_ok) {
             throw Error({.code = ErrorCode::two_phase_unavailable,
                          .resource = resource_,
@@ -305,6 +307,10 @@ std::optional<Answer> Connection::refusal_of(const Request& request, const std::
 }
 
 std::optional<Answer> Connection::refusal_of_own(const Request& request) {
+    if (request.statement.find('\0') != std::string::npos) {
+        return refused(XaCode::inval,
+                       "a statement holds no zero byte: what follows it would be lost");
+    }
     if (request.verb == Verb::execute && controls_transaction(request.statement)) {
         return refused(XaCode::rmerr,
                        "the branch's transaction is begun and ended by the global transaction, not "

@@ -308,7 +308,8 @@ void Session::take_result(const PGresult& result) {
 Reply Session::reply_from(const PGresult& result) {
     const auto status = PQresultStatus(&result);
     const bool is_application = statements_[complete_].is_application;
-    Reply reply{.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK,
+    Reply reply{.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+                         status == PGRES_EMPTY_QUERY,
                 .is_skipped = status == PGRES_PIPELINE_ABORTED};
     if (is_application && !reply.is_skipped) {
         add_to_history(result);
