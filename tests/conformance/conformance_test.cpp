@@ -1,5 +1,5 @@
 // What every resource manager must do, whatever server is behind it: one suite for the fake and
-// both drivers.
+// every server of the matrix.
 
 #include <algorithm>
 #include <random>
@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "servers.h"
 #include "subject.h"
 #include "verbs.h"
 
@@ -18,7 +19,7 @@ using testing::UnorderedElementsAreArray;
 
 struct Kind {
     const char* name;
-    std::unique_ptr<Subject> (*make)();
+    std::unique_ptr<Subject> (*make)(const std::string& server);
 
     friend void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 };
@@ -26,7 +27,7 @@ struct Kind {
 class Conformance : public testing::TestWithParam<Kind> {
 protected:
     void SetUp() override {
-        subject_ = GetParam().make();
+        subject_ = GetParam().make(GetParam().name);
         subject_->reset();
     }
 
@@ -429,13 +430,26 @@ TEST_P(LostSession, Trap31IsToldByRollback) {
     expect_rmfail_from(Verb::rollback);
 }
 
+/// Such as "mysql_9_7", because a test's name has neither dashes nor dots.
 std::string name_of(const testing::TestParamInfo<Kind>& info) {
-    return info.param.name;
+    std::string name{info.param.name};
+    std::ranges::replace_if(
+        name, [](char c) { return c == '-' || c == '.'; }, '_');
+    return name;
 }
 
-const auto every_kind =
-    testing::Values(Kind{"fake", &make_fake_subject}, Kind{"postgres", &make_postgres_subject},
-                    Kind{"mariadb", &make_mariadb_subject});
+std::vector<Kind> all_kinds() {
+    std::vector<Kind> kinds{{"fake", &make_fake_subject}};
+    for (const auto* server : kPostgresServers) {
+        kinds.push_back({server, &make_postgres_subject});
+    }
+    for (const auto* server : kMysqlServers) {
+        kinds.push_back({server, &make_mysql_subject});
+    }
+    return kinds;
+}
+
+const auto every_kind = testing::ValuesIn(all_kinds());
 
 INSTANTIATE_TEST_SUITE_P(Of, Conformance, every_kind, name_of);
 INSTANTIATE_TEST_SUITE_P(Of, LateStatement, every_kind, name_of);

@@ -43,7 +43,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Subject> make_fake_subject() {
+std::unique_ptr<Subject> make_fake_subject(const std::string&) {
     return std::make_unique<FakeSubject>();
 }
 

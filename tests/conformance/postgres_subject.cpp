@@ -11,7 +11,7 @@ namespace {
 
 class PostgresSubject final : public SqlSubject<postgres::Datasource> {
 public:
-    PostgresSubject() : SqlSubject{"postgres"} {}
+    using SqlSubject::SqlSubject;
 
     Traits traits() const override {
         return {
@@ -33,8 +33,8 @@ public:
 
 }  // namespace
 
-std::unique_ptr<Subject> make_postgres_subject() {
-    return std::make_unique<PostgresSubject>();
+std::unique_ptr<Subject> make_postgres_subject(const std::string& server) {
+    return std::make_unique<PostgresSubject>(server);
 }
 
 }  // namespace xa_tm::test

@@ -46,8 +46,9 @@ public:
     virtual void end_session(Connection& connection) = 0;
 };
 
-[[nodiscard]] std::unique_ptr<Subject> make_fake_subject();
-[[nodiscard]] std::unique_ptr<Subject> make_postgres_subject();
-[[nodiscard]] std::unique_ptr<Subject> make_mariadb_subject();
+/// `server` is a name in the sandbox; the fake has none.
+[[nodiscard]] std::unique_ptr<Subject> make_fake_subject(const std::string& server);
+[[nodiscard]] std::unique_ptr<Subject> make_postgres_subject(const std::string& server);
+[[nodiscard]] std::unique_ptr<Subject> make_mysql_subject(const std::string& server);
 
 }  // namespace xa_tm::test

@@ -10,13 +10,18 @@
 namespace xa_tm::test {
 namespace {
 
-class MariadbSubject final : public SqlSubject<mysql::Datasource> {
+class MysqlSubject final : public SqlSubject<mysql::Datasource> {
 public:
-    MariadbSubject() : SqlSubject{"mariadb"} {}
+    explicit MysqlSubject(const std::string& server)
+        : SqlSubject{server},
+          detaches_{!admin()
+                         .column("show global variables where value = 'ON' and "
+                                 "variable_name = 'xa_detach_on_prepare'")
+                         .empty()} {}
 
     Traits traits() const override {
         return {.names_active_branches = true,
-                .keeps_prepared_branch_in_session = true,
+                .keeps_prepared_branch_in_session = !detaches_,
                 .vote_after_failed_statement = XaCode::ok,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
@@ -33,12 +38,16 @@ public:
             throw std::runtime_error("the session did not end");
         }
     }
+
+private:
+    /// MariaDB has no such variable and keeps the branch.
+    bool detaches_;
 };
 
 }  // namespace
 
-std::unique_ptr<Subject> make_mariadb_subject() {
-    return std::make_unique<MariadbSubject>();
+std::unique_ptr<Subject> make_mysql_subject(const std::string& server) {
+    return std::make_unique<MysqlSubject>(server);
 }
 
 }  // namespace xa_tm::test
