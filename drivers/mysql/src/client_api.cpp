@@ -4,7 +4,9 @@
 //   (law 10);
 // - a step of the exchange is suspended inside the client library exactly while waiting_for_ is not
 //   0;
-// - replies_.size() is the number of statements whose result has been read completely.
+// - answered_ is the number of packets whose results have all been read;
+// - the server takes many statements a packet exactly while takes_many_statements_, which is never
+//   so while is_lent_: a statement that somebody smuggles into the application's stays refused.
 
 #include "client_api.h"
 
@@ -59,14 +61,25 @@ Session::~Session() {
     // placeholder_ is SOCI's to close, with its session.
 }
 
-bool Session::lend() noexcept {
+bool Session::can_be_lent() noexcept {
     auto* backend = backend_of(sql_);
     // A new connection may have got the placeholder's address, but the placeholder has no number.
-    if (backend == nullptr || mysql_ == nullptr || backend->conn_ != placeholder_ ||
-        ::mysql_thread_id(placeholder_) != 0) {
+    return backend != nullptr && mysql_ != nullptr && backend->conn_ == placeholder_ &&
+           ::mysql_thread_id(placeholder_) == 0;
+}
+
+bool Session::lend() noexcept {
+    if (is_broken_ || !can_be_lent()) {
         return false;
     }
-    backend->conn_ = mysql_;
+    if (takes_many_statements_) {
+        if (::mysql_set_server_option(mysql_, MYSQL_OPTION_MULTI_STATEMENTS_OFF) != 0) {
+            is_broken_ = true;
+            return false;
+        }
+        takes_many_statements_ = false;
+    }
+    backend_of(sql_)->conn_ = mysql_;
     is_lent_ = true;
     return true;
 }
@@ -90,23 +103,30 @@ MYSQL* Session::native_handle() noexcept {
     return backend == nullptr ? nullptr : backend->conn_;
 }
 
-void Session::send(std::vector<std::string> statements) noexcept {
+int Session::last_error() const noexcept {
+    return mysql_ == nullptr ? CR_SERVER_GONE_ERROR : static_cast<int>(::mysql_errno(mysql_));
+}
+
+void Session::send(std::vector<std::string> packets, Packing packing) noexcept {
     XA_TM_CHECK(!is_lent_, "verbs are sent while the application has no access");
-    statements_ = std::move(statements);
+    packets_ = std::move(packets);
     replies_.clear();
     sent_ = 0;
+    answered_ = 0;
     waiting_for_ = 0;
-    step_ = Step::send;
     is_broken_ = false;
     if (mysql_ == nullptr) {
         give_up(CR_SERVER_GONE_ERROR, "the application has closed or reconnected the session");
         return;
     }
+    const bool is_as_wanted = packing == Packing::own_verbs ||
+                              takes_many_statements_ == (packing == Packing::many_statements);
+    step_ = is_as_wanted ? Step::send : Step::switch_packing;
     run(0);
 }
 
 std::optional<std::vector<Reply>> Session::receive() noexcept {
-    if (!is_broken_ && replies_.size() < statements_.size()) {
+    if (!is_broken_ && answered_ < packets_.size()) {
         const auto wanted = readiness();
         pollfd ready{wanted.descriptor,
                      static_cast<short>((wanted.for_reading ? POLLIN : 0) |
@@ -116,7 +136,7 @@ std::optional<std::vector<Reply>> Session::receive() noexcept {
             run(to_wait_flags(ready.revents));
         }
     }
-    if (replies_.size() < statements_.size()) {
+    if (answered_ < packets_.size()) {
         return std::nullopt;
     }
     return std::exchange(replies_, {});
@@ -136,7 +156,7 @@ void Session::disconnect() noexcept {
 
 /// Carries the exchange on until a step has to wait for the network, or all replies are there.
 void Session::run(int ready) {
-    while (!is_broken_ && replies_.size() < statements_.size()) {
+    while (!is_broken_ && answered_ < packets_.size()) {
         waiting_for_ = waiting_for_ != 0 ? continue_step(ready) : start_step();
         if (waiting_for_ != 0) {
             return;
@@ -147,12 +167,17 @@ void Session::run(int ready) {
 
 int Session::start_step() {
     switch (step_) {
+        case Step::switch_packing:
+            return ::mysql_set_server_option_start(&step_result_, mysql_,
+                                                   takes_many_statements_
+                                                       ? MYSQL_OPTION_MULTI_STATEMENTS_OFF
+                                                       : MYSQL_OPTION_MULTI_STATEMENTS_ON);
         case Step::send: {
-            const auto& statement = statements_[sent_];
-            return ::mysql_send_query_start(&send_result_, mysql_, statement.data(),
-                                            statement.size());
+            const auto& packet = packets_[sent_];
+            return ::mysql_send_query_start(&step_result_, mysql_, packet.data(), packet.size());
         }
-        case Step::read: return ::mysql_read_query_result_start(&read_result_, mysql_);
+        case Step::read_first: return ::mysql_read_query_result_start(&read_result_, mysql_);
+        case Step::read_next: return ::mysql_next_result_start(&step_result_, mysql_);
         case Step::store: return ::mysql_store_result_start(&stored_, mysql_);
     }
     XA_TM_CHECK(false, "every step can be started");
@@ -160,8 +185,11 @@ int Session::start_step() {
 
 int Session::continue_step(int ready) {
     switch (step_) {
-        case Step::send: return ::mysql_send_query_cont(&send_result_, mysql_, ready);
-        case Step::read: return ::mysql_read_query_result_cont(&read_result_, mysql_, ready);
+        case Step::switch_packing:
+            return ::mysql_set_server_option_cont(&step_result_, mysql_, ready);
+        case Step::send: return ::mysql_send_query_cont(&step_result_, mysql_, ready);
+        case Step::read_first: return ::mysql_read_query_result_cont(&read_result_, mysql_, ready);
+        case Step::read_next: return ::mysql_next_result_cont(&step_result_, mysql_, ready);
         case Step::store: return ::mysql_store_result_cont(&stored_, mysql_, ready);
     }
     XA_TM_CHECK(false, "every step can be continued");
@@ -169,32 +197,51 @@ int Session::continue_step(int ready) {
 
 void Session::finish_step() {
     switch (step_) {
+        case Step::switch_packing:
+            if (step_result_ != 0) {
+                give_up(last_error(), ::mysql_error(mysql_));
+                return;
+            }
+            takes_many_statements_ = !takes_many_statements_;
+            step_ = Step::send;
+            return;
         case Step::send:
-            if (send_result_ != 0) {
-                take_error();
-            } else if (++sent_ == statements_.size()) {
-                step_ = Step::read;
+            if (step_result_ != 0) {
+                give_up(last_error(), ::mysql_error(mysql_));
+            } else if (++sent_ == packets_.size()) {
+                step_ = Step::read_first;
             }
             return;
-        case Step::read:
-            if (read_result_ != 0) {
-                take_error();
-            } else if (::mysql_field_count(mysql_) != 0) {
-                step_ = Step::store;
-            } else {
-                replies_.push_back({.is_ok = true});
-            }
-            return;
+        case Step::read_first: read_result_ != 0 ? take_error() : take_result(); return;
+        case Step::read_next: step_result_ != 0 ? take_error() : take_result(); return;
         case Step::store:
-            step_ = Step::read;
             if (stored_ == nullptr) {
                 take_error();
                 return;
             }
             take_rows(*stored_);
             ::mysql_free_result(std::exchange(stored_, nullptr));
+            finish_result();
             return;
     }
+}
+
+void Session::take_result() {
+    if (::mysql_field_count(mysql_) != 0) {
+        step_ = Step::store;
+        return;
+    }
+    replies_.push_back({.is_ok = true, .affected_rows = ::mysql_affected_rows(mysql_)});
+    finish_result();
+}
+
+void Session::finish_result() {
+    if (::mysql_more_results(mysql_) != 0) {
+        step_ = Step::read_next;
+        return;
+    }
+    ++answered_;
+    step_ = Step::read_first;
 }
 
 void Session::take_rows(MYSQL_RES& result) {
@@ -213,18 +260,22 @@ void Session::take_rows(MYSQL_RES& result) {
 }
 
 void Session::take_error() {
-    const auto error = static_cast<int>(::mysql_errno(mysql_));
+    const auto error = last_error();
     if (error >= CR_MIN_ERROR && error <= CR_MAX_ERROR) {
         give_up(error, ::mysql_error(mysql_));
         return;
     }
     replies_.push_back(
         {.error = error, .sqlstate = ::mysql_sqlstate(mysql_), .message = ::mysql_error(mysql_)});
+    ++answered_;
+    step_ = Step::read_first;
 }
 
 void Session::give_up(int error, const std::string& why) {
     is_broken_ = true;
-    replies_.resize(statements_.size(), Reply{.error = error, .message = why});
+    for (; answered_ < packets_.size(); ++answered_) {
+        replies_.push_back({.error = error, .message = why});
+    }
 }
 
 }  // namespace xa_tm::mysql

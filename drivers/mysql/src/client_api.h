@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -25,7 +26,7 @@ private:
     int error_;
 };
 
-/// The result of one statement.
+/// One result. A statement gives one, a procedure's call may give several.
 struct Reply {
     bool is_ok = false;
     /// errno of the server or the client library.
@@ -33,6 +34,15 @@ struct Reply {
     std::string sqlstate = {};
     std::string message = {};
     std::vector<std::vector<std::optional<std::string>>> rows = {};
+    /// What a statement without rows has written, as the server counts it.
+    std::uint64_t affected_rows = 0;
+};
+
+/// What a packet may hold.
+enum class Packing {
+    one_statement,    ///< the server refuses a second one
+    many_statements,  ///< separated by semicolons; the server stops at the first that fails
+    own_verbs,        ///< one that is known to be one, whatever the server would take
 };
 
 /// One session at the server, used by turns: the application works with it through SOCI or the C
@@ -49,22 +59,29 @@ public:
     Session& operator=(const Session&) = delete;
     ~Session();
 
-    /// Gives the connection to the SOCI session. False when the application has closed or
-    /// reconnected that.
+    /// False when the application has closed or reconnected the SOCI session while it was not
+    /// lent.
+    [[nodiscard]] bool can_be_lent() noexcept;
+    /// Gives the connection to the SOCI session, with one statement a packet; waits for the server
+    /// if that has to be switched. False when it can't be lent, or the connection is lost.
     [[nodiscard]] bool lend() noexcept;
+    [[nodiscard]] bool is_lent() const noexcept { return is_lent_; }
     /// Takes it back: SOCI statements fail from now on. False when it can't be used for verbs any
     /// more, because the application has closed or reconnected it, or left a result unread.
     [[nodiscard]] bool take_back() noexcept;
+    /// errno of the last statement; 0 when it succeeded.
+    [[nodiscard]] int last_error() const noexcept;
     /// Valid while lent.
     [[nodiscard]] soci::session& sql() noexcept { return sql_; }
     /// Valid while lent; the application may have reconnected, so it is read anew each time.
     [[nodiscard]] MYSQL* native_handle() noexcept;
 
-    /// Sends statements in one trip; an error of one does not keep the server from running the
-    /// next.
-    void send(std::vector<std::string> statements) noexcept;
-    /// Takes what has arrived without waiting; one reply a statement once all are there. After a
-    /// broken connection the replies that are missing carry the client library's error.
+    /// Sends packets in one trip; an error in one does not keep the server from running the next.
+    /// To switch between one and many statements a packet takes one trip more.
+    void send(std::vector<std::string> packets, Packing packing) noexcept;
+    /// Takes what has arrived without waiting; all results of all packets once they are there, an
+    /// error being the last of its packet. After a broken connection each packet that was not
+    /// answered completely ends with the client library's error.
     [[nodiscard]] std::optional<std::vector<Reply>> receive() noexcept;
     [[nodiscard]] xa_tm::Connection::Readiness readiness() const noexcept;
 
@@ -78,17 +95,18 @@ public:
     [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
 
 private:
-    /// The exchange is: all statements are sent, then for each its result is read and its rows are
-    /// stored.
-    enum class Step { send, read, store };
+    /// The exchange is: the packing is switched if need be, all packets are sent, then for each its
+    /// first result and those that follow are read, and their rows are stored.
+    enum class Step { switch_packing, send, read_first, read_next, store };
 
     void run(int ready);
     [[nodiscard]] int start_step();
     [[nodiscard]] int continue_step(int ready);
     void finish_step();
+    void take_result();
+    void finish_result();
     void take_rows(MYSQL_RES& result);
     void take_error();
-    void next_reply();
     void give_up(int error, const std::string& why);
 
     soci::session sql_;
@@ -100,13 +118,17 @@ private:
     bool is_mariadb_ = false;
     bool is_lent_ = false;
 
+    bool takes_many_statements_ = false;  ///< what the server has been told last
+
     // The exchange in progress.
-    std::vector<std::string> statements_;
+    std::vector<std::string> packets_;
     std::vector<Reply> replies_;
     Step step_ = Step::send;
     std::size_t sent_ = 0;
+    std::size_t answered_ = 0;
     int waiting_for_ = 0;  ///< MYSQL_WAIT_... of the step that was started, 0 when none is
-    int send_result_ = 0;
+    /// What the library said of a step; 0 is success.
+    int step_result_ = 0;
     my_bool read_result_ = 0;
     MYSQL_RES* stored_ = nullptr;
     bool is_broken_ = false;

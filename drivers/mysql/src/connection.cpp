@@ -1,6 +1,9 @@
 // Invariants:
-// - the application has the connection (is_open_) only between the answer to start and the next
-//   verb;
+// - the application may have the session (is_open_) only between the answer to start and the next
+//   verb that is not execute, and has it (Session::is_lent) from its first use until the next
+//   request of any kind;
+// - in_flight_ requests from the front of pending_ are at the server, and none when answers_ holds
+//   the answer to all that were sent;
 // - at most one of branch_ and prepared_ is set. While prepared_ is, the connection is never pooled
 //   or reset: MariaDB answers mysql_reset_connection with OK then, and a later XA COMMIT with an OK
 //   that is not true;
@@ -9,13 +12,17 @@
 
 #include "connection.h"
 
+#include <algorithm>
+#include <random>
 #include <utility>
 
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include "chain.h"
 #include "errno_map.h"
+#include "statement_text.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/check.h"
 #include "xid_literal.h"
@@ -27,6 +34,12 @@ using std::chrono::steady_clock;
 
 /// Larger ones are refused by MariaDB, and lost by MySQL when it crashes.
 constexpr std::int64_t kMaxFormatId = 2147483647;
+
+/// ER_XAER_RMFAIL, which answers a statement that can't be run in a branch's state.
+constexpr int kNotInGlobalTransaction = 1399;
+constexpr std::string_view kEndsTransaction =
+    "DDL, LOCK TABLES and statements that begin or end a transaction can't be run inside a global "
+    "transaction; the branch can only be rolled back";
 
 /// A descriptor that poll() always reports, for an answer that is there before anything was sent.
 int always_ready_descriptor() noexcept {
@@ -53,12 +66,34 @@ std::vector<ListedBranch> branches_from(const Reply& reply) {
     return branches;
 }
 
+std::string random_marker() {
+    std::random_device random;
+    return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+/// XA END fails where the server has given the branch up; XA ROLLBACK works all the same.
+std::vector<std::string> end_and_roll_back(const std::string& xid) {
+    return {fmt::format("xa end {}", xid), fmt::format("xa rollback {}", xid)};
+}
+
+/// The rows that a statement gave, or else has written.
+std::uint64_t rows_of(std::span<const Reply> results) {
+    std::uint64_t given = 0;
+    std::uint64_t written = 0;
+    for (const auto& result : results) {
+        given += result.rows.size();
+        written += result.affected_rows;
+    }
+    return given > 0 ? given : written;
+}
+
 }  // namespace
 
 Connection::Connection(std::string resource, const std::string& soci_connect_string,
                        std::shared_ptr<EndingSessions> ending_sessions)
     : resource_{std::move(resource)},
       ending_sessions_{std::move(ending_sessions)},
+      marker_{random_marker()},
       session_{soci_connect_string} {}
 
 Connection::~Connection() {
@@ -75,7 +110,7 @@ void Connection::set_up(const SessionMark& mark, std::chrono::seconds timeout) {
         ended_marks_ = mark.ended;
         statements.push_back(fmt::format("select get_lock({}, 0)", text_literal(lock_name_)));
     }
-    session_.send(std::move(statements));
+    session_.send(std::move(statements), Packing::own_verbs);
     auto replies = session_.receive();
     while (!replies) {
         const auto left =
@@ -112,82 +147,165 @@ void Connection::check_set_up(const Reply& reply) const {
 }
 
 soci::session& Connection::sql() {
-    check_open();
+    lend();
     return session_.sql();
 }
 
 MYSQL* Connection::native_handle() {
-    check_open();
+    lend();
     return session_.native_handle();
 }
 
-void Connection::check_open() const {
-    if (!is_open_) {
+void Connection::lend() {
+    if (!is_open_ || is_outstanding()) {
         throw Error(
             {.code = ErrorCode::invalid_state, .resource = resource_},
             fmt::format("resource {}: the branch has ended, so its connection takes no more "
                         "statements; begin a new transaction",
                         resource_));
     }
+    if (!session_.is_lent() && !session_.lend()) {
+        is_certain_ = false;
+        throw Error({.code = ErrorCode::resource_unreachable, .resource = resource_},
+                    fmt::format("resource {}: the branch's session is lost; roll back and begin a "
+                                "new transaction",
+                                resource_));
+    }
+}
+
+bool Connection::take_back() {
+    if (!session_.is_lent()) {
+        return true;
+    }
+    if (!session_.take_back()) {
+        is_certain_ = false;
+        branch_.clear();
+        answer({.code = XaCode::rbproto,
+                .message = "the application closed or reconnected the branch's session, or left a "
+                           "result unread on it; closing the connection rolls the branch back"});
+        return false;
+    }
+    if (session_.last_error() == kNotInGlobalTransaction && rollback_only_.empty()) {
+        rollback_only_ = kEndsTransaction;
+    }
+    return true;
 }
 
 void Connection::send(std::vector<Request> batch) noexcept {
-    XA_TM_CHECK(batch.size() == 1, "larger batches are still to come");
-    const auto verb = batch.front().verb;
-    const auto& xid = batch.front().xid;
-    XA_TM_CHECK(!is_outstanding_, "the answer to the verb before has been received");
-    is_outstanding_ = true;
-    verb_ = verb;
+    XA_TM_CHECK(!is_outstanding(), "the answers to the batch before have been received");
+    XA_TM_CHECK(!batch.empty(), "a batch holds something");
+    pending_.assign(std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
     first_answer_.reset();
-    answer_at_once_ = answer_at_once(xid);
-    if (!answer_at_once_) {
-        xid_ = verb == Verb::recover ? std::string{} : xid_literal(xid);
-        session_.send(must_look_for_sessions() ? std::vector{look_for_sessions()} : statements());
+    look_at_front();
+    if (take_back()) {
+        carry_next();
     }
 }
 
-std::optional<Answer> Connection::answer_at_once(const Xid& xid) {
-    const bool was_open = std::exchange(is_open_, false);
-    const auto refuse = [](XaCode code, std::string_view why) {
-        return Answer{.code = code, .message = std::string{why}};
-    };
-    if (was_open && !session_.take_back()) {
+bool Connection::is_outstanding() const noexcept {
+    return !pending_.empty() || !answers_.empty();
+}
+
+void Connection::look_at_front() {
+    verb_ = pending_.front().verb;
+    const bool has_xid = verb_ != Verb::recover && verb_ != Verb::end_session;
+    xid_ = has_xid ? xid_literal(pending_.front().xid) : std::string{};
+}
+
+/// Sends the request at the front, with as many of those behind it as one packet may hold.
+void Connection::carry_next() {
+    look_at_front();
+    in_flight_ = 1;
+    if (verb_ == Verb::start && !session_.can_be_lent()) {
         is_certain_ = false;
-        branch_.clear();
-        return refuse(XaCode::rbproto,
-                      "the application closed or reconnected the branch's session, or left a "
-                      "result unread on it; closing the connection rolls the branch back");
+        settle({.code = XaCode::rmfail,
+                .message = "the application closed or reconnected a session that had ended"});
+        return;
     }
+    if (auto refusal = answer_at_once()) {
+        settle(*std::move(refusal));
+        return;
+    }
+    is_open_ = is_open_ && verb_ == Verb::execute;
+    const bool commits = verb_ == Verb::prepare || verb_ == Verb::commit_one_phase;
+    if (commits && !rollback_only_.empty()) {
+        roll_back_behind({.code = XaCode::rbrollback, .message = rollback_only_});
+        return;
+    }
+    if (must_look_for_sessions()) {
+        session_.send({look_for_sessions()}, Packing::own_verbs);
+        return;
+    }
+    in_flight_ = count_chained();
+    may_be_preparing_ = pending_[in_flight_ - 1].verb == Verb::prepare;
+    if (in_flight_ == 1) {
+        const bool is_foreign_text = verb_ == Verb::execute;
+        session_.send(statements(), is_foreign_text ? Packing::one_statement : Packing::own_verbs);
+        return;
+    }
+    const std::vector<Request> chained{pending_.begin(),
+                                       pending_.begin() + static_cast<std::ptrdiff_t>(in_flight_)};
+    session_.send({chain_of(chained, marker_)}, Packing::many_statements);
+}
+
+std::optional<Answer> Connection::answer_at_once() const {
+    const auto refuse = [](XaCode code, std::string_view why) {
+        return std::optional{Answer{.code = code, .message = std::string{why}}};
+    };
     if (!is_certain_) {
         return refuse(XaCode::rmfail, "the connection is no longer usable");
     }
     if (verb_ == Verb::recover) {
         return std::nullopt;
     }
-    if (!is_valid(xid)) {
+    if (!is_valid(pending_.front().xid)) {
         return refuse(
             XaCode::inval,
             "an xid has 1 to 64 bytes of gtrid, at most 64 of bqual, and here a formatID of "
             "0 to 2147483647");
     }
-    const bool ends_own_branch = verb_ == Verb::prepare || verb_ == Verb::commit_one_phase ||
-                                 (verb_ == Verb::rollback && !branch_.empty());
-    if (!ends_own_branch) {
-        return branch_.empty()
-                   ? std::nullopt
-                   : std::optional{refuse(XaCode::proto, "another branch is open on the session")};
+    const bool needs_own_branch = verb_ == Verb::execute || verb_ == Verb::prepare ||
+                                  verb_ == Verb::commit_one_phase ||
+                                  (verb_ == Verb::rollback && !branch_.empty());
+    if (!needs_own_branch && !branch_.empty()) {
+        return refuse(XaCode::proto, "another branch is open on the session");
     }
     // MySQL would take XA COMMIT ... ONE PHASE also for a branch that is prepared.
-    if (branch_ != xid_literal(xid)) {
+    if (needs_own_branch && branch_ != xid_) {
         return refuse(XaCode::proto, "this branch is not open on the session");
     }
     return std::nullopt;
+}
+
+std::size_t Connection::count_chained() const {
+    auto open = branch_;
+    std::size_t count = 0;
+    for (const auto& request : pending_) {
+        const auto xid = xid_literal(request.xid);
+        bool fits = false;
+        if (request.verb == Verb::commit) {
+            fits = open.empty();
+        } else if (request.verb == Verb::start) {
+            fits = open.empty() && is_valid(request.xid);
+            open = xid;
+        } else if (request.verb == Verb::execute) {
+            fits = open == xid && is_surely_one(request.statement);
+        } else if (request.verb == Verb::prepare) {
+            fits = open == xid && rollback_only_.empty();
+        }
+        if (!fits) {
+            break;
+        }
+        ++count;
+    }
+    return std::max<std::size_t>(count, 1);
 }
 
 std::vector<std::string> Connection::statements() const {
     switch (verb_) {
         case Verb::start:
         case Verb::locate: return {fmt::format("xa start {}", xid_)};
+        case Verb::execute: return {pending_.front().statement};
         // In one trip, and safe without multi-statements: the second can only succeed when the
         // first has, because it demands the state IDLE of the same xid on the same session.
         case Verb::prepare:
@@ -197,8 +315,7 @@ std::vector<std::string> Connection::statements() const {
         case Verb::commit: return {fmt::format("xa commit {}", xid_)};
         case Verb::rollback:
             return branch_.empty() ? std::vector{fmt::format("xa rollback {}", xid_)}
-                                   : end_and_roll_back();
-        case Verb::execute:
+                                   : end_and_roll_back(xid_);
         case Verb::end_session: break;
         case Verb::recover: return {"xa recover"};
     }
@@ -241,54 +358,109 @@ std::optional<Answer> Connection::looked_answer_from(const Reply& reply) {
     ending_sessions_->remove(looked_for);
     auto with_pause = statements();
     with_pause.insert(with_pause.begin(), "do sleep(0.5)");
-    session_.send(std::move(with_pause));
+    session_.send(std::move(with_pause), Packing::own_verbs);
     return std::nullopt;
 }
 
 void Connection::remember_ending_session() {
-    const bool may_be_prepared =
-        !prepared_.empty() || (verb_ == Verb::prepare && (is_outstanding_ || !is_certain_));
+    const bool may_be_prepared = !prepared_.empty() || may_be_preparing_;
     if (may_be_prepared && !lock_name_.empty()) {
         ending_sessions_->add(std::exchange(lock_name_, {}));
     }
 }
 
-/// XA END fails where the server has given the branch up; XA ROLLBACK works all the same.
-std::vector<std::string> Connection::end_and_roll_back() const {
-    return {fmt::format("xa end {}", xid_), fmt::format("xa rollback {}", xid_)};
-}
-
 std::optional<Answer> Connection::receive() noexcept {
-    XA_TM_CHECK(is_outstanding_, "a verb has been sent");
-    auto answer = std::exchange(answer_at_once_, std::nullopt);
-    while (!answer) {
+    XA_TM_CHECK(is_outstanding(), "a batch has been sent");
+    while (answers_.empty()) {
         const auto replies = session_.receive();
         if (!replies) {
             return std::nullopt;
         }
-        answer = looked_for_     ? looked_answer_from(replies->front())
-                 : first_answer_ ? second_answer_from(replies->back())
-                                 : answer_from(*replies);
+        take(*replies);
     }
-    is_outstanding_ = false;
+    auto answer = std::move(answers_.front());
+    answers_.pop_front();
     return answer;
 }
 
-std::optional<Answer> Connection::answer_from(const std::vector<Reply>& replies) {
+void Connection::take(std::span<const Reply> replies) {
+    if (looked_for_) {
+        if (auto found = looked_answer_from(replies.front())) {
+            settle(*std::move(found));
+        }
+        return;
+    }
+    if (first_answer_) {
+        settle(second_answer_from(replies.back()));
+        return;
+    }
+    const std::vector<Request> carried{pending_.begin(),
+                                       pending_.begin() + static_cast<std::ptrdiff_t>(in_flight_)};
+    // An answer other than XA_OK answers the rest as well, and a second trip is the last request's.
+    for (std::span<const Request> rest{carried}; !rest.empty() && in_flight_ > 0;
+         rest = rest.subspan(1)) {
+        look_at_front();
+        auto found = answer_from(take_results(rest, replies, marker_));
+        if (!found) {
+            return;
+        }
+        settle(*std::move(found));
+    }
+}
+
+/// Gives the front its answer, and goes on with what has not been sent yet.
+void Connection::settle(Answer found) {
+    answer(std::move(found));
+    if (in_flight_ == 0 && !pending_.empty()) {
+        carry_next();
+    }
+}
+
+void Connection::answer(Answer answer) {
+    const auto code = answer.code;
+    answers_.push_back(std::move(answer));
+    pending_.pop_front();
+    in_flight_ = in_flight_ > 0 ? in_flight_ - 1 : 0;
+    if (code == XaCode::rmfail) {
+        // The server may be carrying out the rest of the packet right now.
+        for (; in_flight_ > 0; --in_flight_, pending_.pop_front()) {
+            answers_.push_back(answers_.back());
+        }
+    } else if (in_flight_ == 0 || code != XaCode::ok) {
+        may_be_preparing_ = false;
+    }
+    if (code != XaCode::ok) {
+        in_flight_ = 0;
+        for (; !pending_.empty(); pending_.pop_front()) {
+            answers_.push_back(not_carried_out());
+        }
+    }
+}
+
+std::optional<Answer> Connection::answer_from(std::span<const Reply> replies) {
+    if (replies.empty()) {
+        return misunderstood();
+    }
     const auto& reply = replies.back();
     switch (verb_) {
-        case Verb::execute:
-        case Verb::end_session: break;
         case Verb::start: return start_answer_from(reply);
+        case Verb::execute: return execute_answer_from(replies);
         case Verb::prepare:
-        case Verb::commit_one_phase: return end_answer_from(replies.front(), reply);
+        case Verb::commit_one_phase: return end_answer_from(replies);
         case Verb::commit:
         case Verb::rollback: return finish_answer_from(reply);
         case Verb::recover:
             return reply.is_ok ? Answer{.listed = branches_from(reply)} : failure(reply);
         case Verb::locate: return locate_answer_from(reply);
+        case Verb::end_session: break;
     }
     XA_TM_CHECK(false, "every verb has its answer");
+}
+
+Answer Connection::misunderstood() {
+    is_certain_ = false;
+    return {.code = XaCode::rmfail,
+            .message = "the server gave another number of results than it was sent statements"};
 }
 
 Answer Connection::start_answer_from(const Reply& reply) {
@@ -297,18 +469,48 @@ Answer Connection::start_answer_from(const Reply& reply) {
         is_certain_ = is_certain_ && answer.code == XaCode::dupid;
         return answer;
     }
-    if (!session_.lend()) {
-        is_certain_ = false;
-        return {.code = XaCode::rmfail,
-                .message = "the application closed or reconnected a session that had ended"};
-    }
     is_open_ = true;
     branch_ = xid_;
+    rollback_only_.clear();
     return {};
 }
 
-std::optional<Answer> Connection::end_answer_from(const Reply& end, const Reply& reply) {
+std::optional<Answer> Connection::execute_answer_from(std::span<const Reply> results) {
+    const auto& last = results.back();
+    if (last.is_ok) {
+        // in_flight_ counts this request, too.
+        const bool must_have_marker = in_flight_ > 1;
+        if (!must_have_marker || is_marker(last, marker_)) {
+            return Answer{.rows =
+                              rows_of(results.first(results.size() - (must_have_marker ? 1 : 0)))};
+        }
+        rollback_only_ = "a statement's text has swallowed what was sent behind it";
+        return Answer{.code = XaCode::rmerr,
+                      .message = fmt::format("{}; send one statement at a time, with its strings "
+                                             "and comments closed",
+                                             rollback_only_)};
+    }
+    auto answer = failure(last);
+    if (is_rolled_back(answer.code)) {
+        roll_back_behind(std::move(answer));
+        return std::nullopt;
+    }
+    if (last.error == kNotInGlobalTransaction) {
+        rollback_only_ = kEndsTransaction;
+    } else if (results.size() > 1) {
+        rollback_only_ = "a statement failed after a part of it had been carried out";
+    }
+    return answer;
+}
+
+std::optional<Answer> Connection::end_answer_from(std::span<const Reply> replies) {
+    const auto& end = replies.front();
+    const auto& reply = replies.back();
+    is_open_ = false;
     if (reply.is_ok) {
+        if (replies.size() != 2) {
+            return misunderstood();
+        }
         branch_.clear();
         if (verb_ == Verb::prepare) {
             prepared_ = xid_;
@@ -321,10 +523,14 @@ std::optional<Answer> Connection::end_answer_from(const Reply& end, const Reply&
     if (!is_rolled_back(answer.code)) {
         return answer;
     }
-    // The branch may still be there, marked "rollback only"; the answer promises that it is not.
-    first_answer_ = std::move(answer);
-    session_.send(end_and_roll_back());
+    roll_back_behind(std::move(answer));
     return std::nullopt;
+}
+
+/// The branch may still be there, marked "rollback only"; the answer promises that it is not.
+void Connection::roll_back_behind(Answer answer) {
+    first_answer_ = std::move(answer);
+    session_.send(end_and_roll_back(xid_), Packing::own_verbs);
 }
 
 Answer Connection::second_answer_from(const Reply& rollback) {
@@ -338,6 +544,7 @@ Answer Connection::second_answer_from(const Reply& rollback) {
         return answer;
     }
     branch_.clear();
+    is_open_ = false;
     const auto code = meaning_of(Verb::rollback, rollback.error, rollback.message).code;
     // Otherwise closing the connection is what rolls the branch back.
     is_certain_ = is_certain_ && (rollback.is_ok || code == XaCode::nota);
@@ -370,8 +577,7 @@ std::optional<Answer> Connection::locate_answer_from(const Reply& reply) {
         answer.code = answer.code == XaCode::dupid ? XaCode::retry : answer.code;
         return answer;
     }
-    first_answer_ = Answer{};
-    session_.send(end_and_roll_back());
+    roll_back_behind({});
     return std::nullopt;
 }
 
@@ -389,23 +595,24 @@ Answer Connection::failure(const Reply& reply) {
 }
 
 Connection::Readiness Connection::readiness() const noexcept {
-    if (answer_at_once_ || session_.is_broken()) {
+    if (!answers_.empty() || session_.is_broken()) {
         return {always_ready_descriptor(), true, false};
     }
     return session_.readiness();
 }
 
 void Connection::close() noexcept {
-    if (std::exchange(is_open_, false)) {
+    if (session_.is_lent()) {
         static_cast<void>(session_.take_back());
     }
+    is_open_ = false;
     is_certain_ = false;
     remember_ending_session();
     session_.disconnect();
 }
 
 bool Connection::is_reusable() const noexcept {
-    return is_certain_ && !is_outstanding_ && !is_open_ && branch_.empty() && prepared_.empty() &&
+    return is_certain_ && !is_outstanding() && branch_.empty() && prepared_.empty() &&
            !session_.is_broken();
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,7 @@ public:
     /// is off; no lock for an empty mark. Throws Error. Before any verb.
     void set_up(const SessionMark& mark, std::chrono::seconds timeout);
 
+    [[nodiscard]] SessionId session_id() const override { return {session_.thread_id(), since_}; }
     [[nodiscard]] std::string server_identity() const override { return server_identity_; }
     using xa_tm::Connection::send;
     void send(std::vector<Request> batch) noexcept override;
@@ -42,54 +45,81 @@ public:
     [[nodiscard]] Readiness readiness() const noexcept override;
     void close() noexcept override;
     [[nodiscard]] bool is_reusable() const noexcept override;
-    [[nodiscard]] bool is_open_to_application() const noexcept override { return is_open_; }
+    [[nodiscard]] bool is_open_to_application() const noexcept override {
+        return is_open_ && is_certain_;
+    }
 
-    // What Branch gives to the application; both throw Error (invalid_state) unless the branch is
-    // open.
+    // What Branch gives to the application, from the call on until the next request; both throw
+    // Error: invalid_state unless the branch is open, resource_unreachable when the session is
+    // lost.
     [[nodiscard]] soci::session& sql();
     [[nodiscard]] MYSQL* native_handle();
 
 private:
     void check_set_up(const Reply& reply) const;
-    void check_open() const;
+    void lend();
+    /// False when the application has left the session unusable; the batch is answered then.
+    [[nodiscard]] bool take_back();
+
+    // How the batch goes on.
+    void carry_next();
     /// An answer that needs no server, if there is one.
-    [[nodiscard]] std::optional<Answer> answer_at_once(const Xid& xid);
+    [[nodiscard]] std::optional<Answer> answer_at_once() const;
+    /// How many requests from the front go into one packet.
+    [[nodiscard]] std::size_t count_chained() const;
+    void take(std::span<const Reply> replies);
+    void settle(Answer found);
+    void answer(Answer answer);
+    void look_at_front();
+    [[nodiscard]] bool is_outstanding() const noexcept;
+
     [[nodiscard]] std::vector<std::string> statements() const;
     /// Whether the session that prepared this branch may be another one, which is still ending.
     [[nodiscard]] bool must_look_for_sessions() const;
     [[nodiscard]] std::string look_for_sessions();
     [[nodiscard]] std::optional<Answer> looked_answer_from(const Reply& reply);
     void remember_ending_session();
-    /// Nothing when the verb needs a second trip, which has been sent then.
-    [[nodiscard]] std::optional<Answer> answer_from(const std::vector<Reply>& replies);
-    [[nodiscard]] std::optional<Answer> end_answer_from(const Reply& end, const Reply& reply);
+
+    // The front's answer from what the server said; nothing when it needs a second trip, which has
+    // been sent then.
+    [[nodiscard]] std::optional<Answer> answer_from(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> execute_answer_from(std::span<const Reply> results);
+    [[nodiscard]] std::optional<Answer> end_answer_from(std::span<const Reply> replies);
     [[nodiscard]] std::optional<Answer> locate_answer_from(const Reply& reply);
     [[nodiscard]] Answer finish_answer_from(const Reply& reply);
     [[nodiscard]] Answer start_answer_from(const Reply& reply);
     [[nodiscard]] Answer second_answer_from(const Reply& rollback);
     [[nodiscard]] Answer failure(const Reply& reply);
-    [[nodiscard]] std::vector<std::string> end_and_roll_back() const;
+    [[nodiscard]] Answer misunderstood();
+    void roll_back_behind(Answer answer);
 
     std::string resource_;
     /// server_uuid of MySQL, server_uid of MariaDB, which is made of its host and port.
     std::string server_identity_;
+    std::string since_;  ///< when the server's present life began
     std::shared_ptr<EndingSessions> ending_sessions_;
     std::vector<std::string> ended_marks_;  ///< of sessions that were not seen to have ended yet
     std::string lock_name_;                 ///< of this session, or empty
+    std::string marker_;                    ///< see chain.h
     Session session_;
-    bool is_open_ = false;    ///< lent to the application
+    bool is_open_ = false;    ///< to the application
     bool is_certain_ = true;  ///< false once an answer left the session's state unclear
-    std::string
-        branch_;  ///< xid of the branch that was started here and not prepared yet, or empty
-    std::string
-        prepared_;  ///< xid of the branch that was prepared here and not finished yet, or empty
+    /// xid of the branch that was started here and not prepared yet, or empty
+    std::string branch_;
+    /// why that branch may not be prepared any more, or empty
+    std::string rollback_only_;
+    /// xid of the branch that was prepared here and not finished yet, or empty
+    std::string prepared_;
+    /// whether a prepare was sent whose answer is not known
+    bool may_be_preparing_ = false;
 
-    // The verb in progress.
-    bool is_outstanding_ = false;
+    // The batch in progress.
+    std::deque<Request> pending_;  ///< not answered yet
+    std::deque<Answer> answers_;   ///< not received yet
+    std::size_t in_flight_ = 0;    ///< how many of pending_ the packets hold that were sent last
+    // The request at the front of pending_.
     Verb verb_ = Verb::start;
     std::string xid_;
-    /// Set when nothing was sent: the answer to give.
-    std::optional<Answer> answer_at_once_;
     /// Set while it is asked whether these sessions have ended, before the verb itself is sent.
     std::optional<std::set<std::string>> looked_for_;
     /// Set during a second trip: what the first one found.

@@ -10,6 +10,7 @@ enum class Situation {
     any,
     ending,     ///< prepare or commit in one phase of the session's own branch
     finishing,  ///< commit or rollback of a prepared branch: an error leaves it prepared
+    working,    ///< a statement of the application
     other,
 };
 
@@ -58,6 +59,17 @@ constexpr std::array kRows{
     Row{Situation::finishing, 1317, 1317, XaCode::retry, ""},
     Row{Situation::finishing, 1969, 1969, XaCode::retry, ""},
 
+    // The server rolls the whole transaction back for a deadlock, and a statement for the rest.
+    // These
+    // are the application's errors, and the branch can go on.
+    Row{Situation::working, 1213, 1213, XaCode::rbdeadlock, ""},
+    Row{Situation::working, 1064, 1064, XaCode::rmerr,
+        "send one statement at a time, without its semicolon"},
+    Row{Situation::working, 1399, 1399, XaCode::rmerr,
+        "DDL, LOCK TABLES and statements that begin or end a transaction can't be run inside a "
+        "global transaction; the branch can only be rolled back"},
+    Row{Situation::working, 1397, 1440, XaCode::rmerr, ""},  // XAER_...
+
     Row{Situation::any, 1397, 1397, XaCode::nota, ""},   // ER_XAER_NOTA
     Row{Situation::any, 1398, 1398, XaCode::inval, ""},  // ER_XAER_INVAL
     Row{Situation::any, 1064, 1064, XaCode::inval,       // syntax: all but the xid is fixed text
@@ -78,8 +90,8 @@ constexpr Situation situation_of(Verb verb) {
         case Verb::commit_one_phase: return Situation::ending;
         case Verb::commit:
         case Verb::rollback: return Situation::finishing;
+        case Verb::execute: return Situation::working;
         case Verb::start:
-        case Verb::execute:
         case Verb::recover:
         case Verb::locate:
         case Verb::end_session: break;

@@ -1,65 +1,27 @@
-// What only MariaDB does, or does its own way.
+// What only MySQL and MariaDB do, or do their own way.
 
 #include <fmt/format.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <mysql.h>
-#include <soci/soci.h>
 
-#include "database.h"
-#include "eventually.h"
-#include "sandbox.h"
-#include "verbs.h"
-#include "xa_tm/error.h"
-#include "xa_tm/mysql/datasource.h"
+#include "mysql_fixture.h"
 
 namespace xa_tm::test {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
-using testing::StartsWith;
-
-class Mariadb : public testing::Test {
+class Mysql : public OnMysql {
 protected:
-    void SetUp() override {
-        outside_.execute("drop table if exists only_mariadb");
-        outside_.execute("create table only_mariadb (id int primary key) engine = innodb");
-    }
-
-    std::unique_ptr<Connection> start(const Xid& xid) {
-        auto connection = datasource_.connect({});
-        EXPECT_EQ(run(*connection, Verb::start, xid).code, XaCode::ok);
-        return connection;
-    }
-
     /// A branch that inserts row 1 and gives up waiting for a lock of the server after 1 s.
     std::unique_ptr<Connection> start_impatiently(const Xid& xid) {
         auto connection = start(xid);
         sql(*connection) << "set lock_wait_timeout = 1";
-        sql(*connection) << "insert into only_mariadb values (1)";
+        sql(*connection) << "insert into points values (1)";
         return connection;
     }
-
-    static soci::session& sql(Connection& connection) {
-        return mysql::Datasource::sql_of(connection);
-    }
-    static MYSQL* native_handle(Connection& connection) {
-        return mysql::Datasource::native_handle_of(connection);
-    }
-
-    std::int64_t rows() { return outside_.number("select count(*) from only_mariadb"); }
-
-    mysql::Datasource datasource_{"points", sandbox::uri("mariadb")};
-    Database outside_{sandbox::uri("mariadb")};
-    Database admin_{sandbox::admin_uri("mariadb")};
 };
 
-TEST_F(Mariadb, BranchesAreNamedAsOneWritesThemInAStatement) {
+TEST_P(Mysql, BranchesAreNamedAsOneWritesThemInAStatement) {
     const Xid xid{kFormatId, "tm", ""};
     const auto connection = start(xid);
-    sql(*connection) << "insert into only_mariadb values (1)";
+    sql(*connection) << "insert into points values (1)";
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
     const auto listed = run(*datasource_.connect({}), Verb::recover).listed;
     EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
@@ -68,17 +30,17 @@ TEST_F(Mariadb, BranchesAreNamedAsOneWritesThemInAStatement) {
     EXPECT_EQ(listed.front().prepared_at, std::nullopt);
 }
 
-TEST_F(Mariadb, APreparedBranchKeepsTheConnectionFromBeingReused) {
+TEST_P(Mysql, APreparedBranchKeepsTheConnectionFromBeingReused) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
-    sql(*connection) << "insert into only_mariadb values (1)";
+    sql(*connection) << "insert into points values (1)";
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
     EXPECT_FALSE(connection->is_reusable());
     EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
     EXPECT_TRUE(serves_again(*connection));
 }
 
-TEST_F(Mariadb, APrepareThatWaitsTooLongForABackupRollsTheBranchBack) {
+TEST_P(Mysql, APrepareThatWaitsTooLongForABackupRollsTheBranchBack) {
     const auto xid = unique_xid();
     const auto connection = start_impatiently(xid);
     admin_.execute("flush tables with read lock");
@@ -91,7 +53,7 @@ TEST_F(Mariadb, APrepareThatWaitsTooLongForABackupRollsTheBranchBack) {
     EXPECT_EQ(rows(), 0);
 }
 
-TEST_F(Mariadb, AOnePhaseCommitThatWaitsTooLongForABackupRollsTheBranchBack) {
+TEST_P(Mysql, AOnePhaseCommitThatWaitsTooLongForABackupRollsTheBranchBack) {
     const auto xid = unique_xid();
     const auto connection = start_impatiently(xid);
     admin_.execute("flush tables with read lock");
@@ -103,7 +65,7 @@ TEST_F(Mariadb, AOnePhaseCommitThatWaitsTooLongForABackupRollsTheBranchBack) {
     EXPECT_EQ(rows(), 0);
 }
 
-TEST_F(Mariadb, ACommitThatWaitsTooLongForABackupCanBeRetried) {
+TEST_P(Mysql, ACommitThatWaitsTooLongForABackupCanBeRetried) {
     const auto xid = unique_xid();
     const auto connection = start_impatiently(xid);
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
@@ -117,10 +79,10 @@ TEST_F(Mariadb, ACommitThatWaitsTooLongForABackupCanBeRetried) {
     EXPECT_EQ(rows(), 1);
 }
 
-TEST_F(Mariadb, ClosingDoesNotWaitForTheServerAndLocateTellsWhenItIsDone) {
+TEST_P(Mysql, ClosingDoesNotWaitForTheServerAndLocateTellsWhenItIsDone) {
     const auto xid = unique_xid();
     auto connection = start(xid);
-    sql(*connection) << "insert into only_mariadb values (1)";
+    sql(*connection) << "insert into points values (1)";
     const auto id = ::mysql_thread_id(native_handle(*connection));
     admin_.execute("flush tables with read lock");
     connection->send(Verb::prepare, xid);
@@ -142,17 +104,17 @@ TEST_F(Mariadb, ClosingDoesNotWaitForTheServerAndLocateTellsWhenItIsDone) {
     EXPECT_EQ(rows(), 0);
 }
 
-TEST_F(Mariadb, TheApplicationCanNotEndTheBranchItself) {
+TEST_P(Mysql, TheApplicationCanNotEndTheBranchItself) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
-    sql(*connection) << "insert into only_mariadb values (1)";
+    sql(*connection) << "insert into points values (1)";
     EXPECT_THROW(sql(*connection).commit(), soci::soci_error);
-    EXPECT_THROW(sql(*connection) << "alter table only_mariadb add points int", soci::soci_error);
+    EXPECT_THROW(sql(*connection) << "alter table points add name text", soci::soci_error);
     EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
     EXPECT_EQ(rows(), 0);
 }
 
-TEST_F(Mariadb, AResultLeftUnreadOnTheNativeHandleMakesTheVoteANo) {
+TEST_P(Mysql, AResultLeftUnreadOnTheNativeHandleMakesTheVoteANo) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
     ASSERT_EQ(::mysql_query(native_handle(*connection), "select 1"), 0);
@@ -160,10 +122,10 @@ TEST_F(Mariadb, AResultLeftUnreadOnTheNativeHandleMakesTheVoteANo) {
     EXPECT_FALSE(connection->is_reusable());
 }
 
-TEST_F(Mariadb, ASessionThatTheApplicationClosedOrReconnectedMakesTheVoteANo) {
+TEST_P(Mysql, ASessionThatTheApplicationClosedOrReconnectedMakesTheVoteANo) {
     const auto xid = unique_xid();
     auto connection = start(xid);
-    sql(*connection) << "insert into only_mariadb values (1)";
+    sql(*connection) << "insert into points values (1)";
     sql(*connection).reconnect();
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rbproto);
     EXPECT_FALSE(connection->is_reusable());
@@ -176,7 +138,7 @@ TEST_F(Mariadb, ASessionThatTheApplicationClosedOrReconnectedMakesTheVoteANo) {
     EXPECT_EQ(rows(), 0);
 }
 
-TEST_F(Mariadb, AStaleSessionThatIsReconnectedDoesNotGetTheNextBranch) {
+TEST_P(Mysql, AStaleSessionThatIsReconnectedDoesNotGetTheNextBranch) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
     auto& stale = sql(*connection);
@@ -186,25 +148,25 @@ TEST_F(Mariadb, AStaleSessionThatIsReconnectedDoesNotGetTheNextBranch) {
     EXPECT_FALSE(connection->is_reusable());
 }
 
-TEST_F(Mariadb, TheNativeHandleRunsStatementsOfTheBranch) {
+TEST_P(Mysql, TheNativeHandleRunsStatementsOfTheBranch) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
-    ASSERT_EQ(::mysql_query(native_handle(*connection), "insert into only_mariadb values (1)"), 0);
+    ASSERT_EQ(::mysql_query(native_handle(*connection), "insert into points values (1)"), 0);
     EXPECT_NE(::mysql_query(native_handle(*connection), "select 1; select 2"), 0)
         << "several statements in one are switched off";
     EXPECT_EQ(run(*connection, Verb::commit_one_phase, xid).code, XaCode::ok);
     EXPECT_EQ(rows(), 1);
 }
 
-TEST_F(Mariadb, TheSessionsMarkIsANamedLockWithTheConnectionsNumber) {
+TEST_P(Mysql, TheSessionsMarkIsANamedLockWithTheConnectionsNumber) {
     const std::string holders =
         "select count(*) from information_schema.processlist "
-        "where is_used_lock(concat('xa_tm/it''s/7/', id)) = id";
+        "where is_used_lock(concat(_utf8mb4'xa_tm/it''s/7/', id)) = id";
     auto connection = datasource_.connect({"xa_tm/it's/7"});
     EXPECT_EQ(admin_.number(holders), 1);
     const auto xid = unique_xid();
     EXPECT_EQ(run(*connection, Verb::start, xid).code, XaCode::ok);
-    sql(*connection) << "insert into only_mariadb values (1)";
+    sql(*connection) << "insert into points values (1)";
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
     EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
     EXPECT_EQ(admin_.number(holders), 1);
@@ -212,82 +174,14 @@ TEST_F(Mariadb, TheSessionsMarkIsANamedLockWithTheConnectionsNumber) {
     EXPECT_TRUE(eventually([&] { return admin_.number(holders) == 0; }));
 }
 
-TEST_F(Mariadb, TextIsExchangedInUtf8) {
+TEST_P(Mysql, TextIsExchangedInUtf8) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
     EXPECT_STREQ(::mysql_character_set_name(native_handle(*connection)), "utf8mb4");
     EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
 }
 
-/// The code that connecting fails with, and its message.
-std::pair<ErrorCode, std::string> connect_error(const std::string& uri) {
-    try {
-        mysql::Datasource datasource{"points", uri};
-        std::ignore = datasource.connect({});
-    } catch (const Error& error) {
-        EXPECT_EQ(error.resource(), "points");
-        return {error.code(), error.what()};
-    }
-    ADD_FAILURE() << "connected";
-    return {};
-}
-
-std::string replaced(std::string text, const std::string& what, const std::string& by) {
-    text.replace(text.find(what), what.size(), by);
-    return text;
-}
-
-auto one_line_with(const std::string& words) {
-    return AllOf(StartsWith("resource points: "), HasSubstr(words), Not(HasSubstr("\n")),
-                 Not(HasSubstr("secret")));
-}
-
-TEST(MariadbConnect, SaysThatThePasswordIsWrong) {
-    const auto uri = replaced(sandbox::tcp_uri("mariadb"), "app-secret", "wrong-secret");
-    const auto [code, message] = connect_error(uri);
-    EXPECT_EQ(code, ErrorCode::authentication_failed);
-    EXPECT_THAT(message, one_line_with("Access denied for user 'app'"));
-}
-
-TEST(MariadbConnect, SaysThatTheHostIsUnknown) {
-    const auto [code, message] =
-        connect_error("mysql://app:secret@no-such-host.invalid/xa_tm_test");
-    EXPECT_EQ(code, ErrorCode::resource_unreachable);
-    EXPECT_THAT(message, one_line_with("no-such-host.invalid"));
-}
-
-TEST(MariadbConnect, SaysThatNoServerListens) {
-    const auto [code, message] = connect_error("mysql://app:secret@127.0.0.1:1/xa_tm_test");
-    EXPECT_EQ(code, ErrorCode::resource_unreachable);
-    EXPECT_THAT(message, one_line_with("127.0.0.1"));
-    EXPECT_EQ(connect_error("mysql:///xa_tm_test?socket=/nonexistent").first,
-              ErrorCode::resource_unreachable);
-}
-
-TEST(MariadbConnect, SaysThatTheDatabaseIsUnknown) {
-    const auto uri = replaced(sandbox::admin_uri("mariadb"), "xa_tm_test", "no_such_database");
-    const auto [code, message] = connect_error(uri);
-    EXPECT_EQ(code, ErrorCode::resource_refused);
-    EXPECT_THAT(message, one_line_with("Unknown database 'no_such_database'"));
-}
-
-TEST(MariadbConnect, SaysThatTheDatabaseIsNotGranted) {
-    const auto uri = replaced(sandbox::uri("mariadb"), "xa_tm_test", "not_granted");
-    const auto [code, message] = connect_error(uri);
-    EXPECT_EQ(code, ErrorCode::authentication_failed);
-    EXPECT_THAT(message, one_line_with("not_granted"));
-}
-
-TEST(MariadbConnect, TakesPasswordsWithAnyCharacter) {
-    Database admin{sandbox::admin_uri("mariadb")};
-    admin.execute("drop user if exists 'awkward'@'%'");
-    admin.execute(R"(create user 'awkward'@'%' identified by 'a b\'c\\d"=%&')");
-    auto uri = replaced(sandbox::tcp_uri("mariadb"), "app:app-secret",
-                        "awkward:a%20b%27c%5Cd%22%3D%25%26");
-    uri = replaced(uri, "/xa_tm_test", "/");
-    mysql::Datasource datasource{"points", uri};
-    EXPECT_TRUE(datasource.connect({})->is_reusable());
-}
+INSTANTIATE_TEST_SUITE_P(Of, Mysql, testing::ValuesIn(kMysqlServers), name_of_server);
 
 }  // namespace
 }  // namespace xa_tm::test

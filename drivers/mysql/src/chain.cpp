@@ -1,0 +1,72 @@
+#include "chain.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "statement_text.h"
+#include "xa_tm/recovery_log/check.h"
+#include "xid_literal.h"
+
+namespace xa_tm::mysql {
+namespace {
+
+std::string link_of(std::span<const Request> requests, std::string_view marker) {
+    const auto& request = requests.front();
+    switch (request.verb) {
+        case Verb::start: return fmt::format("xa start {}", xid_literal(request.xid));
+        case Verb::commit: return fmt::format("xa commit {}", xid_literal(request.xid));
+        case Verb::prepare:
+            return fmt::format("xa end {0};xa prepare {0}", xid_literal(request.xid));
+        case Verb::execute: {
+            // The line's end also ends a comment.
+            const auto statement = fmt::format("{}\n", without_end(request.statement));
+            return needs_marker(requests) ? fmt::format("{};select 0x{}", statement, marker)
+                                          : statement;
+        }
+        case Verb::commit_one_phase:
+        case Verb::rollback:
+        case Verb::recover:
+        case Verb::locate:
+        case Verb::end_session: break;
+    }
+    XA_TM_CHECK(false, "a batch of several holds only commit, start, execute and prepare");
+}
+
+}  // namespace
+
+std::string chain_of(std::span<const Request> requests, std::string_view marker) {
+    std::string packet;
+    for (std::size_t at = 0; at < requests.size(); ++at) {
+        packet += at == 0 ? "" : ";";
+        packet += link_of(requests.subspan(at), marker);
+    }
+    return packet;
+}
+
+std::span<const Reply> take_results(std::span<const Request> requests,
+                                    std::span<const Reply>& results, std::string_view marker) {
+    std::size_t count = results.size();
+    if (needs_marker(requests)) {
+        const auto found = std::ranges::find_if(
+            results, [marker](const Reply& reply) { return is_marker(reply, marker); });
+        const auto before = static_cast<std::size_t>(found - results.begin());
+        count = std::min(count, before + 1);
+    } else if (requests.size() > 1) {
+        count = std::min<std::size_t>(count, 1);
+    }
+    const auto own = results.first(count);
+    results = results.subspan(count);
+    return own;
+}
+
+bool needs_marker(std::span<const Request> requests) noexcept {
+    return requests.size() > 1 && requests.front().verb == Verb::execute;
+}
+
+bool is_marker(const Reply& reply, std::string_view marker) {
+    return reply.is_ok && reply.rows.size() == 1 && reply.rows.front().size() == 1 &&
+           reply.rows.front().front().has_value() && to_hex(*reply.rows.front().front()) == marker;
+}
+
+}  // namespace xa_tm::mysql

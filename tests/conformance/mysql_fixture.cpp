@@ -1,0 +1,31 @@
+#include "mysql_fixture.h"
+
+#include <stdexcept>
+
+#include <poll.h>
+
+namespace xa_tm::test {
+
+std::vector<Answer> run_batch(Connection& connection, std::vector<Request> batch) {
+    const auto count = batch.size();
+    std::vector<Answer> answers;
+    connection.send(std::move(batch));
+    const auto take = [&] {
+        if (auto answer = connection.receive()) {
+            answers.push_back(*std::move(answer));
+        }
+        return answers.size() == count;
+    };
+    if (!eventually(take)) {
+        throw std::runtime_error("an answer of the batch is missing");
+    }
+    return answers;
+}
+
+Answer run_statement(Connection& connection, const Xid& xid, std::string statement) {
+    return run_batch(connection,
+                     {{.verb = Verb::execute, .xid = xid, .statement = std::move(statement)}})
+        .front();
+}
+
+}  // namespace xa_tm::test
