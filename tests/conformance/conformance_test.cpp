@@ -7,62 +7,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "servers.h"
-#include "subject.h"
-#include "verbs.h"
+#include "every_kind.h"
 
 namespace xa_tm::test {
 namespace {
 
 using testing::AnyOf;
 using testing::UnorderedElementsAreArray;
-
-struct Kind {
-    const char* name;
-    std::unique_ptr<Subject> (*make)(const std::string& server);
-
-    friend void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
-};
-
-class Conformance : public testing::TestWithParam<Kind> {
-protected:
-    void SetUp() override {
-        subject_ = GetParam().make(GetParam().name);
-        subject_->reset();
-    }
-
-    void TearDown() override {
-        EXPECT_EQ(listed(), std::vector<Xid>{}) << "the test left branches prepared";
-    }
-
-    /// A connection with an open branch.
-    std::unique_ptr<Connection> start(const Xid& xid) {
-        auto connection = subject_->connect();
-        EXPECT_EQ(run(*connection, Verb::start, xid).code, XaCode::ok);
-        return connection;
-    }
-
-    /// A connection with a prepared branch that inserts row `id`.
-    std::unique_ptr<Connection> prepare(const Xid& xid, int id) {
-        auto connection = start(xid);
-        subject_->insert(*connection, id);
-        EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
-        return connection;
-    }
-
-    std::vector<Xid> listed() {
-        const auto connection = subject_->connect();
-        const auto answer = run(*connection, Verb::recover);
-        EXPECT_EQ(answer.code, XaCode::ok) << answer.message;
-        std::vector<Xid> xids;
-        for (const auto& branch : answer.listed) {
-            xids.push_back(branch.xid.value());
-        }
-        return xids;
-    }
-
-    std::unique_ptr<Subject> subject_;
-};
 
 TEST_P(Conformance, CommitMakesThePreparedWorkVisible) {
     const auto xid = unique_xid();
@@ -430,31 +381,10 @@ TEST_P(LostSession, Trap31IsToldByRollback) {
     expect_rmfail_from(Verb::rollback);
 }
 
-/// Such as "mysql_9_7", because a test's name has neither dashes nor dots.
-std::string name_of(const testing::TestParamInfo<Kind>& info) {
-    std::string name{info.param.name};
-    std::ranges::replace_if(
-        name, [](char c) { return c == '-' || c == '.'; }, '_');
-    return name;
-}
-
-std::vector<Kind> all_kinds() {
-    std::vector<Kind> kinds{{"fake", &make_fake_subject}};
-    for (const auto* server : kPostgresServers) {
-        kinds.push_back({server, &make_postgres_subject});
-    }
-    for (const auto* server : kMysqlServers) {
-        kinds.push_back({server, &make_mysql_subject});
-    }
-    return kinds;
-}
-
-const auto every_kind = testing::ValuesIn(all_kinds());
-
-INSTANTIATE_TEST_SUITE_P(Of, Conformance, every_kind, name_of);
-INSTANTIATE_TEST_SUITE_P(Of, LateStatement, every_kind, name_of);
-INSTANTIATE_TEST_SUITE_P(Of, DeadlockVictim, every_kind, name_of);
-INSTANTIATE_TEST_SUITE_P(Of, LostSession, every_kind, name_of);
+INSTANTIATE_TEST_SUITE_P(Of, Conformance, every_kind(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, LateStatement, every_kind(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, DeadlockVictim, every_kind(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, LostSession, every_kind(), name_of);
 
 }  // namespace
 }  // namespace xa_tm::test

@@ -17,6 +17,9 @@ public:
     void reset() override {}
     bool has_row(int id) override { return manager_.has_row(std::to_string(id)); }
 
+    std::string insert_statement(int id) const override { return std::to_string(id); }
+    std::string failing_statement() const override { return "fail"; }
+
     void insert(Connection& connection, int id) override {
         FakeResourceManager::branch_of(connection).write(std::to_string(id));
     }

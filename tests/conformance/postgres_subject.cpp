@@ -14,12 +14,10 @@ public:
     using SqlSubject::SqlSubject;
 
     Traits traits() const override {
-        return {
-            .names_active_branches = false,
-            .keeps_prepared_branch_in_session = false,
-            .vote_after_failed_statement = XaCode::rbrollback,
-            // The reason was told to the statement; afterwards the transaction is only "failed".
-            .vote_of_deadlock_victim = XaCode::rbrollback};
+        return {.names_active_branches = false,
+                .keeps_prepared_branch_in_session = false,
+                .vote_after_failed_statement = XaCode::rbrollback,
+                .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
 
     void end_session(Connection& connection) override {

@@ -26,7 +26,8 @@ protected:
     void SetUp() override {
         outside_.execute("drop table if exists only_postgres");
         outside_.execute("create table only_postgres (id int primary key)");
-        outside_.execute("create sequence if not exists only_postgres_numbers");
+        outside_.execute("drop sequence if exists only_postgres_numbers");
+        outside_.execute("create sequence only_postgres_numbers");
     }
 
     std::unique_ptr<Connection> start(const Xid& xid) { return start_on(datasource_, xid); }

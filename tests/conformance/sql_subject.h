@@ -47,6 +47,11 @@ public:
                                std::to_string(id)) == 1;
     }
 
+    std::string insert_statement(int id) const override {
+        return "insert into conformance (id, hits) values (" + std::to_string(id) + ", 0)";
+    }
+    std::string failing_statement() const override { return "select nothing from nowhere"; }
+
     void insert(Connection& connection, int id) override {
         D::sql_of(connection) << insert_statement(id);
     }
@@ -58,7 +63,7 @@ public:
 
     void fail_statement(Connection& connection) override {
         try {
-            D::sql_of(connection) << "select nothing from nowhere";
+            D::sql_of(connection) << failing_statement();
         } catch (const soci::soci_error&) {
             return;
         }
@@ -88,10 +93,6 @@ protected:
     Database& admin() { return admin_; }
 
 private:
-    static std::string insert_statement(int id) {
-        return "insert into conformance (id, hits) values (" + std::to_string(id) + ", 0)";
-    }
-
     /// False when the server refused.
     static bool update(Connection& connection, int id) {
         try {

@@ -34,6 +34,10 @@ public:
     /// Seen from outside the transaction.
     [[nodiscard]] virtual bool has_row(int id) = 0;
 
+    // Statements for Verb::execute.
+    [[nodiscard]] virtual std::string insert_statement(int id) const = 0;
+    [[nodiscard]] virtual std::string failing_statement() const = 0;
+
     // The application's work in the branch that is open on the connection.
     virtual void insert(Connection& connection, int id) = 0;
     virtual void read(Connection& connection) = 0;

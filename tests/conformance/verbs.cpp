@@ -1,7 +1,9 @@
 #include "verbs.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <iterator>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -16,11 +18,9 @@ namespace {
 using std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{20};
 
-}  // namespace
-
-Counted run_counted(Connection& connection, Verb verb, const Xid& xid) {
+/// Waits for the next answer to what was sent.
+Counted receive_counted(Connection& connection, std::string_view what) {
     const auto deadline = steady_clock::now() + kPatience;
-    connection.send(verb, xid);
     for (int waits = 0;; ++waits) {
         if (auto answer = connection.receive()) {
             return {*std::move(answer), waits};
@@ -28,7 +28,7 @@ Counted run_counted(Connection& connection, Verb verb, const Xid& xid) {
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
         if (left.count() <= 0) {
-            throw std::runtime_error(fmt::format("no answer to {}", to_string(verb)));
+            throw std::runtime_error(fmt::format("no answer to {}", what));
         }
         const auto readiness = connection.readiness();
         pollfd waiting{readiness.descriptor,
@@ -37,6 +37,24 @@ Counted run_counted(Connection& connection, Verb verb, const Xid& xid) {
                        0};
         static_cast<void>(::poll(&waiting, 1, static_cast<int>(left.count())));
     }
+}
+
+}  // namespace
+
+Counted run_counted(Connection& connection, Verb verb, const Xid& xid) {
+    connection.send(verb, xid);
+    return receive_counted(connection, to_string(verb));
+}
+
+std::vector<Answer> run(Connection& connection, std::vector<Request> batch) {
+    std::vector<Verb> verbs;
+    std::ranges::transform(batch, std::back_inserter(verbs), &Request::verb);
+    connection.send(std::move(batch));
+    std::vector<Answer> answers;
+    for (const auto verb : verbs) {
+        answers.push_back(receive_counted(connection, to_string(verb)).answer);
+    }
+    return answers;
 }
 
 Answer run(Connection& connection, Verb verb, const Xid& xid) {

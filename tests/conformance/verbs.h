@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ostream>
+#include <vector>
 
 #include "xa_tm/connection.h"
 #include "xa_tm/xa_code.h"
@@ -20,7 +21,10 @@ namespace xa_tm::test {
 /// Sends a verb and waits for its answer. Throws std::runtime_error when there is none for 20 s.
 Answer run(Connection& connection, Verb verb, const Xid& xid = {});
 
-/// The same, told how often it had to wait for the connection to become ready.
+/// Sends a batch and waits for all its answers, for at most 20 s.
+[[nodiscard]] std::vector<Answer> run(Connection& connection, std::vector<Request> batch);
+
+/// One verb again, told how often it had to wait for the connection to become ready.
 struct Counted {
     Answer answer;
     int waits;

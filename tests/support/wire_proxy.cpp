@@ -95,8 +95,7 @@ bool is_whole_postgresql_request(std::string_view bytes) {
 bool is_begun_batch(Wire wire, std::string_view bytes) {
     const auto has = [&bytes](std::string_view text) { return bytes.find(text) != bytes.npos; };
     switch (wire) {
-        case Wire::postgresql:
-            return has("pg_current_xact_id_if_assigned") && !has("prepare transaction");
+        case Wire::postgresql: return false;  // one Sync ends a batch, and is looked for
         case Wire::mysql:
             // xa end is never sent alone: what ends the branch follows in the same trip.
             return has("xa end") && !has("xa prepare") && !has("xa rollback") && !has("xa commit");

@@ -54,7 +54,8 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
         uri += fmt::format("&application_name={}", percent_encode(mark.text));
     }
     try {
-        auto connection = std::make_unique<Connection>(name(), uri);
+        auto connection =
+            std::make_unique<Connection>(name(), uri, mark, options().statement_timeout);
         connection->set_up(options().connect_timeout);
         return connection;
     } catch (const ConnectError& error) {

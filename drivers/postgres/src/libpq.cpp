@@ -2,11 +2,13 @@
 // - conn_ is in SOCI's session exactly while is_lent_; else SOCI holds a null pointer, which libpq
 //   and SOCI answer with an error, so that nothing runs behind the transaction's back (law 10);
 // - conn_ is in pipeline mode exactly while an exchange is in progress;
-// - replies_.size() == syncs_seen_ once a statement's Sync has arrived: one reply a statement.
+// - given_ <= complete_ <= replies_.size() <= statements_.size(): one reply a statement, in order;
+//   the last one is given only when the Sync behind it has arrived, or never can.
 
 #include "libpq.h"
 
 #include <cctype>
+#include <charconv>
 #include <memory>
 #include <utility>
 
@@ -148,6 +150,10 @@ Session::Session(const std::string& canonical_uri) {
     conn_ = std::exchange(backend_of(sql_)->conn_, nullptr);
     backend_pid_ = PQbackendPID(conn_);
     default_notice_receiver_ = PQsetNoticeReceiver(conn_, &Session::take_notice, this);
+    if (PQregisterEventProc(conn_, &Session::take_event, "xa_tm", this) == 0) {
+        PQfinish(std::exchange(conn_, nullptr));
+        throw ConnectError("out of memory");
+    }
 }
 
 Session::~Session() {
@@ -157,14 +163,16 @@ Session::~Session() {
     PQfinish(conn_);
 }
 
-bool Session::lend() noexcept {
-    auto* backend = backend_of(sql_);
-    if (backend == nullptr || backend->conn_ != nullptr || conn_ == nullptr) {
-        return false;
-    }
-    backend->conn_ = conn_;
+bool Session::can_lend() const noexcept {
+    // get_backend() is not const, though it changes nothing.
+    const auto* backend = backend_of(const_cast<soci::session&>(sql_));
+    return backend != nullptr && backend->conn_ == nullptr && conn_ != nullptr;
+}
+
+void Session::lend() noexcept {
+    XA_TM_CHECK(!is_lent_ && can_lend(), "SOCI has not made a connection of its own");
+    backend_of(sql_)->conn_ = conn_;
     is_lent_ = true;
-    return true;
 }
 
 bool Session::take_back() noexcept {
@@ -188,29 +196,34 @@ PGconn* Session::native_handle() noexcept {
     return backend == nullptr ? nullptr : backend->conn_;
 }
 
-void Session::send(const std::vector<std::string>& statements) noexcept {
+void Session::send(std::vector<Statement> statements) noexcept {
     XA_TM_CHECK(!is_lent_, "verbs are sent while the application has no access");
+    statements_ = std::move(statements);
     replies_.clear();
-    replies_expected_ = statements.size();
-    syncs_seen_ = 0;
+    complete_ = 0;
+    given_ = 0;
+    is_synced_ = false;
+    is_finished_ = false;
     is_flushing_ = false;
     is_broken_ = false;
+    found_transaction_ = false;
     warnings_.clear();
     if (conn_ == nullptr) {
         give_up("the application has closed or reconnected the session");
         return;
     }
-    send_all(statements);
+    send_all();
 }
 
-void Session::send_all(const std::vector<std::string>& statements) noexcept {
+void Session::send_all() noexcept {
     bool is_sent = PQsetnonblocking(conn_, 1) == 0 && PQenterPipelineMode(conn_) == 1;
-    for (const auto& statement : statements) {
+    for (const auto& statement : statements_) {
         is_sent = is_sent &&
-                  PQsendQueryParams(conn_, statement.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
-                                    0) == 1 &&
-                  PQpipelineSync(conn_) == 1;
+                  PQsendQueryParams(conn_, statement.text.c_str(), 0, nullptr, nullptr, nullptr,
+                                    nullptr, 0) == 1 &&
+                  (!statement.is_flushed || PQsendFlushRequest(conn_) == 1);
     }
+    is_sent = is_sent && PQpipelineSync(conn_) == 1;
     const int flushed = is_sent ? PQflush(conn_) : -1;
     is_flushing_ = flushed == 1;
     if (flushed < 0) {
@@ -218,20 +231,24 @@ void Session::send_all(const std::vector<std::string>& statements) noexcept {
     }
 }
 
-std::optional<std::vector<Reply>> Session::receive() noexcept {
-    if (!is_broken_) {
+std::optional<Reply> Session::receive() noexcept {
+    if (!is_broken_ && !is_synced_) {
         const int flushed = is_flushing_ ? PQflush(conn_) : 0;
         is_flushing_ = flushed == 1;
         const bool is_alive = PQconsumeInput(conn_) == 1 && flushed >= 0;
         const bool may_have_more = take_results();
-        if (syncs_seen_ < replies_expected_ && (!is_alive || !may_have_more)) {
+        if (!is_broken_ && !is_synced_ && (!is_alive || !may_have_more)) {
             give_up(one_line(PQerrorMessage(conn_)));
         }
     }
-    if (!is_broken_ && syncs_seen_ < replies_expected_) {
+    if (!is_finished_ && (is_broken_ || is_synced_)) {
+        finish();
+    }
+    const bool is_last = given_ + 1 == statements_.size();
+    if (given_ == complete_ || (is_last && !is_finished_)) {
         return std::nullopt;
     }
-    return finish();
+    return std::move(replies_[given_++]);
 }
 
 void Session::disconnect() noexcept {
@@ -243,13 +260,14 @@ void Session::disconnect() noexcept {
 
 bool Session::take_results() {
     int nulls_in_a_row = 0;
-    while (syncs_seen_ < replies_expected_ && PQisBusy(conn_) == 0) {
+    while (!is_synced_ && !is_broken_ && PQisBusy(conn_) == 0) {
         const Result result{PQgetResult(conn_), &PQclear};
         if (result) {
             nulls_in_a_row = 0;
             take_result(*result);
             continue;
         }
+        complete_ = replies_.size();
         // One null ends the results of a statement; after a second there is nothing more to come.
         if (++nulls_in_a_row > 1) {
             return false;
@@ -261,33 +279,51 @@ bool Session::take_results() {
 void Session::take_result(const PGresult& result) {
     const auto status = PQresultStatus(&result);
     if (status == PGRES_PIPELINE_SYNC) {
-        ++syncs_seen_;
+        is_synced_ = true;
         return;
     }
-    if (replies_.size() > syncs_seen_) {
-        return;  // what follows an error on the same statement adds nothing
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+        // The server waits for data now and takes no Sync until it has got some.
+        give_up("COPY between client and server goes only by the native handle");
+        return;
     }
-    Reply reply;
-    reply.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-    if (reply.is_ok) {
-        reply.message = std::exchange(warnings_, {});
-        reply.command_tag = PQcmdStatus(const_cast<PGresult*>(&result));  // not changed by libpq
-        for (int row = 0; row < PQntuples(&result); ++row) {
-            auto& values = reply.rows.emplace_back();
-            for (int column = 0; column < PQnfields(&result); ++column) {
-                values.push_back(
-                    PQgetisnull(&result, row, column) == 1
-                        ? std::nullopt
-                        : std::optional{std::string{
-                              PQgetvalue(&result, row, column),
-                              static_cast<std::size_t>(PQgetlength(&result, row, column))}});
-            }
-        }
-    } else {
+    if (replies_.size() == complete_) {  // what follows an error on the same statement adds nothing
+        replies_.push_back(reply_from(result));
+    }
+}
+
+Reply Session::reply_from(const PGresult& result) {
+    const auto status = PQresultStatus(&result);
+    const bool is_application = statements_[complete_].is_application;
+    Reply reply{.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK,
+                .is_skipped = status == PGRES_PIPELINE_ABORTED};
+    if (is_application && !reply.is_skipped) {
+        add_to_history(result);
+    }
+    if (!reply.is_ok) {
         reply.sqlstate = field_of(result, PG_DIAG_SQLSTATE);
         reply.message = words_of(result);
+        return reply;
     }
-    replies_.push_back(std::move(reply));
+    auto* changeable = const_cast<PGresult*>(&result);  // not changed by libpq
+    reply.message = std::exchange(warnings_, {});
+    reply.command_tag = PQcmdStatus(changeable);
+    const std::string_view count = PQcmdTuples(changeable);
+    if (std::from_chars(count.data(), count.data() + count.size(), reply.row_count).ec !=
+        std::errc{}) {
+        reply.row_count = static_cast<std::uint64_t>(PQntuples(&result));
+    }
+    for (int row = 0; row < PQntuples(&result) && !is_application; ++row) {
+        auto& values = reply.rows.emplace_back();
+        for (int column = 0; column < PQnfields(&result); ++column) {
+            values.push_back(PQgetisnull(&result, row, column) == 1
+                                 ? std::nullopt
+                                 : std::optional{std::string{PQgetvalue(&result, row, column),
+                                                             static_cast<std::size_t>(PQgetlength(
+                                                                 &result, row, column))}});
+        }
+    }
+    return reply;
 }
 
 void Session::give_up(std::string why) noexcept {
@@ -295,18 +331,21 @@ void Session::give_up(std::string why) noexcept {
     why_broken_ = why.empty() ? "the connection to the server is lost" : std::move(why);
 }
 
-std::vector<Reply> Session::finish() {
-    if (is_broken_) {
-        // What was answered before its Sync is kept: an error that ended the session says why. A
-        // success counts only when its Sync has come as well.
-        if (replies_.size() > syncs_seen_ && replies_.back().is_ok) {
-            replies_.pop_back();
-        }
-        replies_.resize(replies_expected_, Reply{.message = why_broken_});
-    } else if (PQexitPipelineMode(conn_) == 0 || PQsetnonblocking(conn_, 0) != 0) {
-        is_broken_ = true;
+void Session::finish() {
+    is_finished_ = true;
+    if (!is_broken_) {
+        is_broken_ = PQexitPipelineMode(conn_) == 0 || PQsetnonblocking(conn_, 0) != 0;
+        return;
     }
-    return std::exchange(replies_, {});
+    // What was answered is kept: an error that ended the session says why. The last success counts
+    // only when its Sync has come as well.
+    const bool is_last = replies_.size() == statements_.size();
+    if (!replies_.empty() && replies_.back().is_ok && (is_last || replies_.size() > complete_) &&
+        replies_.size() > given_) {
+        replies_.pop_back();
+    }
+    replies_.resize(statements_.size(), Reply{.message = why_broken_});
+    complete_ = replies_.size();
 }
 
 xa_tm::Connection::Readiness Session::readiness() const noexcept {
@@ -318,14 +357,51 @@ bool Session::is_idle() const noexcept {
            PQtransactionStatus(conn_) == PQTRANS_IDLE;
 }
 
+bool Session::is_in_failed_transaction() const noexcept {
+    return conn_ != nullptr && PQtransactionStatus(conn_) == PQTRANS_INERROR;
+}
+
 int Session::soci_statements() const noexcept {
-    // get_backend() is not const, though it changes nothing.
     const auto* backend = backend_of(const_cast<soci::session&>(sql_));
     return backend == nullptr ? 0 : backend->statementCount_;
 }
 
+void Session::add_to_history(const PGresult& result) {
+    switch (PQresultStatus(&result)) {
+        case PGRES_EMPTY_QUERY:
+        case PGRES_COMMAND_OK:
+        case PGRES_TUPLES_OK:
+            history_.add_success(PQcmdStatus(const_cast<PGresult*>(&result)),
+                                 std::exchange(found_transaction_, false));
+            break;
+        case PGRES_BAD_RESPONSE:
+        case PGRES_FATAL_ERROR: history_.add_failure(field_of(result, PG_DIAG_SQLSTATE)); break;
+        case PGRES_COPY_OUT:
+        case PGRES_COPY_IN:
+        case PGRES_COPY_BOTH:
+        case PGRES_NONFATAL_ERROR:
+        case PGRES_SINGLE_TUPLE:
+        case PGRES_PIPELINE_SYNC:
+        case PGRES_PIPELINE_ABORTED: break;
+    }
+}
+
+int Session::take_event(PGEventId event, void* info, void* self) noexcept {
+    // The other events also come for results that outlive the session.
+    if (event == PGEVT_RESULTCREATE) {
+        auto& session = *static_cast<Session*>(self);
+        if (session.is_lent_) {
+            session.add_to_history(*static_cast<const PGEventResultCreate*>(info)->result);
+        }
+    }
+    return 1;
+}
+
 void Session::take_notice(void* self, const PGresult* notice) {
     auto& session = *static_cast<Session*>(self);
+    if (field_of(*notice, PG_DIAG_SQLSTATE) == "25001") {
+        session.found_transaction_ = true;
+    }
     if (session.is_lent_) {
         session.default_notice_receiver_(nullptr, notice);  // as if we were not there
         return;

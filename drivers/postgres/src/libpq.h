@@ -7,9 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include <libpq-events.h>
 #include <libpq-fe.h>
 #include <soci/soci.h>
 
+#include "branch_history.h"
 #include "xa_tm/connection.h"
 
 namespace xa_tm::postgres {
@@ -33,9 +35,21 @@ public:
 /// connect_timeout.
 [[nodiscard]] bool is_server_up(const std::string& canonical_uri) noexcept;
 
+/// One statement of an exchange.
+struct Statement {
+    std::string text;
+    /// The application's: its result becomes part of the branch's history, and its rows are only
+    /// counted.
+    bool is_application = false;
+    /// Its answer is wanted as soon as it is there, and not only with the last one's.
+    bool is_flushed = false;
+};
+
 /// The result of one statement.
 struct Reply {
     bool is_ok = false;
+    /// It was not carried out, because one before it in the exchange had failed.
+    bool is_skipped = false;
     /// Of an error; empty also when the connection broke before the result was there.
     std::string sqlstate = {};
     /// Error or warnings, without details, since those may quote rows.
@@ -43,6 +57,8 @@ struct Reply {
     /// Such as "PREPARE TRANSACTION".
     std::string command_tag = {};
     std::vector<std::vector<std::optional<std::string>>> rows = {};
+    /// Written or given.
+    std::uint64_t row_count = 0;
 };
 
 /// One session at the server, used by turns: the application works with it through SOCI or libpq
@@ -59,26 +75,38 @@ public:
     Session& operator=(const Session&) = delete;
     ~Session();
 
-    /// Gives the connection to the SOCI session. False when the application has closed or
-    /// reconnected that.
-    [[nodiscard]] bool lend() noexcept;
+    /// False when the application has closed or reconnected the SOCI session, so that nothing can
+    /// be lent to it any more.
+    [[nodiscard]] bool can_lend() const noexcept;
+    /// Gives the connection to the SOCI session, if can_lend().
+    void lend() noexcept;
     /// Takes it back: SOCI statements fail from now on. False when it can't be used for verbs any
     /// more, because the application has closed or reconnected it, or left something running on it.
     [[nodiscard]] bool take_back() noexcept;
+    [[nodiscard]] bool is_lent() const noexcept { return is_lent_; }
     /// Valid while lent.
     [[nodiscard]] soci::session& sql() noexcept { return sql_; }
     /// Valid while lent; the application may have reconnected, so it is read anew each time.
     [[nodiscard]] PGconn* native_handle() noexcept;
 
-    /// Sends statements in one trip, each committed or failed by itself (a Sync follows each).
-    void send(const std::vector<std::string>& statements) noexcept;
-    /// Takes what has arrived without waiting; one reply a statement once all are there. After a
-    /// broken connection the replies that are missing are errors without SQLSTATE.
-    [[nodiscard]] std::optional<std::vector<Reply>> receive() noexcept;
+    /// Sends statements in one trip; those behind one that fails are not carried out (PostgreSQL:
+    /// Message Flow, Pipelining: there is one Sync at the end).
+    void send(std::vector<Statement> statements) noexcept;
+    /// Takes what has arrived without waiting: the reply to the next statement. After a broken
+    /// connection the replies that are missing are errors without SQLSTATE.
+    [[nodiscard]] std::optional<Reply> receive() noexcept;
     [[nodiscard]] xa_tm::Connection::Readiness readiness() const noexcept;
+
+    /// What the application's statements have told since forget_history().
+    [[nodiscard]] const BranchHistory& history() const noexcept { return history_; }
+    void forget_history() noexcept { history_ = {}; }
 
     /// True between transactions, with the connection sound.
     [[nodiscard]] bool is_idle() const noexcept;
+    /// True when a statement has failed, so that the transaction can only be rolled back.
+    [[nodiscard]] bool is_in_failed_transaction() const noexcept;
+    /// The process at the server, as the other end of this connection has named it.
+    [[nodiscard]] int backend_pid() const noexcept { return backend_pid_; }
     /// Ends the session at once; the handle stays valid memory until this is destroyed.
     void disconnect() noexcept;
     /// True when nothing more can be sent on it.
@@ -89,12 +117,15 @@ public:
 
 private:
     static void take_notice(void* self, const PGresult* notice);
-    void send_all(const std::vector<std::string>& statements) noexcept;
+    static int take_event(PGEventId event, void* info, void* self) noexcept;
+    void add_to_history(const PGresult& result);
+    void send_all() noexcept;
     void take_result(const PGresult& result);
+    [[nodiscard]] Reply reply_from(const PGresult& result);
     /// Takes results until the next one has not arrived. False when there will be no more.
     [[nodiscard]] bool take_results();
     void give_up(std::string why) noexcept;
-    [[nodiscard]] std::vector<Reply> finish();
+    void finish();
 
     soci::session sql_;
     /// Null once the application has closed or replaced it.
@@ -102,11 +133,17 @@ private:
     int backend_pid_ = 0;
     PQnoticeReceiver default_notice_receiver_ = nullptr;
     bool is_lent_ = false;
+    BranchHistory history_;
+    /// The server has warned that a transaction was open already.
+    bool found_transaction_ = false;
 
     // The exchange in progress.
+    std::vector<Statement> statements_;
     std::vector<Reply> replies_;
-    std::size_t replies_expected_ = 0;
-    std::size_t syncs_seen_ = 0;
+    std::size_t complete_ = 0;  ///< replies that nothing will be added to
+    std::size_t given_ = 0;
+    bool is_synced_ = false;
+    bool is_finished_ = false;
     bool is_flushing_ = false;
     bool is_broken_ = false;
     std::string why_broken_;

@@ -8,6 +8,7 @@ namespace {
 /// In which situation an error met a verb; the same SQLSTATE means different things.
 enum class Situation {
     any,
+    executing,  ///< a statement of the application: it has failed, whatever the branch's fate
     ending,     ///< prepare or commit in one phase: the error has rolled the transaction back
     finishing,  ///< commit or rollback of a prepared branch: the error leaves it prepared
     other,
@@ -22,6 +23,11 @@ struct Row {
 
 // The first row that fits counts. PostgreSQL: Appendix A, "PostgreSQL Error Codes".
 constexpr std::array kRows{
+    // In a statement these come from further servers that it has called (dblink, foreign tables),
+    // or
+    // from parameters that it lacks. A session that ended says so by having no SQLSTATE afterwards.
+    Row{Situation::executing, "08", XaCode::rmerr, ""},
+
     // The session has ended, or is about to: nobody knows how far the verb came.
     Row{Situation::any, "", XaCode::rmfail, ""},       // the socket broke; the server said nothing
     Row{Situation::any, "08", XaCode::rmfail, ""},     // connection exceptions
@@ -69,8 +75,8 @@ constexpr Situation situation_of(Verb verb) {
         case Verb::commit_one_phase: return Situation::ending;
         case Verb::commit:
         case Verb::rollback: return Situation::finishing;
+        case Verb::execute: return Situation::executing;
         case Verb::start:
-        case Verb::execute:
         case Verb::recover:
         case Verb::locate:
         case Verb::end_session: break;

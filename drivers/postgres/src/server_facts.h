@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "libpq.h"
+#include "xa_tm/connection.h"
+
+namespace xa_tm::postgres {
+
+/// What a server says of itself and of the session, asked once when a connection is made.
+///
+/// Ownership: a value.
+/// Thread safety: const members may be used from several threads at once.
+struct ServerFacts {
+    int version = 0;  ///< server_version_num
+    std::string version_text;
+    int max_prepared_transactions = 0;
+    bool is_in_recovery = false;
+    std::string default_transaction_read_only;
+    std::string fsync;
+    std::string full_page_writes;
+    std::string synchronous_commit;
+    std::string synchronous_standby_names;
+    std::string idle_in_transaction_session_timeout;
+    std::string role;
+    /// The cluster's system identifier and the database's oid.
+    std::string identity;
+    /// Eight hex digits; another one once a replica or a backup has taken over. Empty when unknown.
+    std::string timeline;
+    /// The session at the server, which is not the connection's own where a pooler is in between.
+    SessionId session;
+    bool is_pooled = false;
+};
+
+/// One statement; its reply is for facts_from().
+[[nodiscard]] std::string facts_statement();
+
+/// `backend_pid` is what the other end of the connection has named as its process.
+[[nodiscard]] ServerFacts facts_from(const Reply& reply, int backend_pid);
+
+/// Why no branch can be prepared there, with what to change; nothing when it can.
+[[nodiscard]] std::optional<std::string> obstacle_to_two_phase(const ServerFacts& facts);
+
+[[nodiscard]] ServerDescription describe(const ServerFacts& facts);
+
+}  // namespace xa_tm::postgres
