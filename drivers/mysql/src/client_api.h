@@ -26,6 +26,8 @@ private:
     int error_;
 };
 
+using Row = std::vector<std::optional<std::string>>;
+
 /// One result. A statement gives one, a procedure's call may give several.
 struct Reply {
     bool is_ok = false;
@@ -33,7 +35,7 @@ struct Reply {
     int error = 0;
     std::string sqlstate = {};
     std::string message = {};
-    std::vector<std::vector<std::optional<std::string>>> rows = {};
+    std::vector<Row> rows = {};
     /// What a statement without rows has written, as the server counts it.
     std::uint64_t affected_rows = 0;
 };

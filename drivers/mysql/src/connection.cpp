@@ -22,6 +22,7 @@
 
 #include "chain.h"
 #include "errno_map.h"
+#include "session_mark.h"
 #include "statement_text.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/check.h"
@@ -30,6 +31,7 @@
 namespace xa_tm::mysql {
 namespace {
 
+using std::chrono::duration;
 using std::chrono::steady_clock;
 
 /// Larger ones are refused by MariaDB, and lost by MySQL when it crashes.
@@ -51,10 +53,6 @@ bool is_valid(const Xid& xid) {
     return !xid.gtrid.empty() && xid.gtrid.size() <= kMaxGtridBytes &&
            xid.bqual.size() <= kMaxBqualBytes && xid.format_id >= 0 &&
            xid.format_id <= kMaxFormatId;
-}
-
-std::string text_literal(std::string_view text) {
-    return fmt::format("_utf8mb4 x'{}'", to_hex(text));
 }
 
 std::vector<ListedBranch> branches_from(const Reply& reply) {
@@ -100,16 +98,44 @@ Connection::~Connection() {
     remember_ending_session();
 }
 
-void Connection::set_up(const SessionMark& mark, std::chrono::seconds timeout) {
-    const auto deadline = steady_clock::now() + timeout;
-    // MySQL has the one variable, MariaDB since 10.5 the other; SHOW minds neither's absence.
-    std::vector<std::string> statements{
-        "show global variables where variable_name in ('server_uuid', 'server_uid')"};
+void Connection::set_up(const SessionMark& mark, const DatasourceOptions& options) {
+    auto statements = ServerFacts::questions();
+    const auto questions = statements.size();
+    if (options.statement_timeout.count() > 0) {
+        statements.push_back(
+            session_.is_mariadb()
+                ? fmt::format("set max_statement_time = {:.3f}",
+                              duration<double>{options.statement_timeout}.count())
+                : fmt::format("set max_execution_time = {}", options.statement_timeout.count()));
+    }
     if (!mark.text.empty()) {
-        lock_name_ = fmt::format("{}/{}", mark.text, session_.thread_id());
+        marks_ = mark.ended;
+        marks_.push_back(mark.text);
         ended_marks_ = mark.ended;
+        lock_name_ = lock_name(mark.text, session_.thread_id());
         statements.push_back(fmt::format("select get_lock({}, 0)", text_literal(lock_name_)));
     }
+    const auto replies = replies_to(std::move(statements), options.connect_timeout);
+    for (std::size_t at = 0; at < replies.size(); ++at) {
+        // What a server does not tell of itself is left out, unless it is who it is.
+        if (at == 0 || at >= questions || session_.is_broken()) {
+            check_set_up(replies[at]);
+        }
+    }
+    facts_ = ServerFacts{std::span{replies}.first(questions)};
+    if (facts_.is_galera()) {
+        throw Error(
+            {.code = ErrorCode::two_phase_unavailable, .resource = resource_},
+            fmt::format("resource {}: the server is part of a Galera cluster (wsrep_on=ON), "
+                        "which can't prepare transactions; connect to a server outside a "
+                        "cluster",
+                        resource_));
+    }
+}
+
+std::vector<Reply> Connection::replies_to(std::vector<std::string> statements,
+                                          std::chrono::seconds timeout) {
+    const auto deadline = steady_clock::now() + timeout;
     session_.send(std::move(statements), Packing::own_verbs);
     auto replies = session_.receive();
     while (!replies) {
@@ -125,12 +151,7 @@ void Connection::set_up(const SessionMark& mark, std::chrono::seconds timeout) {
         static_cast<void>(::poll(&waiting, 1, static_cast<int>(left.count())));
         replies = session_.receive();
     }
-    for (const auto& reply : *replies) {
-        check_set_up(reply);
-    }
-    for (const auto& row : replies->front().rows) {
-        server_identity_ = row.at(1).value_or("");
-    }
+    return *std::move(replies);
 }
 
 void Connection::check_set_up(const Reply& reply) const {
@@ -232,8 +253,12 @@ void Connection::carry_next() {
         roll_back_behind({.code = XaCode::rbrollback, .message = rollback_only_});
         return;
     }
+    if (verb_ == Verb::end_session) {
+        begin_fence();
+        return;
+    }
     if (must_look_for_sessions()) {
-        session_.send({look_for_sessions()}, Packing::own_verbs);
+        session_.send(look_for_sessions(), Packing::own_verbs);
         return;
     }
     in_flight_ = count_chained();
@@ -254,6 +279,13 @@ std::optional<Answer> Connection::answer_at_once() const {
     };
     if (!is_certain_) {
         return refuse(XaCode::rmfail, "the connection is no longer usable");
+    }
+    if (verb_ == Verb::end_session) {
+        const auto& session = pending_.front().session;
+        // A session of an earlier life of the server has ended with that.
+        const bool is_there =
+            session.number != 0 && may_be_same_life(session.since, facts_.started());
+        return is_there ? std::nullopt : std::optional{Answer{}};
     }
     if (verb_ == Verb::recover) {
         return std::nullopt;
@@ -322,15 +354,39 @@ std::vector<std::string> Connection::statements() const {
     XA_TM_CHECK(false, "every verb has its statements");
 }
 
+void Connection::begin_fence() {
+    fence_.emplace(pending_.front().session.number, marks_, facts_);
+    session_.send(fence_->look(), Packing::own_verbs);
+}
+
+std::optional<Answer> Connection::fence_answer_from(std::span<const Reply> replies) {
+    const auto lost = std::ranges::find_if(replies, [](const Reply& reply) {
+        return !reply.is_ok &&
+               meaning_of(Verb::end_session, reply.error, reply.message).code == XaCode::rmfail;
+    });
+    if (lost != replies.end()) {
+        fence_.reset();
+        return failure(*lost);
+    }
+    auto step = fence_->take(replies);
+    if (auto* statements = std::get_if<std::vector<std::string>>(&step)) {
+        session_.send(std::move(*statements), Packing::own_verbs);
+        return std::nullopt;
+    }
+    fence_.reset();
+    return std::get<Answer>(std::move(step));
+}
+
 bool Connection::must_look_for_sessions() const {
     const bool finishes_anothers_branch =
         (verb_ == Verb::commit || verb_ == Verb::rollback) && branch_.empty() && prepared_ != xid_;
-    return finishes_anothers_branch && session_.is_mariadb() &&
+    return finishes_anothers_branch && !facts_.detaches_prepared_branches() &&
            (!ended_marks_.empty() || !ending_sessions_->lock_names().empty());
 }
 
-/// How many of the sessions that may have prepared the branch still hold their named locks.
-std::string Connection::look_for_sessions() {
+/// How many of the sessions of this process that may have prepared the branch still hold their
+/// named locks, and which sessions there are of processes that have ended.
+std::vector<std::string> Connection::look_for_sessions() {
     looked_for_ = ending_sessions_->lock_names();
     std::string held = "0";
     for (const auto& lock_name : *looked_for_) {
@@ -338,21 +394,24 @@ std::string Connection::look_for_sessions() {
     }
     std::string has_ended_mark = "false";
     for (const auto& mark : ended_marks_) {
-        has_ended_mark += fmt::format(" or is_used_lock(concat({}, id)) = id",
-                                      text_literal(fmt::format("{}/", mark)));
+        has_ended_mark +=
+            fmt::format(" or is_used_lock(concat({}, id)) = id", text_literal(lock_prefix(mark)));
     }
-    return fmt::format("select {} + (select count(*) from information_schema.processlist where {})",
-                       held, has_ended_mark);
+    return {fmt::format("select {}", held),
+            fmt::format("select id from information_schema.processlist where {}", has_ended_mark)};
 }
 
-std::optional<Answer> Connection::looked_answer_from(const Reply& reply) {
+std::optional<Answer> Connection::looked_answer_from(std::span<const Reply> replies) {
     const auto looked_for = *std::exchange(looked_for_, std::nullopt);
-    if (!reply.is_ok) {
-        return failure(reply);
+    for (const auto& reply : replies) {
+        if (!reply.is_ok) {
+            return failure(reply);
+        }
     }
-    if (reply.rows.at(0).at(0) != "0") {
-        return Answer{.code = XaCode::retry,
-                      .message = "the session that prepared the branch has not ended yet"};
+    const auto& ended = replies.back().rows;
+    if (replies.front().rows.at(0).at(0) != "0" || !ended.empty()) {
+        retry_when_ended(ended);
+        return std::nullopt;
     }
     ended_marks_.clear();
     ending_sessions_->remove(looked_for);
@@ -360,6 +419,17 @@ std::optional<Answer> Connection::looked_answer_from(const Reply& reply) {
     with_pause.insert(with_pause.begin(), "do sleep(0.5)");
     session_.send(std::move(with_pause), Packing::own_verbs);
     return std::nullopt;
+}
+
+/// The process of these sessions has ended, but the server may not notice that for hours when its
+/// host has vanished with it.
+void Connection::retry_when_ended(const std::vector<Row>& session_numbers) {
+    is_ending_sessions_ = true;
+    std::vector<std::string> statements{"do 0"};
+    for (const auto& row : session_numbers) {
+        statements.push_back(fmt::format("kill connection {}", row.at(0).value_or("0")));
+    }
+    session_.send(std::move(statements), Packing::own_verbs);
 }
 
 void Connection::remember_ending_session() {
@@ -385,9 +455,20 @@ std::optional<Answer> Connection::receive() noexcept {
 
 void Connection::take(std::span<const Reply> replies) {
     if (looked_for_) {
-        if (auto found = looked_answer_from(replies.front())) {
+        if (auto found = looked_answer_from(replies)) {
             settle(*std::move(found));
         }
+        return;
+    }
+    if (fence_) {
+        if (auto found = fence_answer_from(replies)) {
+            settle(*std::move(found));
+        }
+        return;
+    }
+    if (std::exchange(is_ending_sessions_, false)) {
+        settle({.code = XaCode::retry,
+                .message = "the session that prepared the branch has not ended yet"});
         return;
     }
     if (first_answer_) {

@@ -11,7 +11,10 @@
 
 #include "client_api.h"
 #include "ending_sessions.h"
+#include "server_facts.h"
+#include "session_fence.h"
 #include "xa_tm/connection.h"
+#include "xa_tm/datasource.h"
 
 namespace xa_tm::mysql {
 
@@ -35,10 +38,13 @@ public:
     /// Asks who the server is, and takes the named lock "MARK/CONNECTION_ID" for as long as the
     /// session lives, so that everyone can see whose session it is, also where performance_schema
     /// is off; no lock for an empty mark. Throws Error. Before any verb.
-    void set_up(const SessionMark& mark, std::chrono::seconds timeout);
+    void set_up(const SessionMark& mark, const DatasourceOptions& options);
 
-    [[nodiscard]] SessionId session_id() const override { return {session_.thread_id(), since_}; }
-    [[nodiscard]] std::string server_identity() const override { return server_identity_; }
+    [[nodiscard]] SessionId session_id() const override {
+        return {session_.thread_id(), facts_.started()};
+    }
+    [[nodiscard]] ServerDescription describe() const override { return facts_.describe(); }
+    [[nodiscard]] std::string server_identity() const override { return facts_.identity(); }
     using xa_tm::Connection::send;
     void send(std::vector<Request> batch) noexcept override;
     [[nodiscard]] std::optional<Answer> receive() noexcept override;
@@ -56,6 +62,8 @@ public:
     [[nodiscard]] MYSQL* native_handle();
 
 private:
+    [[nodiscard]] std::vector<Reply> replies_to(std::vector<std::string> statements,
+                                                std::chrono::seconds timeout);
     void check_set_up(const Reply& reply) const;
     void lend();
     /// False when the application has left the session unusable; the batch is answered then.
@@ -76,8 +84,11 @@ private:
     [[nodiscard]] std::vector<std::string> statements() const;
     /// Whether the session that prepared this branch may be another one, which is still ending.
     [[nodiscard]] bool must_look_for_sessions() const;
-    [[nodiscard]] std::string look_for_sessions();
-    [[nodiscard]] std::optional<Answer> looked_answer_from(const Reply& reply);
+    [[nodiscard]] std::vector<std::string> look_for_sessions();
+    [[nodiscard]] std::optional<Answer> looked_answer_from(std::span<const Reply> replies);
+    void retry_when_ended(const std::vector<Row>& session_numbers);
+    void begin_fence();
+    [[nodiscard]] std::optional<Answer> fence_answer_from(std::span<const Reply> replies);
     void remember_ending_session();
 
     // The front's answer from what the server said; nothing when it needs a second trip, which has
@@ -94,9 +105,8 @@ private:
     void roll_back_behind(Answer answer);
 
     std::string resource_;
-    /// server_uuid of MySQL, server_uid of MariaDB, which is made of its host and port.
-    std::string server_identity_;
-    std::string since_;  ///< when the server's present life began
+    ServerFacts facts_;
+    std::vector<std::string> marks_;  ///< of the sessions that may be ended
     std::shared_ptr<EndingSessions> ending_sessions_;
     std::vector<std::string> ended_marks_;  ///< of sessions that were not seen to have ended yet
     std::string lock_name_;                 ///< of this session, or empty
@@ -122,6 +132,10 @@ private:
     std::string xid_;
     /// Set while it is asked whether these sessions have ended, before the verb itself is sent.
     std::optional<std::set<std::string>> looked_for_;
+    /// Set while the sessions of ended processes are being ended.
+    bool is_ending_sessions_ = false;
+    /// Set during end_session.
+    std::optional<SessionFence> fence_;
     /// Set during a second trip: what the first one found.
     std::optional<Answer> first_answer_;
 };

@@ -53,7 +53,7 @@ Datasource::~Datasource() = default;
 std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
     try {
         auto connection = std::make_unique<Connection>(name(), connect_string_, ending_sessions_);
-        connection->set_up(mark, options().connect_timeout);
+        connection->set_up(mark, options());
         return connection;
     } catch (const ConnectError& error) {
         const auto failure = classify_connect_failure(error.error());

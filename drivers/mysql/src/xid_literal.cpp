@@ -24,6 +24,10 @@ std::string xid_literal(const Xid& xid) {
     return fmt::format("x'{}',x'{}',{}", to_hex(xid.gtrid), to_hex(xid.bqual), xid.format_id);
 }
 
+std::string text_literal(std::string_view text) {
+    return fmt::format("_utf8mb4 x'{}'", to_hex(text));
+}
+
 ListedBranch listed_branch(std::string_view format_id, std::string_view gtrid_length,
                            std::string_view bqual_length, std::string_view data) {
     const auto format = number_from<std::int64_t>(format_id);

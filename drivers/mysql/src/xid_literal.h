@@ -13,6 +13,9 @@ namespace xa_tm::mysql {
 /// the same in every character set and sql_mode.
 [[nodiscard]] std::string xid_literal(const Xid& xid);
 
+/// Any text as a literal that no character set or sql_mode changes.
+[[nodiscard]] std::string text_literal(std::string_view text);
+
 /// One row of XA RECOVER. The columns formatID, gtrid_length and bqual_length are decimal; data is
 /// gtrid and bqual, one after the other. A row that no Xid can hold is listed by name only.
 [[nodiscard]] ListedBranch listed_branch(std::string_view format_id, std::string_view gtrid_length,

@@ -1,0 +1,36 @@
+#include "session_mark.h"
+
+#include <fmt/format.h>
+
+namespace xa_tm::mysql {
+namespace {
+
+constexpr std::size_t kLockNameBytesMax = 64;
+constexpr std::size_t kNumberBytesMax = 20;
+constexpr std::size_t kMarkBytesMax = kLockNameBytesMax - kNumberBytesMax - 1;
+constexpr std::size_t kChecksumBytes = 16;
+
+/// FNV-1a: the same in every build, which a process of another build must be able to rely on.
+std::uint64_t checksum(std::string_view text) noexcept {
+    std::uint64_t sum = 0xcbf29ce484222325;
+    for (const char c : text) {
+        sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    }
+    return sum;
+}
+
+}  // namespace
+
+std::string lock_prefix(std::string_view mark) {
+    if (mark.size() <= kMarkBytesMax) {
+        return fmt::format("{}/", mark);
+    }
+    return fmt::format("{}~{:016x}/", mark.substr(0, kMarkBytesMax - kChecksumBytes - 1),
+                       checksum(mark));
+}
+
+std::string lock_name(std::string_view mark, std::uint64_t session_number) {
+    return fmt::format("{}{}", lock_prefix(mark), session_number);
+}
+
+}  // namespace xa_tm::mysql

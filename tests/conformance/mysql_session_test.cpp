@@ -1,0 +1,169 @@
+// Whose session it is, and ending one that is lost.
+
+#include <fmt/format.h>
+
+#include "mysql_fixture.h"
+
+namespace xa_tm::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class MysqlSession : public OnMysql {
+protected:
+    static Answer end_once(Connection& connection, const SessionId& session) {
+        return run_batch(connection, {{.verb = Verb::end_session, .session = session}}).front();
+    }
+
+    /// Asks again for as long as the session is ending.
+    static Answer end(Connection& connection, const SessionId& session) {
+        Answer answer;
+        EXPECT_TRUE(eventually([&] {
+            answer = end_once(connection, session);
+            return answer.code != XaCode::retry;
+        }));
+        return answer;
+    }
+
+    std::unique_ptr<Connection> start_marked(const std::string& mark) {
+        auto connection = datasource_.connect({mark});
+        EXPECT_EQ(run(*connection, Verb::start, xid_).code, XaCode::ok);
+        sql(*connection) << "insert into points values (1)";
+        return connection;
+    }
+
+    std::int64_t is_there(const SessionId& session) {
+        return admin_.number(fmt::format(
+            "select count(*) from information_schema.processlist where id = {}", session.number));
+    }
+
+    const Xid xid_ = unique_xid();
+};
+
+TEST_P(MysqlSession, IsNamedByItsNumberAndTheServersStart) {
+    const auto connection = start_marked("m");
+    EXPECT_EQ(connection->session_id().number, ::mysql_thread_id(native_handle(*connection)));
+    EXPECT_FALSE(connection->session_id().since.empty());
+    EXPECT_EQ(run(*connection, Verb::rollback, xid_).code, XaCode::ok);
+}
+
+TEST_P(MysqlSession, ThatIsLostIsEndedAndItsBranchRolledBack) {
+    const auto lost = start_marked("m");
+    const auto other = datasource_.connect({"m"});
+    EXPECT_EQ(end(*other, lost->session_id()).code, XaCode::ok);
+    EXPECT_EQ(is_there(lost->session_id()), 0);
+    EXPECT_EQ(run(*other, Verb::locate, xid_).code, XaCode::nota);
+    EXPECT_EQ(run(*lost, Verb::prepare, xid_).code, XaCode::rmfail);
+    EXPECT_EQ(rows(), 0);
+    EXPECT_TRUE(serves_again(*other));
+    EXPECT_EQ(end(*other, lost->session_id()).code, XaCode::ok) << "it is gone already";
+}
+
+TEST_P(MysqlSession, OfAnEndedProcessIsEndedByItsMark) {
+    const auto lost = start_marked("m/1");
+    const auto other = datasource_.connect({.text = "m/2", .ended = {"m/1", "m/0"}});
+    EXPECT_EQ(end(*other, lost->session_id()).code, XaCode::ok);
+    EXPECT_EQ(is_there(lost->session_id()), 0);
+}
+
+TEST_P(MysqlSession, ThatIsEndedLeavesItsPreparedBranchToOthers) {
+    const auto lost = start_marked("m");
+    EXPECT_EQ(run(*lost, Verb::prepare, xid_).code, XaCode::ok);
+    const auto other = datasource_.connect({"m"});
+    EXPECT_EQ(end(*other, lost->session_id()).code, XaCode::ok);
+    EXPECT_EQ(run(*other, Verb::commit, xid_).code, XaCode::ok);
+    EXPECT_EQ(rows(), 1);
+}
+
+TEST_P(MysqlSession, ThatIsEndedInTheMiddleOfItsPrepareDoesNotPrepareLater) {
+    const auto lost = start_marked("m");
+    const auto other = datasource_.connect({"m"});
+    admin_.execute("flush tables with read lock");
+    lost->send(Verb::prepare, xid_);
+    EXPECT_TRUE(eventually([&] {
+        static_cast<void>(lost->receive());
+        return admin_.number(fmt::format("select count(*) from information_schema.processlist "
+                                         "where id = {} and info like 'xa prepare%'",
+                                         lost->session_id().number)) == 1;
+    }));
+    EXPECT_EQ(end(*other, lost->session_id()).code, XaCode::ok);
+    admin_.execute("unlock tables");
+    EXPECT_EQ(run(*other, Verb::locate, xid_).code, XaCode::nota);
+    EXPECT_EQ(admin_.prepared(), std::vector<std::string>{});
+    EXPECT_EQ(rows(), 0);
+}
+
+TEST_P(MysqlSession, ThatIsNotProvablyOursIsLeftAlone) {
+    const auto stranger = start_marked("stranger");
+    const auto other = datasource_.connect({"m"});
+    EXPECT_EQ(end_once(*other, stranger->session_id()).code, XaCode::retry);
+    const auto unmarked = datasource_.connect({});
+    const auto answer = end_once(*unmarked, stranger->session_id());
+    EXPECT_EQ(answer.code, XaCode::rmerr);
+    EXPECT_THAT(answer.message, HasSubstr("mark"));
+    EXPECT_EQ(run(*stranger, Verb::commit_one_phase, xid_).code, XaCode::ok);
+}
+
+TEST_P(MysqlSession, OfAFormerLifeOfTheServerHasEnded) {
+    const auto connection = start_marked("m");
+    const auto other = datasource_.connect({"m"});
+    const SessionId former{connection->session_id().number, "1000000000"};
+    EXPECT_EQ(end_once(*other, former).code, XaCode::ok);
+    EXPECT_EQ(run(*connection, Verb::commit_one_phase, xid_).code, XaCode::ok) << "not the same";
+}
+
+TEST_P(MysqlSession, OfAnotherUserNeedsAGrantThatTheAnswerNames) {
+    admin_.execute("drop user if exists other@localhost");
+    admin_.execute("create user other@localhost identified by 'other-secret'");
+    admin_.execute("grant all on xa_tm_test.* to other@localhost");
+    const auto lost = start_marked("m");
+    auto uri = sandbox::uri(GetParam());
+    uri.replace(uri.find("app:app-secret"), 14, "other:other-secret");
+    mysql::Datasource datasource{"points", uri};
+    {
+        const auto other = datasource.connect({"m"});
+        const auto answer = end_once(*other, lost->session_id());
+        EXPECT_EQ(answer.code, XaCode::rmerr);
+        EXPECT_EQ(answer.native_error, 1095);
+        EXPECT_THAT(answer.message,
+                    HasSubstr(is_mariadb() ? "grant CONNECTION ADMIN" : "grant CONNECTION_ADMIN"));
+    }
+    admin_.execute(fmt::format("grant {} on *.* to other@localhost",
+                               is_mariadb() ? "connection admin" : "connection_admin"));
+    const auto other = datasource.connect({"m"});
+    const auto answer = end(*other, lost->session_id());
+    EXPECT_EQ(answer.code, XaCode::ok) << answer.message;
+    EXPECT_THAT(answer.message, HasSubstr("PROCESS"));
+    EXPECT_EQ(rows(), 0);
+}
+
+TEST_P(MysqlSession, OfAnEndedProcessGivesItsBranchUpToWhoFinishesIt) {
+    const auto lost = start_marked("m/1");
+    EXPECT_EQ(run(*lost, Verb::prepare, xid_).code, XaCode::ok);
+    const auto other = datasource_.connect({.text = "m/2", .ended = {"m/1"}});
+    EXPECT_EQ(run_until_known(*other, Verb::commit, xid_).code, XaCode::ok);
+    EXPECT_EQ(rows(), 1);
+}
+
+TEST_P(MysqlSession, HoldsALockAlsoWhenTheMarkIsLong) {
+    const auto one =
+        datasource_.connect({"xa_tm:0123456789abcdef0123456789abcdef:1234567:a-long-name"});
+    const auto other =
+        datasource_.connect({"xa_tm:0123456789abcdef0123456789abcdef:1234567:a-long-name"});
+    EXPECT_EQ(end(*other, one->session_id()).code, XaCode::ok);
+}
+
+TEST_P(MysqlSession, DescribesItsServer) {
+    const auto description = datasource_.connect({})->describe();
+    EXPECT_THAT(description.product, StartsWith(is_mariadb() ? "MariaDB 1" : "MySQL 9.7"));
+    const auto text = to_string(description);
+    EXPECT_THAT(text, HasSubstr("innodb_flush_log_at_trx_commit"));
+    EXPECT_THAT(text, HasSubstr(is_mariadb() ? "kept by their session" : "detached"));
+    EXPECT_THAT(text, HasSubstr(is_mariadb() ? "wsrep_on" : "XA_RECOVER_ADMIN"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, MysqlSession, testing::ValuesIn(kMysqlServers), name_of_server);
+
+}  // namespace
+}  // namespace xa_tm::test
