@@ -71,15 +71,25 @@ inline std::string name_of(const testing::TestParamInfo<Kind>& info) {
     return name;
 }
 
-/// The fake and every server of the matrix, for INSTANTIATE_TEST_SUITE_P.
-inline auto every_kind() {
-    std::vector<Kind> kinds{{"fake", &make_fake_subject}};
+/// Every server of the matrix.
+inline std::vector<Kind> servers() {
+    std::vector<Kind> kinds;
     for (const auto* server : kPostgresServers) {
         kinds.push_back({server, &make_postgres_subject});
     }
     for (const auto* server : kMysqlServers) {
         kinds.push_back({server, &make_mysql_subject});
     }
+    return kinds;
+}
+
+// For INSTANTIATE_TEST_SUITE_P.
+inline auto every_server() {
+    return testing::ValuesIn(servers());
+}
+inline auto every_kind() {
+    auto kinds = servers();
+    kinds.push_back({"fake", &make_fake_subject});
     return testing::ValuesIn(kinds);
 }
 

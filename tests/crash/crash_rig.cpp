@@ -1,5 +1,7 @@
 #include "crash_rig.h"
 
+#include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <thread>
 
@@ -23,12 +25,18 @@ RecoveryReport recover_over(const std::filesystem::path& log,
     TransactionManager manager{
         {.node = std::string{kNode}, .log_directory = log, .log_segment_size_bytes = 1 << 16}};
     for (const auto& server : servers) {
-        std::ignore = Resource::add(manager, server, sandbox::uri(server));
+        std::ignore = Resource::add(manager, plain_name(server), sandbox::uri(server));
     }
     return manager.recover(kPatience);
 }
 
 }  // namespace
+
+std::string plain_name(std::string name) {
+    std::ranges::replace_if(
+        name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+    return name;
+}
 
 std::string to_string(Scenario scenario) {
     switch (scenario) {
@@ -44,9 +52,9 @@ CrashRig::CrashRig(std::vector<std::string> servers) : servers_{std::move(server
     for (const auto& server : servers_) {
         const auto uri = sandbox::uri(server);
         Database database{uri};
-        database.execute(fmt::format("drop table if exists crash_{}", server));
+        database.execute(fmt::format("drop table if exists crash_{}", plain_name(server)));
         database.execute(fmt::format(
-            "create table crash_{} (id int {})", server,
+            "create table crash_{} (id int {})", plain_name(server),
             uri.starts_with("postgres") ? "unique deferrable initially deferred" : "primary key"));
     }
 }
@@ -59,7 +67,7 @@ ChildProcess CrashRig::start(Scenario scenario, const std::string& point) {
         CRASH_CHILD,         "--log", log_.path(),         "--scenario",
         to_string(scenario), "--key", std::to_string(key_)};
     for (const auto& server : servers_) {
-        arguments.push_back(fmt::format("{}={}", server, sandbox::uri(server)));
+        arguments.push_back(fmt::format("{}={}", plain_name(server), sandbox::uri(server)));
     }
     ChildProcess::Environment environment;
     if (!point.empty()) {
@@ -90,7 +98,7 @@ RecoveryReport CrashRig::look() {
     std::vector<Datasource*> datasources;
     std::vector<std::unique_ptr<Resource>> resources;
     for (const auto& server : servers_) {
-        resources.push_back(Resource::add(holder, server, sandbox::uri(server)));
+        resources.push_back(Resource::add(holder, plain_name(server), sandbox::uri(server)));
         datasources.push_back(&resources.back()->datasource());
     }
     return inspect(log_.path(), datasources, kPatience);
@@ -119,7 +127,7 @@ std::size_t CrashRig::count_rows() {
     for (const auto& server : servers_) {
         Database database{sandbox::uri(server)};
         rows += static_cast<std::size_t>(database.number(
-            fmt::format("select count(*) from crash_{} where id = {}", server, key_)));
+            fmt::format("select count(*) from crash_{} where id = {}", plain_name(server), key_)));
     }
     return rows;
 }

@@ -11,11 +11,6 @@
 
 namespace xa_tm::test {
 
-/// One resource of a crash test; NAME is also the name of its server in the sandbox.
-struct CrashResource {
-    std::string name;
-};
-
 /// What a child may do with its one transaction.
 enum class Scenario {
     commit,    ///< every branch writes and commits
@@ -64,6 +59,9 @@ private:
     TemporaryDirectory log_;
     int key_ = 0;
 };
+
+/// A name with underscores for whatever is no letter and no digit, for tables and tests.
+[[nodiscard]] std::string plain_name(std::string name);
 
 /// The outcome that a child printed; nothing when it died before.
 [[nodiscard]] std::optional<std::string> reported_outcome(const Completed& end);

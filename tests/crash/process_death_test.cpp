@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "crash_rig.h"
+#include "sandbox.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/crash_point.h"
 #include "xa_tm/transaction_manager.h"
@@ -157,15 +158,16 @@ std::string name_of(const testing::TestParamInfo<Servers>& info) {
     for (const auto& server : info.param) {
         name += (name.empty() ? "" : "_") + server;
     }
-    return name;
+    return plain_name(name);
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, ProcessDeath,
-                         testing::Values(Servers{"postgres", "mariadb"},
-                                         Servers{"mariadb", "postgres"},
-                                         Servers{"postgres", "mariadb", "postgres2"},
-                                         Servers{"mariadb", "postgres", "mariadb2"}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(
+    Over, ProcessDeath,
+    testing::Values(Servers{sandbox::postgres_server(), sandbox::mysql_server()},
+                    Servers{sandbox::mysql_server(), sandbox::postgres_server()},
+                    Servers{sandbox::postgres_server(), sandbox::mysql_server(), "postgres2"},
+                    Servers{sandbox::mysql_server(), sandbox::postgres_server(), "mariadb2"}),
+    name_of);
 
 class OneProcessDeath : public testing::TestWithParam<Servers> {};
 
@@ -183,13 +185,15 @@ TEST_P(OneProcessDeath, LeavesAOnePhaseCommitWholeAtEveryPoint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, OneProcessDeath,
-                         testing::Values(Servers{"postgres"}, Servers{"mariadb"}), name_of);
+                         testing::Values(Servers{sandbox::postgres_server()},
+                                         Servers{sandbox::mysql_server()}),
+                         name_of);
 
 TEST(ProcessDeathAndTheLog, LeavesTheBranchesOfAnotherLogOfTheSameNodeAlone) {
     for (const auto* point :
          {"coordinator.decision_forced", "coordinator.before_decision_forced"}) {
         SCOPED_TRACE(point);
-        CrashRig rig{{"postgres", "mariadb"}};
+        CrashRig rig{{sandbox::postgres_server(), sandbox::mysql_server()}};
         EXPECT_EQ(rig.run(Scenario::commit, point).signal, SIGKILL);
         rig.wait_until_sessions_are_gone();
         EXPECT_EQ(rig.count_prepared(), 2U);
@@ -203,7 +207,7 @@ TEST(ProcessDeathAndTheLog, LeavesTheBranchesOfAnotherLogOfTheSameNodeAlone) {
 }
 
 TEST(ProcessDeathAndTheLog, Trap01RecoveryBesideALiveTransactionTouchesNothing) {
-    CrashRig rig{{"postgres", "mariadb"}};
+    CrashRig rig{{sandbox::postgres_server(), sandbox::mysql_server()}};
     auto child = rig.start(Scenario::commit, "stop:coordinator.before_decision_forced");
     ASSERT_TRUE(child.wait_until_stopped());
     for (int pass = 0; pass < 2; ++pass) {

@@ -24,7 +24,7 @@ using Parameter = std::tuple<Case, std::string>;
 class ServerDeath : public testing::TestWithParam<Parameter> {
 protected:
     void TearDown() override {
-        for (const auto* server : {"postgres", "mariadb"}) {
+        for (const auto& server : {sandbox::postgres_server(), sandbox::mysql_server()}) {
             sandbox::restart(server);
         }
     }
@@ -32,7 +32,7 @@ protected:
 
 TEST_P(ServerDeath, LeavesTheTransactionWhole) {
     const auto& [where, victim] = GetParam();
-    CrashRig rig{{"postgres", "mariadb"}};
+    CrashRig rig{{sandbox::postgres_server(), sandbox::mysql_server()}};
     auto child = rig.start(Scenario::commit, "stop:" + where.point);
     ASSERT_TRUE(child.wait_until_stopped());
     sandbox::kill(victim);
@@ -50,11 +50,7 @@ TEST_P(ServerDeath, LeavesTheTransactionWhole) {
 }
 
 std::string name_of(const testing::TestParamInfo<Parameter>& info) {
-    std::string name = std::get<0>(info.param).point + "_" + std::get<1>(info.param);
-    for (auto& c : name) {
-        c = (c == '.' || c == '@') ? '_' : c;
-    }
-    return name;
+    return plain_name(std::get<0>(info.param).point + "_" + std::get<1>(info.param));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -69,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
                                      Case{"coordinator.commit_sent@2", true},
                                      Case{"coordinator.commit_answered@1", true},
                                      Case{"coordinator.before_forget", true}),
-                     testing::Values("postgres", "mariadb")),
+                     testing::Values(sandbox::postgres_server(), sandbox::mysql_server())),
     name_of);
 
 }  // namespace

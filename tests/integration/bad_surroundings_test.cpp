@@ -52,11 +52,11 @@ protected:
 };
 
 TEST_F(BadSurroundings, AreToldForAWrongPassword) {
-    auto postgres = sandbox::tcp_uri("postgres");
+    auto postgres = sandbox::tcp_uri(sandbox::postgres_server());
     postgres.replace(postgres.find("app-secret"), 10, "wrong-secret");
     expect_error([&] { enlist<postgres::Datasource>(postgres); }, ErrorCode::authentication_failed,
                  AllOf(HasSubstr("bank"), HasSubstr("password")));
-    auto mariadb = sandbox::tcp_uri("mariadb");
+    auto mariadb = sandbox::tcp_uri(sandbox::mysql_server());
     mariadb.replace(mariadb.find("app-secret"), 10, "wrong-secret");
     expect_error([&] { enlist<mysql::Datasource>(mariadb); }, ErrorCode::authentication_failed,
                  AllOf(HasSubstr("bank"), HasSubstr("password")));
@@ -97,7 +97,7 @@ TEST_F(BadSurroundings, AreToldForUnfitNames) {
 
 TEST_F(BadSurroundings, AreToldForADatasourceThatWasNotAdded) {
     open();
-    postgres::Datasource stranger{"stranger", sandbox::uri("postgres")};
+    postgres::Datasource stranger{"stranger", sandbox::uri(sandbox::postgres_server())};
     expect_error([&] { std::ignore = manager_->begin().enlist(stranger); },
                  ErrorCode::invalid_configuration, HasSubstr("stranger"));
 }
@@ -151,7 +151,7 @@ TEST_F(PreparedTransactions, Trap41RollBackCleanlyWhenThereAreTooMany) {
 
     manager_.emplace(Config{.node = "shop", .log_directory = log_directory_.path()});
     auto& bank = manager_->add<postgres::Datasource>("bank", sandbox::uri("postgres2"));
-    points_ = &manager_->add<mysql::Datasource>("points", sandbox::uri("mariadb"));
+    points_ = &manager_->add<mysql::Datasource>("points", sandbox::uri(sandbox::mysql_server()));
     manager_->start();
     auto transaction = manager_->begin();
     transaction.enlist(bank).sql() << "create table not_to_be (id int)";

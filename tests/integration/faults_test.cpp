@@ -40,8 +40,8 @@ protected:
             sandbox::restart(server);
         }
         killed_.clear();
-        users_database_ = Database{sandbox::uri("postgres")};
-        points_database_ = Database{sandbox::uri("mariadb")};
+        users_database_ = Database{sandbox::uri(sandbox::postgres_server())};
+        points_database_ = Database{sandbox::uri(sandbox::mysql_server())};
     }
     /// Writes to both, lets something happen, and commits.
     template <class Event>
@@ -118,7 +118,7 @@ TEST_F(Faults, Trap35CommitsTheOtherBranchAtOnceAndShutsDownMeanwhile) {
 TEST_F(Faults, KeepsADecisionWhileAnotherServerAnswersUnderTheName) {
     EXPECT_EQ(commit_and_lose_points().outcome(), Outcome::committed);
     close();
-    open_at(impatient(), sandbox::uri("postgres"), sandbox::uri("mariadb2"));
+    open_at(impatient(), sandbox::uri(sandbox::postgres_server()), sandbox::uri("mariadb2"));
     EXPECT_EQ(manager_->log_status().live_entries, 1U) << "law 7: mariadb2's silence says nothing";
     close();
     EXPECT_EQ(count_log_entries(), 1U);
@@ -148,7 +148,7 @@ TEST_F(Faults, Trap05RecoversOneResourceWhileAnotherCanNotBeReached) {
 }
 
 TEST_F(Faults, RollsBackWhenAServerDiesBeforePrepare) {
-    for (const auto* server : {"postgres", "mariadb"}) {
+    for (const auto& server : {sandbox::postgres_server(), sandbox::mysql_server()}) {
         open(impatient());
         const auto report = commit_after([&] { kill(server); });
         EXPECT_EQ(report.outcome(), Outcome::rolled_back) << to_string(report);
@@ -160,7 +160,7 @@ TEST_F(Faults, RollsBackWhenAServerDiesBeforePrepare) {
 }
 
 TEST_F(Faults, SaysThatAServerIsDownAndWorksAgainWhenItIsBack) {
-    for (const auto* server : {"postgres", "mariadb"}) {
+    for (const auto& server : {sandbox::postgres_server(), sandbox::mysql_server()}) {
         open(impatient());
         std::ignore =
             manager_->begin().enlist(*users_, *points_);  // both pools have a connection now
@@ -172,7 +172,7 @@ TEST_F(Faults, SaysThatAServerIsDownAndWorksAgainWhenItIsBack) {
         } catch (const Error& error) {
             EXPECT_EQ(error.code(), ErrorCode::resource_unreachable) << error.what();
             EXPECT_TRUE(error.is_retryable());
-            EXPECT_EQ(error.resource(), std::string{server} == "postgres" ? "users" : "points");
+            EXPECT_EQ(error.resource(), server == sandbox::postgres_server() ? "users" : "points");
         }
         bring_back();
         EXPECT_EQ(commit_after([] {}).outcome(), Outcome::committed);
@@ -183,7 +183,7 @@ TEST_F(Faults, SaysThatAServerIsDownAndWorksAgainWhenItIsBack) {
 }
 
 TEST_F(Faults, StartsWhileAServerIsDown) {
-    kill("mariadb");
+    kill(sandbox::mysql_server());
     open(impatient());
     auto transaction = manager_->begin();
     transaction.enlist(*users_).sql() << "insert into users values (1)";

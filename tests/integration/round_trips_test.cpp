@@ -39,8 +39,8 @@ class RoundTrips : public testing::TestWithParam<std::size_t> {};
 /// Warms the pools, then commits over `n` branches with every answer held until all branches wait.
 TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
     const auto n = GetParam();
-    const auto users = sandbox::tcp_uri("postgres");
-    const auto points = sandbox::tcp_uri("mariadb");
+    const auto users = sandbox::tcp_uri(sandbox::postgres_server());
+    const auto points = sandbox::tcp_uri(sandbox::mysql_server());
     std::vector<WireProxy::Upstream> upstreams;
     for (std::size_t i = 0; i < n / 2; ++i) {
         upstreams.push_back({Wire::postgresql, port_of(users)});
@@ -56,11 +56,14 @@ TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
     std::vector<postgres::Datasource*> users_all;
     std::vector<mysql::Datasource*> points_all;
     for (std::size_t i = 0; i < n; i += 2) {
-        Database{sandbox::uri("postgres")}.execute(fmt::format("drop table if exists trips_{}", i));
-        Database{sandbox::uri("postgres")}.execute(
+        Database{sandbox::uri(sandbox::postgres_server())}.execute(
+            fmt::format("drop table if exists trips_{}", i));
+        Database{sandbox::uri(sandbox::postgres_server())}.execute(
             fmt::format("create table trips_{} (id int)", i));
-        Database{sandbox::uri("mariadb")}.execute(fmt::format("drop table if exists trips_{}", i));
-        Database{sandbox::uri("mariadb")}.execute(fmt::format("create table trips_{} (id int)", i));
+        Database{sandbox::uri(sandbox::mysql_server())}.execute(
+            fmt::format("drop table if exists trips_{}", i));
+        Database{sandbox::uri(sandbox::mysql_server())}.execute(
+            fmt::format("create table trips_{} (id int)", i));
         users_all.push_back(&manager.add<postgres::Datasource>(fmt::format("users{}", i),
                                                                with_port(users, proxy.port(i))));
         points_all.push_back(&manager.add<mysql::Datasource>(fmt::format("points{}", i),

@@ -28,7 +28,8 @@ std::string with_port(const std::string& uri, std::uint16_t port) {
 }
 
 Shop::Shop()
-    : users_database_{sandbox::uri("postgres")}, points_database_{sandbox::uri("mariadb")} {
+    : users_database_{sandbox::uri(sandbox::postgres_server())},
+      points_database_{sandbox::uri(sandbox::mysql_server())} {
     for (auto* database : {&users_database_, &points_database_}) {
         database->execute("drop table if exists users");
         database->execute("drop table if exists points");
@@ -40,12 +41,13 @@ Shop::Shop()
 Shop::~Shop() = default;
 
 void Shop::open(Config config) {
-    open_at(std::move(config), sandbox::uri("postgres"), sandbox::uri("mariadb"));
+    open_at(std::move(config), sandbox::uri(sandbox::postgres_server()),
+            sandbox::uri(sandbox::mysql_server()));
 }
 
 void Shop::open_through_proxy(Config config, const std::function<void(WireProxy&)>& set_up) {
-    const auto users = sandbox::tcp_uri("postgres");
-    const auto points = sandbox::tcp_uri("mariadb");
+    const auto users = sandbox::tcp_uri(sandbox::postgres_server());
+    const auto points = sandbox::tcp_uri(sandbox::mysql_server());
     proxy_ = std::make_unique<WireProxy>(std::vector<WireProxy::Upstream>{
         {Wire::postgresql, port_of(users)}, {Wire::mysql, port_of(points)}});
     if (set_up) {

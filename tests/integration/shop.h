@@ -18,7 +18,7 @@
 
 namespace xa_tm::test {
 
-/// A shop with users in PostgreSQL and points in MariaDB, empty at the start of each test.
+/// A shop with users in PostgreSQL and points in MariaDB or MySQL, empty at the start of each test.
 class Shop : public testing::Test {
 protected:
     Shop();

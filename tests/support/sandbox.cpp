@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -43,7 +45,33 @@ std::string run(const std::string& arguments) {
     return output.substr(0, output.find('\n'));
 }
 
+struct Pair {
+    std::string postgres;
+    std::string mysql;
+};
+
+const Pair& pair() {
+    static const Pair pair = [] {
+        const char* variable = std::getenv("XA_TM_TEST_SERVERS");
+        const std::string names{variable == nullptr ? "postgres,mariadb" : variable};
+        const auto comma = names.find(',');
+        if (!names.starts_with("postgres") || comma == std::string::npos) {
+            throw std::runtime_error(
+                "XA_TM_TEST_SERVERS has to name a PostgreSQL, a comma, and a MariaDB or MySQL");
+        }
+        return Pair{names.substr(0, comma), names.substr(comma + 1)};
+    }();
+    return pair;
+}
+
 }  // namespace
+
+const std::string& postgres_server() {
+    return pair().postgres;
+}
+const std::string& mysql_server() {
+    return pair().mysql;
+}
 
 std::string uri(const std::string& server) {
     return run("uri " + server);
@@ -53,6 +81,10 @@ std::string tcp_uri(const std::string& server) {
 }
 std::string admin_uri(const std::string& server) {
     return run("uri --admin " + server);
+}
+std::vector<pid_t> pids(const std::string& server) {
+    std::istringstream words{run("pids " + server)};
+    return {std::istream_iterator<pid_t>{words}, {}};
 }
 void kill(const std::string& server) {
     run("kill " + server);

@@ -158,8 +158,8 @@ TEST_F(BadInput, ServerDown) {
 }
 
 TEST_F(BadInput, WrongPassword) {
-    auto postgres = sandbox::tcp_uri("postgres");
-    auto mariadb = sandbox::tcp_uri("mariadb");
+    auto postgres = sandbox::tcp_uri(sandbox::postgres_server());
+    auto mariadb = sandbox::tcp_uri(sandbox::mysql_server());
     for (auto* uri : {&postgres, &mariadb}) {
         uri->replace(uri->find("app-secret"), 10, "other-secret");
     }

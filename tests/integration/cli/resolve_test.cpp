@@ -188,7 +188,7 @@ TEST_F(Resolve, FinishesWhatItCanWhileAServerIsDown) {
 
 TEST_F(Resolve, NamesTheRoleThatMayFinishABranch) {
     die_after_decision(1);
-    Database admin{sandbox::admin_uri("postgres")};
+    Database admin{sandbox::admin_uri(sandbox::postgres_server())};
     if (admin.number("select count(*) from pg_roles where rolname = 'xa_tm_stranger'") == 0) {
         admin.execute("create role xa_tm_stranger login");
     }

@@ -9,6 +9,7 @@
 
 #include "child_process.h"
 #include "database.h"
+#include "sandbox.h"
 #include "temporary_directory.h"
 
 namespace xa_tm::test {
@@ -16,8 +17,8 @@ namespace xa_tm::test {
 /// The URI of database xa_tm_cli, made if need be, of one of the sandbox's servers.
 [[nodiscard]] std::string cli_uri(const std::string& server);
 
-/// A shop whose users are in PostgreSQL and whose points are in MariaDB, with a log of its own and
-/// the program register_user; and xa-recover to look at it.
+/// A shop whose users are in PostgreSQL and whose points are in MariaDB or MySQL, with a log of its
+/// own and the program register_user; and xa-recover to look at it.
 class ShopTest : public testing::Test {
 public:
     /// Finishes what the test has left prepared.
@@ -52,8 +53,8 @@ protected:
     [[nodiscard]] std::filesystem::path write_file(const std::string& name,
                                                    const std::string& text) const;
 
-    std::string users_uri_ = cli_uri("postgres");
-    std::string points_uri_ = cli_uri("mariadb");
+    std::string users_uri_ = cli_uri(sandbox::postgres_server());
+    std::string points_uri_ = cli_uri(sandbox::mysql_server());
     Database users_{users_uri_};
     Database points_{points_uri_};
 
