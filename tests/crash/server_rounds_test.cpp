@@ -14,6 +14,9 @@
 #include <thread>
 #include <vector>
 
+#include <boost/log/core.hpp>
+#include <boost/log/expressions.hpp>
+#include <boost/log/trivial.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
@@ -98,9 +101,13 @@ protected:
                     .recovery_interval = kRecoveryInterval,
                     .log_segment_size_bytes = std::size_t{1} << 20}},
           traffic_{manager_, {&ledgers_[0], &ledgers_[1]}} {
+        // Every verb of every transaction would be too much to read.
+        boost::log::core::get()->set_filter(boost::log::trivial::severity >=
+                                            boost::log::trivial::info);
         manager_.start();
     }
     ~ServerRounds() override {
+        boost::log::core::get()->reset_filter();
         std::ignore = traffic_.stop();
         if (killed_) {
             sandbox::restart(*killed_);
@@ -137,7 +144,7 @@ protected:
         const auto listed = listed_at(victim);
         const auto restarted = Clock::now();
         if (is_traffic_kept) {
-            ASSERT_TRUE(is_every_thread_committing_again());
+            ASSERT_TRUE(is_every_thread_committing_again()) << what_is_left();
             ended = traffic_.stop();
         }
         ASSERT_TRUE(eventually([&] { return is_settled(); }, kPatience)) << what_is_left();

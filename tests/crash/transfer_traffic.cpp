@@ -1,6 +1,7 @@
 #include "transfer_traffic.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <iterator>
 
@@ -13,6 +14,10 @@ namespace {
 /// One in so many transfers is meant to be rolled back.
 constexpr std::uint64_t kCommitsPerRollback = 10;
 constexpr std::int64_t kAmountMax = 1000;
+/// How long a thread stays away from a server that fails, so that the other one's work goes on.
+constexpr std::chrono::milliseconds kBackOff{5};
+/// Nothing takes as long, unless a lock is never released: then the test shall end all the same.
+constexpr std::chrono::seconds kStatementTimeout{30};
 
 std::int64_t number_to(std::int64_t last, std::mt19937_64& random) {
     return std::uniform_int_distribution<std::int64_t>{0, last}(random);
@@ -52,7 +57,8 @@ void write_by_statements(Resource& resource, const Ledger& ledger, const EndedTr
 
 TransferTraffic::TransferTraffic(TransactionManager& manager, std::array<const Ledger*, 2> ledgers)
     : manager_{manager}, ledgers_{ledgers} {
-    const DatasourceOptions options{.pool_size_max = kPoolSize};
+    const DatasourceOptions options{.pool_size_max = kPoolSize,
+                                    .statement_timeout = kStatementTimeout};
     for (std::size_t i = 0; i < ledgers_.size(); ++i) {
         resources_[i] = Resource::add(manager_, ledgers_[i]->server(), ledgers_[i]->uri(), options);
         if (refuser_ == nullptr && ledgers_[i]->is_postgresql()) {
@@ -100,7 +106,12 @@ void TransferTraffic::work(Worker& worker) {
         while (!is_stopping_) {
             const InFlight in_flight{in_flight_};
             worker.ended.push_back(carry_out(draw(worker.random)));
-            worker.committed += worker.ended.back().outcome == Outcome::committed ? 1U : 0U;
+            const auto& ended = worker.ended.back();
+            worker.committed += ended.outcome == Outcome::committed ? 1U : 0U;
+            if (ended.is_statement_failed) {
+                ++failed_;
+                std::this_thread::sleep_for(kBackOff);
+            }
         }
     } catch (const std::exception& error) {
         ADD_FAILURE() << "no transaction could be begun: " << error.what();
@@ -132,7 +143,6 @@ EndedTransfer TransferTraffic::carry_out(EndedTransfer drawn) {
         drawn.is_statement_failed = true;
         drawn.reason = error.what();
         transaction.rollback();
-        ++failed_;
     }
     const auto report = transaction.commit();
     drawn.gtrid = report.gtrid();
