@@ -81,7 +81,7 @@ std::string to_string(const Tally& tally) {
     return fmt::format(
         "{} rounds, {} transactions: {} committed, {} rolled back ({} of them for a statement that "
         "failed), {} unknown; killed while {} were in flight; {} branches listed after the "
-        "restart, {} of them rolled back before; longest from restart to settled {} ms",
+        "restart, {} of them rolled back for good before; longest from restart to settled {} ms",
         tally.rounds, tally.transactions, of(Outcome::committed), of(Outcome::rolled_back),
         tally.failed_statements, of(Outcome::unknown), tally.in_flight, tally.in_doubt,
         tally.returned_rollbacks, tally.longest.count());
@@ -227,7 +227,7 @@ private:
             ++tally.outcomes[transfer.outcome];
             tally.failed_statements += transfer.is_statement_failed ? 1U : 0U;
             tally.returned_rollbacks +=
-                transfer.outcome == Outcome::rolled_back &&
+                transfer.outcome == Outcome::rolled_back && transfer.is_settled &&
                         std::ranges::any_of(listed,
                                             [&](const std::string& name) {
                                                 return is_branch_of(name, transfer.gtrid);

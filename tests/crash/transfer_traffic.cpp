@@ -147,6 +147,7 @@ EndedTransfer TransferTraffic::carry_out(EndedTransfer drawn) {
     const auto report = transaction.commit();
     drawn.gtrid = report.gtrid();
     drawn.outcome = report.outcome();
+    drawn.is_settled = report.is_settled();
     if (drawn.reason.empty()) {
         drawn.reason = report.reason();
     }

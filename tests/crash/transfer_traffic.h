@@ -37,6 +37,8 @@ struct EndedTransfer {
     Intent intent = Intent::commit;
     std::string gtrid = {};
     Outcome outcome = Outcome::unknown;
+    /// Every branch has answered that it has reached the outcome.
+    bool is_settled = false;
     /// Of the report, or of the statement that failed; empty when all went as it was meant.
     std::string reason = {};
     bool is_statement_failed = false;
