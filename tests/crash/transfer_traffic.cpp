@@ -4,6 +4,7 @@
 #include <chrono>
 #include <exception>
 #include <iterator>
+#include <tuple>
 
 #include <gtest/gtest.h>
 #include <soci/soci.h>
@@ -12,7 +13,7 @@ namespace xa_tm::test {
 namespace {
 
 /// One in so many transfers is meant to be rolled back.
-constexpr std::uint64_t kCommitsPerRollback = 10;
+constexpr std::uint64_t kTransfersPerRollback = 10;
 constexpr std::int64_t kAmountMax = 1000;
 /// How long a thread stays away from a server that fails, so that the other one's work goes on.
 constexpr std::chrono::milliseconds kBackOff{5};
@@ -125,7 +126,7 @@ EndedTransfer TransferTraffic::draw(std::mt19937_64& random) {
                      .amount = number_to(kAmountMax, random)}};
     drawn.style =
         std::array{Style::session, Style::statements, Style::last_statement}[random() % 3];
-    if (random() % kCommitsPerRollback == 0) {
+    if (random() % kTransfersPerRollback == 0) {
         const bool is_refused = refuser_ != nullptr && random() % 2 == 0;
         drawn.intent = is_refused ? Intent::refuse : Intent::roll_back;
     }
