@@ -36,7 +36,7 @@ struct Options {
 xa_tm::CommitReport register_user(xa_tm::TransactionManager& tm, xa_tm::postgres::Datasource& users,
                                   xa_tm::mysql::Datasource& points, const Options& user) {
     auto tx = tm.begin();
-    auto [in_users, in_points] = tx.enlist(users, points);  // both servers are asked at once
+    auto [in_users, in_points] = tx.enlist(users, points);  // both are opened at the first use
     in_users.sql() << "insert into users(id, name) values (:id, :name)", soci::use(user.id),
         soci::use(user.name);
     in_points.sql() << "insert into points(user_id, balance) values (:id, 100)", soci::use(user.id);

@@ -107,14 +107,6 @@ Spread spread_of(const Row& row, double Sample::*member) {
     return spread_of(std::move(values));
 }
 
-void print(const Machine& machine) {
-    fmt::print("CPU          {} ({} CPUs, {:.0f} GiB memory)\n", machine.cpu, machine.cpus,
-               machine.memory_gib);
-    fmt::print("kernel       {}\n", machine.kernel);
-    fmt::print("disk         {}\n", machine.disk);
-    fmt::print("file system  {}\n", machine.file_system);
-}
-
 void print(const Answer& answer) {
     fmt::print("\n{}\n\n", answer.question);
     if (!answer.rows.empty()) {
@@ -123,12 +115,6 @@ void print(const Answer& answer) {
     }
     print_figures(answer.figures);
     std::fflush(stdout);
-}
-
-nlohmann::json to_json(const Machine& machine) {
-    return {
-        {"cpu", machine.cpu},       {"cpus", machine.cpus}, {"memory_gib", machine.memory_gib},
-        {"kernel", machine.kernel}, {"disk", machine.disk}, {"file_system", machine.file_system}};
 }
 
 nlohmann::json to_json(const Answer& answer) {

@@ -5,7 +5,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "machine.h"
 #include "measure.h"
 
 namespace xa_tm::bench {
@@ -62,10 +61,8 @@ struct Answer {
 /// The value of one member of Sample over the rounds.
 [[nodiscard]] Spread spread_of(const Row& row, double Sample::*member);
 
-void print(const Machine& machine);
 void print(const Answer& answer);
 
-[[nodiscard]] nlohmann::json to_json(const Machine& machine);
 [[nodiscard]] nlohmann::json to_json(const Answer& answer);
 
 }  // namespace xa_tm::bench

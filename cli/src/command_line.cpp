@@ -54,6 +54,16 @@ it has finished, or it was never here.
 Examples:
   xa-recover show shop-1:91b52e0c7a14d3f8:7:42 --config /etc/shop/xa.toml)";
 
+constexpr auto kDescribeFooter =
+    R"(Connects to each resource, asks what it is and how it is set, and says what that
+means for global transactions. Needs no log, and changes nothing.
+
+Exit code 3 when a resource could not be asked.
+
+Examples:
+  xa-recover describe --config /etc/shop/xa.toml
+  xa-recover describe --resource users=postgresql:///users --json)";
+
 constexpr auto kResolveFooter =
     R"(Takes the log of a process that has died, commits what that process had decided
 to commit, and rolls back what it can no longer decide. May be repeated, and
@@ -231,6 +241,7 @@ std::optional<Command> command_of(std::string_view name) {
         {"list", Command::list},
         {"show", Command::show},
         {"resolve", Command::resolve},
+        {"describe", Command::describe},
         {"log list", Command::log_list},
         {"log show", Command::log_show},
         {"log verify", Command::log_verify},
@@ -245,9 +256,10 @@ std::optional<Command> command_of(std::string_view name) {
 
 ConfigurationError incomplete(std::string_view chosen) {
     return ConfigurationError{
-        chosen.empty() ? "give a command: list, show, resolve or log; see `xa-recover --help`"
-                       : "give a command of log: list, show, verify, tail, inspect or repair; see "
-                         "`xa-recover log --help`"};
+        chosen.empty()
+            ? "give a command: list, show, resolve, describe or log; see `xa-recover --help`"
+            : "give a command of log: list, show, verify, tail, inspect or repair; see "
+              "`xa-recover log --help`"};
 }
 
 void take_log(Parsed& parsed) {
@@ -291,6 +303,7 @@ std::variant<CommandLine, Information> parse_command_line(int argc, const char* 
     show.add_option("GTRID", parsed.line.gtrid, "The transaction, as `list` names it")->required();
     auto& resolve = add_command(app, parsed, "resolve", "Finish what is in doubt", kResolveFooter);
     resolve.add_flag("--dry-run", parsed.line.is_dry_run, "Only show what would be done");
+    add_command(app, parsed, "describe", "Show what each server says of itself", kDescribeFooter);
     add_log_commands(app, parsed);
     try {
         app.parse(argc, argv);

@@ -16,6 +16,7 @@ enum class Command {
     list,
     show,
     resolve,
+    describe,
     log_list,
     log_show,
     log_verify,

@@ -20,6 +20,8 @@ struct Request {
 /// recovery_log::LogError; nothing was changed then.
 [[nodiscard]] int list(const Request& request);
 [[nodiscard]] int show(const Request& request, std::string_view gtrid);
+/// Asks each server what it is and what follows from that; needs nothing of the log.
+[[nodiscard]] int describe(const Request& request);
 [[nodiscard]] int resolve(const Request& request, bool is_dry_run);
 
 /// Looks without touching anything. Throws before any server is asked when a URI, the node or the

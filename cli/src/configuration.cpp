@@ -129,7 +129,10 @@ Configuration read_configuration(const std::filesystem::path& file) {
 
 Configuration combine(Configuration file, const std::optional<std::filesystem::path>& log,
                       const std::vector<Resource>& resources) {
-    file = combine_log(std::move(file), log);
+    return combine_resources(combine_log(std::move(file), log), resources);
+}
+
+Configuration combine_resources(Configuration file, const std::vector<Resource>& resources) {
     for (std::size_t i = 0; i < resources.size(); ++i) {
         const auto is_same = [&](const Resource& other) { return other.name == resources[i].name; };
         if (std::any_of(resources.begin(), resources.begin() + static_cast<std::ptrdiff_t>(i),

@@ -51,6 +51,10 @@ struct Configuration {
                                     const std::optional<std::filesystem::path>& log,
                                     const std::vector<Resource>& resources);
 
+/// As combine(), for what needs no log.
+[[nodiscard]] Configuration combine_resources(Configuration file,
+                                              const std::vector<Resource>& resources);
+
 /// As combine(), for what needs no resource.
 [[nodiscard]] Configuration combine_log(Configuration file,
                                         const std::optional<std::filesystem::path>& log);

@@ -25,6 +25,11 @@ int run(const CommandLine& line) {
                        .timeout = line.timeout,
                        .is_json = line.is_json};
     };
+    const auto resources = [&] {
+        return Request{.configuration = combine_resources(std::move(file), line.resources),
+                       .timeout = line.timeout,
+                       .is_json = line.is_json};
+    };
     const auto log = [&] {
         const auto configuration = combine_log(std::move(file), line.log);
         return LogRequest{
@@ -34,6 +39,7 @@ int run(const CommandLine& line) {
         case Command::list: return list(servers());
         case Command::show: return show(servers(), line.gtrid);
         case Command::resolve: return resolve(servers(), line.is_dry_run);
+        case Command::describe: return describe(resources());
         case Command::log_list: return log_list(log());
         case Command::log_show: return log_show(log(), line.gtrid);
         case Command::log_verify: return log_verify(log());

@@ -161,10 +161,13 @@ std::string name_of(const testing::TestParamInfo<Servers>& info) {
     return plain_name(name);
 }
 
+const Servers kPair{sandbox::postgres_server(), sandbox::mysql_server()};
+const Servers kTurnedPair{sandbox::mysql_server(), sandbox::postgres_server()};
+
+INSTANTIATE_TEST_SUITE_P(OverThePair, ProcessDeath, testing::Values(kPair), name_of);
 INSTANTIATE_TEST_SUITE_P(
     Over, ProcessDeath,
-    testing::Values(Servers{sandbox::postgres_server(), sandbox::mysql_server()},
-                    Servers{sandbox::mysql_server(), sandbox::postgres_server()},
+    testing::Values(kTurnedPair,
                     Servers{sandbox::postgres_server(), sandbox::mysql_server(), "postgres2"},
                     Servers{sandbox::mysql_server(), sandbox::postgres_server(), "mariadb2"}),
     name_of);
@@ -193,7 +196,7 @@ TEST(ProcessDeathAndTheLog, LeavesTheBranchesOfAnotherLogOfTheSameNodeAlone) {
     for (const auto* point :
          {"coordinator.decision_forced", "coordinator.before_decision_forced"}) {
         SCOPED_TRACE(point);
-        CrashRig rig{{sandbox::postgres_server(), sandbox::mysql_server()}};
+        CrashRig rig{kPair};
         EXPECT_EQ(rig.run(Scenario::commit, point).signal, SIGKILL);
         rig.wait_until_sessions_are_gone();
         EXPECT_EQ(rig.count_prepared(), 2U);
@@ -207,7 +210,7 @@ TEST(ProcessDeathAndTheLog, LeavesTheBranchesOfAnotherLogOfTheSameNodeAlone) {
 }
 
 TEST(ProcessDeathAndTheLog, Trap01RecoveryBesideALiveTransactionTouchesNothing) {
-    CrashRig rig{{sandbox::postgres_server(), sandbox::mysql_server()}};
+    CrashRig rig{kPair};
     auto child = rig.start(Scenario::commit, "stop:coordinator.before_decision_forced");
     ASSERT_TRUE(child.wait_until_stopped());
     for (int pass = 0; pass < 2; ++pass) {

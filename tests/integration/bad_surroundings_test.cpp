@@ -37,7 +37,7 @@ void expect_error(const std::function<void()>& action, ErrorCode code,
 
 class BadSurroundings : public Shop {
 protected:
-    /// Opens a manager with one datasource and enlists it.
+    /// Opens a manager with one datasource and opens a branch there.
     template <class D>
     void enlist(const std::string& uri) {
         TransactionManager manager{{.node = "shop",
@@ -47,7 +47,7 @@ protected:
             "bank", uri, DatasourceOptions{.connect_timeout = std::chrono::seconds{2}});
         manager.start();
         auto transaction = manager.begin();
-        std::ignore = transaction.enlist(datasource);
+        std::ignore = transaction.enlist(datasource).sql();
     }
 };
 

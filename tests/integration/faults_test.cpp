@@ -43,6 +43,11 @@ protected:
         users_database_ = Database{sandbox::uri(sandbox::postgres_server())};
         points_database_ = Database{sandbox::uri(sandbox::mysql_server())};
     }
+    /// A transaction that opens a branch at both, and rolls back.
+    void open_branches() {
+        auto transaction = manager_->begin();
+        std::ignore = std::get<0>(transaction.enlist(*users_, *points_)).sql();
+    }
     /// Writes to both, lets something happen, and commits.
     template <class Event>
     CommitReport commit_after(Event&& event) {
@@ -142,7 +147,8 @@ TEST_F(Faults, Trap05RecoversOneResourceWhileAnotherCanNotBeReached) {
     open_through_proxy(impatient(), [](WireProxy& proxy) { proxy.cut_off(0); });
     EXPECT_TRUE(eventually([&] { return count_rows(1) == 2; })) << "users is down, points is not";
     EXPECT_EQ(manager_->log_status().live_entries, 1U) << "users has not confirmed its branch";
-    EXPECT_THROW(std::ignore = manager_->begin().enlist(*users_), Error);
+    auto transaction = manager_->begin();
+    EXPECT_THROW(std::ignore = transaction.enlist(*users_).sql(), Error);
     proxy_->restore(0);
     EXPECT_TRUE(eventually([&] { return manager_->log_status().live_entries == 0; }));
 }
@@ -162,12 +168,10 @@ TEST_F(Faults, RollsBackWhenAServerDiesBeforePrepare) {
 TEST_F(Faults, SaysThatAServerIsDownAndWorksAgainWhenItIsBack) {
     for (const auto& server : {sandbox::postgres_server(), sandbox::mysql_server()}) {
         open(impatient());
-        std::ignore =
-            manager_->begin().enlist(*users_, *points_);  // both pools have a connection now
+        open_branches();  // both pools have a connection now
         kill(server);
         try {
-            auto transaction = manager_->begin();
-            std::ignore = transaction.enlist(*users_, *points_);
+            open_branches();
             FAIL() << server << " is down";
         } catch (const Error& error) {
             EXPECT_EQ(error.code(), ErrorCode::resource_unreachable) << error.what();

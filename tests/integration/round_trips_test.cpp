@@ -1,7 +1,10 @@
 // How often a global transaction waits for the network, counted by a proxy that lets no answer
 // through before every branch waits for one.
 
+#include <thread>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -71,13 +74,12 @@ TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
     }
     manager.start();
 
-    const auto enlist_all = [&](Transaction& transaction) {
-        if (n == 2) {
-            std::ignore = transaction.enlist(*users_all[0], *points_all[0]);
-        } else {
-            std::ignore =
-                transaction.enlist(*users_all[0], *points_all[0], *users_all[1], *points_all[1]);
+    /// Opens every branch, because all are enlisted when the first one is used.
+    const auto open_all = [&](Transaction& transaction) {
+        for (std::size_t i = 0; i < n / 2; ++i) {
+            std::ignore = transaction.enlist(*users_all[i], *points_all[i]);
         }
+        std::ignore = transaction.enlist(*users_all[0]).sql();
     };
     const auto write_all = [&](Transaction& transaction) {
         for (std::size_t i = 0; i < n / 2; ++i) {
@@ -89,14 +91,14 @@ TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
     };
     {
         auto warm_up = manager.begin();
-        enlist_all(warm_up);
+        open_all(warm_up);
         write_all(warm_up);
         ASSERT_EQ(warm_up.commit().outcome(), Outcome::committed);
     }
 
     auto transaction = manager.begin();
     proxy.hold_until_waiting(n);
-    enlist_all(transaction);
+    open_all(transaction);
     EXPECT_EQ(proxy.stop_holding(), 1U) << "one wait opens every branch";
     write_all(transaction);
     proxy.hold_until_waiting(n);
@@ -109,6 +111,129 @@ TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
 INSTANTIATE_TEST_SUITE_P(Over, RoundTrips, testing::Values(2, 4), [](const auto& parameter) {
     return fmt::format("{}Branches", parameter.param);
 });
+
+/// Counts the trips of single branches over a network that is slow enough for all that is sent in
+/// one go to be seen as one trip.
+class TripsOfABranch : public testing::Test {
+protected:
+    TripsOfABranch() {
+        for (auto* database : {&users_database_, &points_database_}) {
+            database->execute("drop table if exists trips_counted");
+            database->execute("create table trips_counted (id int primary key)");
+        }
+        proxy_.set_round_trip(4ms);
+    }
+
+    void start(DatasourceOptions users_options = {}, DatasourceOptions points_options = {}) {
+        users_ = &manager_.add<postgres::Datasource>("users", with_port(users_uri_, proxy_.port(0)),
+                                                     users_options);
+        points_ = &manager_.add<mysql::Datasource>("points", with_port(points_uri_, proxy_.port(1)),
+                                                   points_options);
+        manager_.start();
+    }
+
+    static std::string insert(int id) {
+        return fmt::format("insert into trips_counted values ({})", id);
+    }
+    /// Trips to both servers since the last call.
+    std::pair<std::size_t, std::size_t> take_trips() {
+        const auto before = std::exchange(trips_, {proxy_.trips(0), proxy_.trips(1)});
+        return {trips_.first - before.first, trips_.second - before.second};
+    }
+    std::int64_t count_rows() {
+        const std::string query = "select count(*) from trips_counted";
+        return users_database_.number(query) + points_database_.number(query);
+    }
+
+    Database users_database_{sandbox::uri(sandbox::postgres_server())};
+    Database points_database_{sandbox::uri(sandbox::mysql_server())};
+    std::string users_uri_ = sandbox::tcp_uri(sandbox::postgres_server());
+    std::string points_uri_ = sandbox::tcp_uri(sandbox::mysql_server());
+    WireProxy proxy_{
+        {{Wire::postgresql, port_of(users_uri_)}, {Wire::mysql, port_of(points_uri_)}}};
+    TemporaryDirectory log_;
+    TransactionManager manager_{{.node = "trips",
+                                 .log_directory = log_.path(),
+                                 .recovery_interval = 1h,
+                                 .log_segment_size_bytes = 1 << 16}};
+    postgres::Datasource* users_ = nullptr;
+    mysql::Datasource* points_ = nullptr;
+    std::pair<std::size_t, std::size_t> trips_;
+};
+
+TEST_F(TripsOfABranch, AreThreeWithOneStatementThatOpensIt) {
+    start();
+    for (int id = 1; id <= 2; ++id) {
+        auto transaction = manager_.begin();
+        auto [users, points] = transaction.enlist(*users_, *points_);
+        users.execute(insert(id));
+        points.execute(insert(id));
+        EXPECT_EQ(transaction.commit().outcome(), Outcome::committed);
+        const auto trips = take_trips();
+        EXPECT_TRUE(id == 1 || trips == std::pair(std::size_t{3}, std::size_t{3}))
+            << trips.first << ' ' << trips.second;
+    }
+    EXPECT_EQ(count_rows(), 4);
+}
+
+TEST_F(TripsOfABranch, AreTwoWhenItsLastStatementPreparesIt) {
+    start();
+    for (int id = 1; id <= 2; ++id) {
+        auto transaction = manager_.begin();
+        auto [users, points] = transaction.enlist(*users_, *points_);
+        users.execute_last(insert(id));
+        points.execute_last(insert(id));
+        EXPECT_EQ(transaction.commit().outcome(), Outcome::committed);
+        const auto trips = take_trips();
+        EXPECT_TRUE(id == 1 || trips == std::pair(std::size_t{2}, std::size_t{2}))
+            << trips.first << ' ' << trips.second;
+    }
+    EXPECT_EQ(count_rows(), 4);
+}
+
+TEST_F(TripsOfABranch, IsOneWhenTheNextTransactionWaitsForItsConnection) {
+    constexpr int kTransactions = 60;
+    // Two at work at users, one of them also at points, and one that waits for each.
+    start({.pool_size_max = 2}, {.pool_size_max = 1});
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+        threads.emplace_back([this, thread] {
+            for (int id = thread; id < kTransactions; id += 4) {
+                auto transaction = manager_.begin();
+                auto [users, points] = transaction.enlist(*users_, *points_);
+                users.execute_last(insert(id));
+                points.execute_last(insert(id));
+                EXPECT_EQ(transaction.commit().outcome(), Outcome::committed);
+            }
+        });
+    }
+    threads.clear();
+    EXPECT_EQ(count_rows(), 2 * kTransactions);
+    // The first ones find nobody to take their requests along, and the last ones nobody's to take.
+    EXPECT_LE(proxy_.trips(0), kTransactions * 3U / 2);
+    EXPECT_LE(proxy_.trips(1), kTransactions * 3U / 2);
+}
+
+TEST_F(TripsOfABranch, Trap32AreFollowedByNothingWhenTheLastStatementFails) {
+    start();
+    for (int which = 0; which < 2; ++which) {
+        auto transaction = manager_.begin();
+        auto [users, points] = transaction.enlist(*users_, *points_);
+        users.execute(insert(1));
+        points.execute(insert(1));
+        try {
+            const std::string duplicate = insert(1);
+            which == 0 ? users.execute_last(duplicate) : points.execute_last(duplicate);
+            ADD_FAILURE() << "the row is there already";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::statement_failed) << error.what();
+            EXPECT_EQ(error.sqlstate(), which == 0 ? "23505" : "23000");
+        }
+        EXPECT_EQ(users_database_.prepared().size() + points_database_.prepared().size(), 0U);
+        transaction.rollback();
+    }
+    EXPECT_EQ(count_rows(), 0);
+}
 
 }  // namespace
 }  // namespace xa_tm::test

@@ -8,25 +8,6 @@
 #include "xa_tm/recovery_log/recovery_log.h"
 
 namespace xa_tm::test {
-namespace {
-
-constexpr std::string_view kHost = "127.0.0.1:";
-
-std::size_t port_position(const std::string& uri) {
-    return uri.find(kHost) + kHost.size();
-}
-
-}  // namespace
-
-std::uint16_t port_of(const std::string& uri) {
-    return static_cast<std::uint16_t>(std::stoul(uri.substr(port_position(uri))));
-}
-
-std::string with_port(const std::string& uri, std::uint16_t port) {
-    const auto start = port_position(uri);
-    return uri.substr(0, start) + std::to_string(port) + uri.substr(uri.find('/', start));
-}
-
 Shop::Shop()
     : users_database_{sandbox::uri(sandbox::postgres_server())},
       points_database_{sandbox::uri(sandbox::mysql_server())} {

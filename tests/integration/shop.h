@@ -53,9 +53,4 @@ protected:
     mysql::Datasource* points_ = nullptr;
 };
 
-/// The port in a URI such as sandbox::tcp_uri() gives.
-[[nodiscard]] std::uint16_t port_of(const std::string& uri);
-/// The same URI with another port.
-[[nodiscard]] std::string with_port(const std::string& uri, std::uint16_t port);
-
 }  // namespace xa_tm::test

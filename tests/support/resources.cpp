@@ -23,6 +23,9 @@ public:
     [[nodiscard]] soci::session& enlist(Transaction& transaction) override {
         return transaction.enlist(datasource_).sql();
     }
+    [[nodiscard]] Branch branch_of(Transaction& transaction) override {
+        return transaction.enlist(datasource_);
+    }
     [[nodiscard]] Datasource& datasource() override { return datasource_; }
 
 private:

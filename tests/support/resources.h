@@ -30,6 +30,8 @@ public:
     [[nodiscard]] virtual Branch branch(Transaction& transaction) = 0;
     /// Makes it take part and gives the session of its branch.
     [[nodiscard]] virtual soci::session& enlist(Transaction& transaction) = 0;
+    /// The same without its views of the connection.
+    [[nodiscard]] virtual Branch branch_of(Transaction& transaction) = 0;
     [[nodiscard]] virtual Datasource& datasource() = 0;
 };
 

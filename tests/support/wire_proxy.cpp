@@ -6,9 +6,11 @@
 
 #include "wire_proxy.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,6 +22,12 @@
 
 namespace xa_tm::test {
 namespace {
+
+constexpr std::string_view kHost = "127.0.0.1:";
+
+std::size_t port_position(const std::string& uri) {
+    return uri.find(kHost) + kHost.size();
+}
 
 int checked(int result, const char* what) {
     if (result < 0) {
@@ -41,8 +49,9 @@ void set_no_delay(int socket) {
     checked(::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
 }
 
+/// Nothing happens for a socket that is closed already, -1.
 void send_all(int socket, std::string_view bytes) {
-    while (!bytes.empty()) {
+    while (socket >= 0 && !bytes.empty()) {
         const auto sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent < 0) {
             return;  // the other side is gone: its own end of the link will say so
@@ -149,6 +158,16 @@ std::uint16_t WireProxy::port(std::size_t upstream) const {
     return listeners_.at(upstream).port;
 }
 
+void WireProxy::set_round_trip(std::chrono::microseconds time) {
+    const std::scoped_lock lock{mutex_};
+    one_way_ = time / 2;
+}
+
+std::size_t WireProxy::trips(std::size_t upstream) const {
+    const std::scoped_lock lock{mutex_};
+    return listeners_.at(upstream).trips;
+}
+
 void WireProxy::hold_until_waiting(std::size_t clients) {
     const std::scoped_lock lock{mutex_};
     hold_for_ = clients;
@@ -201,7 +220,12 @@ void WireProxy::run() {
                 {link.client, POLLIN, 0});  // -1, which poll skips, once it is cut
             descriptors.push_back({link.server, POLLIN, 0});
         }
-        checked(::poll(descriptors.data(), descriptors.size(), -1), "poll");
+        const auto pause = time_to_next_delivery();
+        const timespec timeout{
+            .tv_sec = std::chrono::floor<std::chrono::seconds>(pause).count(),
+            .tv_nsec = (pause % std::chrono::seconds{1}).count(),
+        };
+        checked(::ppoll(descriptors.data(), descriptors.size(), &timeout, nullptr), "ppoll");
 
         const std::scoped_lock lock{mutex_};
         if (is_stopping_) {
@@ -227,7 +251,36 @@ void WireProxy::run() {
         }
         close_links_that_are_cut_off();
         release_if_all_wait();
+        deliver_what_is_due();
     }
+}
+
+/// Takes bytes on their way; without a delay they arrive at once.
+void WireProxy::carry(Link& link, int socket, const std::string& bytes, bool is_answer) {
+    link.on_the_way.push_back({Clock::now() + one_way_, socket, bytes, is_answer});
+}
+
+void WireProxy::deliver_what_is_due() {
+    const auto now = Clock::now();
+    for (auto& link : links_) {
+        while (!link.on_the_way.empty() && link.on_the_way.front().due <= now) {
+            const auto& delayed = link.on_the_way.front();
+            link.is_answered = link.is_answered || delayed.is_answer;
+            send_all(delayed.socket, delayed.bytes);
+            link.on_the_way.pop_front();
+        }
+    }
+}
+
+WireProxy::Clock::duration WireProxy::time_to_next_delivery() const {
+    Clock::duration shortest = std::chrono::hours{1};
+    const auto now = Clock::now();
+    for (const auto& link : links_) {
+        if (!link.on_the_way.empty()) {
+            shortest = std::min(shortest, link.on_the_way.front().due - now);
+        }
+    }
+    return std::max(shortest, Clock::duration::zero());
 }
 
 void WireProxy::accept_on(std::size_t upstream) {
@@ -263,6 +316,7 @@ bool WireProxy::forward_request(Link& link) {
         return false;
     }
     link.request += bytes;
+    listeners_[link.upstream].trips += std::exchange(link.is_answered, false) ? 1U : 0U;
     if (is_to_be_lost(link)) {
         const bool is_cut_off_then = loss_->is_cut_off_then;
         loss_.reset();
@@ -271,10 +325,13 @@ bool WireProxy::forward_request(Link& link) {
             return false;
         }
         link.is_losing = true;
+        for (auto& delayed : link.on_the_way) {
+            delayed.socket = delayed.is_answer ? -1 : delayed.socket;
+        }
         ::close(link.client);
         link.client = -1;
     }
-    send_all(link.server, bytes);
+    carry(link, link.server, bytes, false);
     link.is_waiting =
         hold_for_ > 0 && is_whole_request(listeners_[link.upstream].upstream.wire, link.request);
     return true;
@@ -297,7 +354,7 @@ bool WireProxy::forward_answer(Link& link) {
     if (!is_begun_batch(listeners_[link.upstream].upstream.wire, link.request)) {
         link.request.clear();
     }
-    send_all(link.client, bytes);
+    carry(link, link.client, bytes, true);
     return true;
 }
 
@@ -315,7 +372,7 @@ void WireProxy::release_if_all_wait() {
         if (link.is_waiting) {
             link.is_waiting = false;
             link.request.clear();
-            send_all(link.client, link.held);
+            carry(link, link.client, link.held, true);
             link.held.clear();
         }
     }
@@ -330,12 +387,27 @@ void WireProxy::close_links_that_are_cut_off() {
     }
 }
 
+/// What was on its way arrives, unless the network is cut off.
 void WireProxy::close_link(std::list<Link>::iterator link) {
+    for (const auto& delayed : link->on_the_way) {
+        if (!listeners_[link->upstream].is_cut_off) {
+            send_all(delayed.socket, delayed.bytes);
+        }
+    }
     if (link->client >= 0) {
         ::close(link->client);
     }
     ::close(link->server);
     links_.erase(link);
+}
+
+std::uint16_t port_of(const std::string& uri) {
+    return static_cast<std::uint16_t>(std::stoul(uri.substr(port_position(uri))));
+}
+
+std::string with_port(const std::string& uri, std::uint16_t port) {
+    const auto start = port_position(uri);
+    return uri.substr(0, start) + std::to_string(port) + uri.substr(uri.find('/', start));
 }
 
 }  // namespace xa_tm::test

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -22,8 +24,8 @@ enum class Wire { postgresql, mysql };
 /// the prepare.
 [[nodiscard]] bool is_begun_batch(Wire wire, std::string_view bytes);
 
-/// Stands between a transaction manager and its servers on loopback TCP, to count what waits for
-/// the network and to lose replies.
+/// Stands between a transaction manager and its servers on loopback TCP, to be a slow network, to
+/// count what waits for it and to lose replies.
 ///
 /// Ownership: owns its sockets and its thread.
 /// Thread safety: all members may be called from several threads at once.
@@ -41,6 +43,12 @@ public:
 
     /// Where to connect instead of the upstream with this index.
     [[nodiscard]] std::uint16_t port(std::size_t upstream) const;
+
+    /// From now on bytes take half of this in each direction.
+    void set_round_trip(std::chrono::microseconds time);
+    /// How often a client of this upstream has sent something after it had been answered, since the
+    /// proxy was made: requests that are sent before an answer has come are one trip.
+    [[nodiscard]] std::size_t trips(std::size_t upstream) const;
 
     /// From now on no answer is let through before `clients` of the connections wait for one: then
     /// all pass and count as one wait. Who sends to one, waits for it and only then sends to the
@@ -68,6 +76,15 @@ private:
         int descriptor;
         std::uint16_t port;
         bool is_cut_off = false;
+        std::size_t trips = 0;
+    };
+    using Clock = std::chrono::steady_clock;
+    /// Bytes on their way to one side of a link.
+    struct Delayed {
+        Clock::time_point due;
+        int socket;
+        std::string bytes;
+        bool is_answer;
     };
     /// What is to be lost next.
     struct Loss {
@@ -81,6 +98,8 @@ private:
         int server;
         std::string request;  ///< since the last answer
         std::string held;     ///< answer that is not let through yet
+        std::deque<Delayed> on_the_way = {};
+        bool is_answered = true;  ///< the client has got something since it last sent
         bool is_waiting = false;
         bool is_losing = false;
     };
@@ -90,6 +109,9 @@ private:
     [[nodiscard]] bool is_to_be_lost(const Link& link) const;
     [[nodiscard]] bool forward_request(Link& link);
     [[nodiscard]] bool forward_answer(Link& link);
+    void carry(Link& link, int socket, const std::string& bytes, bool is_answer);
+    void deliver_what_is_due();
+    [[nodiscard]] Clock::duration time_to_next_delivery() const;
     void release_if_all_wait();
     void close_links_that_are_cut_off();
     void close_link(std::list<Link>::iterator link);
@@ -97,6 +119,7 @@ private:
     std::vector<Listener> listeners_;
     std::list<Link> links_;
     mutable std::mutex mutex_;
+    Clock::duration one_way_{};
     std::size_t hold_for_ = 0;
     std::size_t waits_ = 0;
     std::optional<Loss> loss_;
@@ -105,5 +128,10 @@ private:
     int wake_;
     std::thread thread_;
 };
+
+/// The port in a URI such as sandbox::tcp_uri() gives.
+[[nodiscard]] std::uint16_t port_of(const std::string& uri);
+/// The same URI with another port.
+[[nodiscard]] std::string with_port(const std::string& uri, std::uint16_t port);
 
 }  // namespace xa_tm::test

@@ -107,6 +107,17 @@ int Session::last_error() const noexcept {
     return mysql_ == nullptr ? CR_SERVER_GONE_ERROR : static_cast<int>(::mysql_errno(mysql_));
 }
 
+std::string Session::last_transaction_state() const {
+    // After a result with rows the library still has what came with an earlier statement.
+    const char* state = nullptr;
+    std::size_t size = 0;
+    const bool is_told = mysql_ != nullptr && ::mysql_field_count(mysql_) == 0 &&
+                         (mysql_->server_status & SERVER_SESSION_STATE_CHANGED) != 0 &&
+                         ::mysql_session_track_get_first(mysql_, SESSION_TRACK_TRANSACTION_STATE,
+                                                         &state, &size) == 0;
+    return is_told ? std::string{state, size} : std::string{};
+}
+
 void Session::send(std::vector<std::string> packets, Packing packing) noexcept {
     XA_TM_CHECK(!is_lent_, "verbs are sent while the application has no access");
     packets_ = std::move(packets);
@@ -231,7 +242,10 @@ void Session::take_result() {
         step_ = Step::store;
         return;
     }
-    replies_.push_back({.is_ok = true, .affected_rows = ::mysql_affected_rows(mysql_)});
+    replies_.push_back({.is_ok = true,
+                        .affected_rows = ::mysql_affected_rows(mysql_),
+                        .warnings = ::mysql_warning_count(mysql_),
+                        .transaction_state = last_transaction_state()});
     finish_result();
 }
 

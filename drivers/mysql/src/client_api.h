@@ -38,6 +38,9 @@ struct Reply {
     std::vector<Row> rows = {};
     /// What a statement without rows has written, as the server counts it.
     std::uint64_t affected_rows = 0;
+    unsigned warnings = 0;
+    /// What session tracking says of the transaction, whole, if that has changed; else empty.
+    std::string transaction_state = {};
 };
 
 /// What a packet may hold.
@@ -73,6 +76,8 @@ public:
     [[nodiscard]] bool take_back() noexcept;
     /// errno of the last statement; 0 when it succeeded.
     [[nodiscard]] int last_error() const noexcept;
+    /// What session tracking said with the last statement, like Reply::transaction_state.
+    [[nodiscard]] std::string last_transaction_state() const;
     /// Valid while lent.
     [[nodiscard]] soci::session& sql() noexcept { return sql_; }
     /// Valid while lent; the application may have reconnected, so it is read anew each time.

@@ -39,6 +39,9 @@ constexpr std::int64_t kMaxFormatId = 2147483647;
 
 /// ER_XAER_RMFAIL, which answers a statement that can't be run in a branch's state.
 constexpr int kNotInGlobalTransaction = 1399;
+constexpr std::string_view kChangedForGood =
+    "a table whose engine is not transactional was changed; that change can't be rolled back: use "
+    "InnoDB";
 constexpr std::string_view kEndsTransaction =
     "DDL, LOCK TABLES and statements that begin or end a transaction can't be run inside a global "
     "transaction; the branch can only be rolled back";
@@ -212,6 +215,8 @@ bool Connection::take_back() {
     if (session_.last_error() == kNotInGlobalTransaction && rollback_only_.empty()) {
         rollback_only_ = kEndsTransaction;
     }
+    has_changed_for_good_ =
+        has_changed_for_good_ || has_changed_for_good(session_.last_transaction_state());
     return true;
 }
 
@@ -457,6 +462,10 @@ std::optional<Answer> Connection::receive() noexcept {
 }
 
 void Connection::take(std::span<const Reply> replies) {
+    for (const auto& reply : replies) {
+        has_changed_for_good_ =
+            has_changed_for_good_ || has_changed_for_good(reply.transaction_state);
+    }
     if (looked_for_) {
         if (auto found = looked_answer_from(replies)) {
             settle(*std::move(found));
@@ -467,6 +476,14 @@ void Connection::take(std::span<const Reply> replies) {
         if (auto found = fence_answer_from(replies)) {
             settle(*std::move(found));
         }
+        return;
+    }
+    if (unknown_) {
+        settle(searched_answer_from(replies.back()));
+        return;
+    }
+    if (std::exchange(is_ending_read_only_, false)) {
+        settle(read_only_answer_from(replies.back()));
         return;
     }
     if (std::exchange(is_ending_sessions_, false)) {
@@ -556,6 +573,7 @@ Answer Connection::start_answer_from(const Reply& reply) {
     is_open_ = true;
     branch_ = xid_;
     rollback_only_.clear();
+    has_changed_for_good_ = false;
     return {};
 }
 
@@ -596,10 +614,16 @@ std::optional<Answer> Connection::end_answer_from(std::span<const Reply> replies
             return misunderstood();
         }
         branch_.clear();
-        if (verb_ == Verb::prepare) {
-            prepared_ = xid_;
+        if (verb_ == Verb::commit_one_phase) {
+            return success();
         }
-        return Answer{};
+        prepared_ = xid_;
+        if (facts_.tells_whether_written() && has_written_nothing(end.transaction_state)) {
+            is_ending_read_only_ = true;
+            session_.send({fmt::format("xa commit {}", xid_)}, Packing::own_verbs);
+            return std::nullopt;
+        }
+        return success();
     }
     // XA END tells the reason first; what follows it is refused because of the branch's state.
     const bool is_lost = meaning_of(verb_, reply.error, reply.message).code == XaCode::rmfail;
@@ -609,6 +633,23 @@ std::optional<Answer> Connection::end_answer_from(std::span<const Reply> replies
     }
     roll_back_behind(std::move(answer));
     return std::nullopt;
+}
+
+Answer Connection::read_only_answer_from(const Reply& commit) {
+    const bool is_lost =
+        !commit.is_ok &&
+        meaning_of(Verb::commit, commit.error, commit.message).code == XaCode::rmfail;
+    if (!commit.is_ok && !is_lost) {
+        return success();  // it stays prepared, and phase two commits it
+    }
+    // Committed, rolled back or found by recovery: all the same for a branch that wrote nothing.
+    is_certain_ = !is_lost;
+    prepared_.clear();
+    return {.code = XaCode::rdonly};
+}
+
+Answer Connection::success() const {
+    return {.message = has_changed_for_good_ ? std::string{kChangedForGood} : std::string{}};
 }
 
 /// The branch may still be there, marked "rollback only"; the answer promises that it is not.
@@ -635,10 +676,14 @@ Answer Connection::second_answer_from(const Reply& rollback) {
     return answer;
 }
 
-Answer Connection::finish_answer_from(const Reply& reply) {
+std::optional<Answer> Connection::finish_answer_from(const Reply& reply) {
     const bool is_own_branch = !branch_.empty();
     const bool was_prepared_here = prepared_ == xid_;
     auto answer = reply.is_ok ? Answer{} : failure(reply);
+    // It is the one thing that the server warns of here (1196).
+    if (verb_ == Verb::rollback && reply.is_ok && reply.warnings > 0) {
+        answer.message = kChangedForGood;
+    }
     const bool is_finished =
         reply.is_ok || is_rolled_back(answer.code) || answer.code == XaCode::rdonly;
     if (is_finished || answer.code == XaCode::nota) {
@@ -647,9 +692,29 @@ Answer Connection::finish_answer_from(const Reply& reply) {
             prepared_.clear();
         }
     }
+    const bool may_be_anothers = !is_own_branch && !was_prepared_here;
+    if (answer.code == XaCode::nota && may_be_anothers && !facts_.detaches_prepared_branches()) {
+        unknown_ = std::move(answer);
+        session_.send({"xa recover"}, Packing::own_verbs);
+        return std::nullopt;
+    }
     // A server that does not know a branch of this very session is not understood.
     if (!is_finished && (is_own_branch || (was_prepared_here && answer.code == XaCode::nota))) {
         is_certain_ = false;
+    }
+    return answer;
+}
+
+/// A server that ties prepared branches to their sessions says "unknown xid" to all others.
+Answer Connection::searched_answer_from(const Reply& recover) {
+    auto answer = *std::exchange(unknown_, std::nullopt);
+    if (!recover.is_ok) {
+        return failure(recover);
+    }
+    const auto is_asked_for = [this](const ListedBranch& branch) { return branch.name == xid_; };
+    if (std::ranges::any_of(branches_from(recover), is_asked_for)) {
+        answer.code = XaCode::retry;
+        answer.message += "; but it is listed: the session that prepared it has not ended yet";
     }
     return answer;
 }

@@ -97,11 +97,15 @@ private:
     [[nodiscard]] std::optional<Answer> execute_answer_from(std::span<const Reply> results);
     [[nodiscard]] std::optional<Answer> end_answer_from(std::span<const Reply> replies);
     [[nodiscard]] std::optional<Answer> locate_answer_from(const Reply& reply);
-    [[nodiscard]] Answer finish_answer_from(const Reply& reply);
+    [[nodiscard]] std::optional<Answer> finish_answer_from(const Reply& reply);
+    [[nodiscard]] Answer searched_answer_from(const Reply& recover);
     [[nodiscard]] Answer start_answer_from(const Reply& reply);
     [[nodiscard]] Answer second_answer_from(const Reply& rollback);
     [[nodiscard]] Answer failure(const Reply& reply);
     [[nodiscard]] Answer misunderstood();
+    [[nodiscard]] Answer read_only_answer_from(const Reply& commit);
+    /// XA_OK, with what a person has to know of the branch.
+    [[nodiscard]] Answer success() const;
     void roll_back_behind(Answer answer);
 
     std::string resource_;
@@ -119,6 +123,8 @@ private:
     std::string branch_;
     /// why that branch may not be prepared any more, or empty
     std::string rollback_only_;
+    /// whether that branch is known to have changed what can't be rolled back
+    bool has_changed_for_good_ = false;
     /// xid of the branch that was prepared here and not finished yet, or empty
     std::string prepared_;
     /// whether a prepare was sent whose answer is not known
@@ -135,6 +141,10 @@ private:
     std::optional<std::set<std::string>> looked_for_;
     /// Set while the sessions of ended processes are being ended.
     bool is_ending_sessions_ = false;
+    /// Set while it is asked whether a branch that was answered with XAER_NOTA is listed.
+    std::optional<Answer> unknown_;
+    /// Set while a branch that wrote nothing is committed behind its vote.
+    bool is_ending_read_only_ = false;
     /// Set during end_session.
     std::optional<SessionFence> fence_;
     /// Set during a second trip: what the first one found.

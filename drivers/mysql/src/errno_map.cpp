@@ -68,6 +68,8 @@ constexpr std::array kRows{
     Row{Situation::working, 1399, 1399, XaCode::rmerr,
         "DDL, LOCK TABLES and statements that begin or end a transaction can't be run inside a "
         "global transaction; the branch can only be rolled back"},
+    Row{Situation::working, 4091, 4091, XaCode::rmerr,  // MySQL, with xa_detach_on_prepare
+        "use a table that is not temporary"},
     Row{Situation::working, 1397, 1440, XaCode::rmerr, ""},  // XAER_...
 
     Row{Situation::any, 1397, 1397, XaCode::nota, ""},   // ER_XAER_NOTA

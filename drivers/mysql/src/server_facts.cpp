@@ -196,6 +196,17 @@ bool may_be_same_life(const std::string& one, const std::string& other) {
            std::abs(number_from(one) - number_from(other)) <= kStartToleranceSeconds;
 }
 
+// MySQL: session_track_transaction_info. The places of a state are: transaction, unsafe read, read,
+// unsafe write, write, unsafe statement, result sent, LOCK TABLES; "_" where there was none.
+bool has_written_nothing(std::string_view transaction_state) noexcept {
+    return transaction_state.size() >= 8 && transaction_state[3] == '_' &&
+           transaction_state[4] == '_' && transaction_state[7] == '_';
+}
+
+bool has_changed_for_good(std::string_view transaction_state) noexcept {
+    return transaction_state.size() >= 8 && transaction_state[3] == 'w';
+}
+
 std::string_view privilege_to_end_sessions(bool is_mariadb) noexcept {
     return is_mariadb ? "CONNECTION ADMIN" : "CONNECTION_ADMIN";
 }

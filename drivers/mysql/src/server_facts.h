@@ -59,6 +59,12 @@ private:
 /// False only when the two answers of ServerFacts::started() are of different lives of a server.
 [[nodiscard]] bool may_be_same_life(const std::string& one, const std::string& other);
 
+/// Whether session tracking says that the transaction has changed or locked no row. The state comes
+/// with XA END.
+[[nodiscard]] bool has_written_nothing(std::string_view transaction_state) noexcept;
+/// Whether it says that a table was changed whose engine is not transactional.
+[[nodiscard]] bool has_changed_for_good(std::string_view transaction_state) noexcept;
+
 /// The privilege that is needed to end another user's session, as this server writes it.
 [[nodiscard]] std::string_view privilege_to_end_sessions(bool is_mariadb) noexcept;
 

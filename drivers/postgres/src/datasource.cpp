@@ -26,7 +26,7 @@ std::string checked_uri(const std::string& resource, const std::string& uri,
         throw refuse(
             fmt::format("the URI can't be used: {}; its form is "
                         "postgresql://user:password@host:port/database?parameter=value, with "
-                        "special characters percent-encoded",
+                        "special characters percent-encoded, or libpq's keyword=value string",
                         error.what()));
     }
 }

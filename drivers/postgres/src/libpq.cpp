@@ -71,10 +71,20 @@ std::string without_values(std::string_view message) {
     return one_line(message.substr(0, message.find(": ")));
 }
 
-Options parse(const std::string& uri) {
+bool is_uri(std::string_view text) {
+    return text.starts_with("postgresql://") || text.starts_with("postgres://");
+}
+
+Options parse(const std::string& text) {
     char* raw_message = nullptr;
-    Options options{PQconninfoParse(uri.c_str(), &raw_message), &PQconninfoFree};
+    Options options{PQconninfoParse(text.c_str(), &raw_message), &PQconninfoFree};
     const std::unique_ptr<char, decltype(&PQfreemem)> message{raw_message, &PQfreemem};
+    if (!options && !is_uri(text)) {
+        // libpq quotes the word that it could not read, which may be a piece of the password.
+        throw std::invalid_argument(
+            "not keyword=value pairs that libpq knows; a value with spaces stands in single "
+            "quotes");
+    }
     if (!options) {
         throw std::invalid_argument(message ? without_values(message.get()) : "out of memory");
     }
@@ -109,8 +119,9 @@ std::string percent_encode(std::string_view value) {
 }
 
 std::string canonical_uri(const std::string& uri, std::chrono::seconds connect_timeout) {
-    if (!uri.starts_with("postgresql://") && !uri.starts_with("postgres://")) {
-        throw std::invalid_argument("it must begin with postgresql://");
+    const auto scheme = uri.find("://");
+    if (!is_uri(uri) && (uri.find('=') == std::string::npos || scheme < uri.find('='))) {
+        throw std::invalid_argument("it must begin with postgresql://, or be keyword=value pairs");
     }
     const auto options = parse(uri);
     std::string canonical = "postgresql:///?";
@@ -122,7 +133,9 @@ std::string canonical_uri(const std::string& uri, std::chrono::seconds connect_t
         }
         const std::string_view keyword = option->keyword;
         const std::string_view value = option->val;
-        check_option(keyword, value, has_user);
+        if (is_uri(uri)) {
+            check_option(keyword, value, has_user);
+        }
         has_user = has_user || keyword == "user";
         has_timeout = has_timeout || keyword == "connect_timeout";
         canonical += fmt::format("{}={}&", keyword, percent_encode(value));

@@ -16,9 +16,10 @@
 
 namespace xa_tm::postgres {
 
-/// The same URI in a form without defaults left open: every value percent-encoded, so that it holds
-/// no whitespace, which SOCI would split it at. Throws std::invalid_argument, whose text holds no
-/// value.
+/// A URI or libpq's keyword=value string as a URI whose values are all percent-encoded, so that it
+/// holds no whitespace, which SOCI would split it at. What it leaves open, libpq takes from a
+/// service file, the environment and the password file when it connects. Throws
+/// std::invalid_argument, whose text holds no value.
 [[nodiscard]] std::string canonical_uri(const std::string& uri,
                                         std::chrono::seconds connect_timeout);
 

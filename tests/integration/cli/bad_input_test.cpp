@@ -78,7 +78,7 @@ TEST_F(BadInput, MissingCommand) {
 
     EXPECT_EQ(completed.exit_code, 2);
     EXPECT_THAT(completed.err,
-                StartsWith("xa-recover: give a command: list, show, resolve or log"));
+                StartsWith("xa-recover: give a command: list, show, resolve, describe or log"));
 }
 
 TEST_F(BadInput, NoLog) {

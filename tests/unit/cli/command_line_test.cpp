@@ -113,8 +113,9 @@ TEST(CommandLine, TellsTheVersion) {
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
     EXPECT_THAT(error_of({"list", "--jsn"}), StartsWith("unknown option --jsn "));
     EXPECT_THAT(error_of({"list", "--dry-run"}), StartsWith("unknown option --dry-run "));
-    EXPECT_THAT(error_of({"lst"}), StartsWith("give a command: list, show, resolve or log"));
-    EXPECT_THAT(error_of({}), StartsWith("give a command: list, show, resolve or log"));
+    EXPECT_THAT(error_of({"lst"}),
+                StartsWith("give a command: list, show, resolve, describe or log"));
+    EXPECT_THAT(error_of({}), StartsWith("give a command: list, show, resolve, describe or log"));
     EXPECT_THAT(error_of({"show", "--log", "/xa"}), HasSubstr("GTRID"));
     EXPECT_THAT(error_of({"log"}), StartsWith("give a command of log: list, show, verify"));
     EXPECT_THAT(error_of({"log", "lst"}), StartsWith("give a command of log: "));

@@ -67,6 +67,15 @@ TEST(SqlstateMap, TakesOtherErrorsForARefusalThatChangedNothing) {
     }
 }
 
+TEST(SqlstateMap, TakesAnErrorOfAStatementForARefusalUnlessTheSessionEnded) {
+    for (const auto* sqlstate : {"23505", "40P01", "42601", "08001", "08P01", "57014", "0A000"}) {
+        EXPECT_EQ(meaning_of(Verb::execute, sqlstate).code, XaCode::rmerr) << sqlstate;
+    }
+    for (const auto* sqlstate : {"", "57P01", "25P03"}) {
+        EXPECT_EQ(meaning_of(Verb::execute, sqlstate).code, XaCode::rmfail) << sqlstate;
+    }
+}
+
 TEST(PostgresConnectFailure, IsRecognisedByTheServersWords) {
     const auto code_of = [](std::string_view message) {
         return classify_connect_failure(message).code;

@@ -40,13 +40,19 @@ public:
         bool is_decision_durable;
     };
 
+    /// The branches whose bit is set in `early` vote before the outcome is asked for.
     Play(std::size_t branches, std::vector<XaCode> votes, ForceResult force,
-         std::vector<XaCode> completions, bool is_order_reversed)
+         std::vector<XaCode> completions, bool is_order_reversed, unsigned early = 0)
         : protocol{branches},
           votes_{std::move(votes)},
           completions_{std::move(completions)},
           force_{force},
           is_order_reversed_{is_order_reversed} {
+        for (std::size_t branch = 0; branch < branches; ++branch) {
+            if ((early >> branch & 1U) != 0) {
+                protocol.vote(branch, votes_[branch]);
+            }
+        }
         run(protocol.commit());
     }
 
@@ -212,6 +218,79 @@ TEST(CommitProtocol, KeepsTheLawsForEveryKindOfVoteAndAnswerOfTwoBranches) {
             }
         });
     });
+}
+
+/// A branch that nobody asked, because another had voted no by then, is as open as one that
+/// refused.
+std::vector<XaCode> votes_that_count(const Play& play, std::vector<XaCode> votes) {
+    for (std::size_t branch = 0; branch < votes.size(); ++branch) {
+        const auto first = std::ranges::find_if(
+            play.events, [&](const auto& event) { return event.send.branch == branch; });
+        const bool is_asked = first == play.events.end() || first->send.verb == Verb::prepare;
+        if (!is_asked && votes[branch] != XaCode::ok) {
+            votes[branch] = XaCode::rmerr;
+        }
+    }
+    return votes;
+}
+
+TEST(CommitProtocol, KeepsTheLawsWhicheverBranchesVoteBeforeTheOutcomeIsAskedFor) {
+    for_each_choice(kVotes, 3, [&](const std::vector<XaCode>& votes) {
+        for_each_choice(kCompletions, 1, [&](const std::vector<XaCode>& completion) {
+            const std::vector completions(3, completion.front());
+            for (unsigned early = 1; early < 8; ++early) {
+                for (const auto force : kForceResults) {
+                    const Play play{3, votes, force, completions, early % 2 == 0, early};
+                    ASSERT_TRUE(play.protocol.is_finished());
+                    expect_honest_outcome(play, votes, force);
+                    if (play.protocol.is_one_phase()) {
+                        EXPECT_EQ(play.count(Verb::prepare) + play.count(Verb::commit), 0U);
+                        EXPECT_EQ(play.forces, 0U);
+                    } else {
+                        expect_laws(play, votes_that_count(play, votes));
+                    }
+                }
+            }
+        });
+    });
+}
+
+TEST(CommitProtocol, PreparesOnlyTheBranchesThatHaveNotVoted) {
+    CommitProtocol protocol{3};
+    protocol.vote(1, XaCode::ok);
+    EXPECT_EQ(protocol.count_of_writers(), 3U);
+    EXPECT_THAT(protocol.commit().sends,
+                ElementsAre(Send{0, Verb::prepare}, Send{2, Verb::prepare}));
+}
+
+TEST(CommitProtocol, RollsBackEveryBranchWhenOneHasVotedNoBefore) {
+    CommitProtocol protocol{3};
+    protocol.vote(0, XaCode::ok);
+    protocol.vote(1, XaCode::rbdeadlock);
+    EXPECT_THAT(protocol.commit().sends,
+                ElementsAre(Send{0, Verb::rollback}, Send{2, Verb::rollback}));
+    std::ignore = protocol.answer(0, XaCode::ok);
+    std::ignore = protocol.answer(2, XaCode::ok);
+    EXPECT_EQ(protocol.outcome(), Outcome::rolled_back);
+}
+
+TEST(CommitProtocol, CommitsTheOnlyBranchLeftInOnePhaseWhenTheOthersWroteNothing) {
+    CommitProtocol protocol{3};
+    protocol.vote(0, XaCode::rdonly);
+    protocol.vote(2, XaCode::rdonly);
+    EXPECT_EQ(protocol.count_of_writers(), 1U);
+    EXPECT_THAT(protocol.commit().sends, ElementsAre(Send{1, Verb::commit_one_phase}));
+    std::ignore = protocol.answer(1, XaCode::ok);
+    EXPECT_EQ(protocol.outcome(), Outcome::committed);
+}
+
+TEST(CommitProtocol, CommitsInASingleStepWhenEveryBranchHasVoted) {
+    CommitProtocol protocol{2};
+    protocol.vote(0, XaCode::ok);
+    protocol.vote(1, XaCode::ok);
+    EXPECT_TRUE(protocol.commit().force_decision);
+    EXPECT_THAT(protocol.decision(ForceResult::durable).sends,
+                ElementsAre(Send{0, Verb::commit}, Send{1, Verb::commit}));
 }
 
 TEST(CommitProtocol, CommitsASingleBranchInOnePhaseWithoutARecord) {

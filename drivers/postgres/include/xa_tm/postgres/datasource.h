@@ -45,7 +45,9 @@ public:
     using Branch = postgres::Branch;
 
     /// The URI is libpq's: postgresql://user:password@host:port/database?parameter=value, where
-    /// ?host= may name the folder of a Unix socket. Nothing is connected yet. Throws Error
+    /// ?host= may name the folder of a Unix socket; or it is libpq's keyword=value string. What it
+    /// leaves open comes from where libpq always looks: service=NAME and the service file, PGHOST
+    /// and its like, the password file. Nothing is connected yet. Throws Error
     /// (invalid_configuration) when the URI, the name or an option can't be.
     Datasource(std::string name, const std::string& uri, DatasourceOptions options = {});
     ~Datasource() override;

@@ -75,4 +75,18 @@ Machine describe_machine(const std::filesystem::path& directory) {
     return machine;
 }
 
+void print(const Machine& machine) {
+    fmt::print("CPU          {} ({} CPUs, {:.0f} GiB memory)\n", machine.cpu, machine.cpus,
+               machine.memory_gib);
+    fmt::print("kernel       {}\n", machine.kernel);
+    fmt::print("disk         {}\n", machine.disk);
+    fmt::print("file system  {}\n", machine.file_system);
+}
+
+nlohmann::json to_json(const Machine& machine) {
+    return {
+        {"cpu", machine.cpu},       {"cpus", machine.cpus}, {"memory_gib", machine.memory_gib},
+        {"kernel", machine.kernel}, {"disk", machine.disk}, {"file_system", machine.file_system}};
+}
+
 }  // namespace xa_tm::bench

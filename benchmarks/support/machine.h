@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 namespace xa_tm::bench {
 
 /// The set-up that figures depend on.
@@ -16,5 +18,8 @@ struct Machine {
 };
 
 [[nodiscard]] Machine describe_machine(const std::filesystem::path& directory);
+
+void print(const Machine& machine);
+[[nodiscard]] nlohmann::json to_json(const Machine& machine);
 
 }  // namespace xa_tm::bench

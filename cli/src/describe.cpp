@@ -1,0 +1,82 @@
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "datasources.h"
+#include "exit_code.h"
+#include "text.h"
+#include "xa_tm/error.h"
+
+namespace xa_tm::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What one resource's server says of itself, or why it says nothing.
+struct Described {
+    const Datasource* datasource;
+    std::variant<ServerDescription, std::string> answer;
+};
+
+Described ask(Datasource& datasource) {
+    try {
+        return {&datasource, datasource.connect({})->describe()};
+    } catch (const Error& error) {
+        return {&datasource, std::string{error.what()}};
+    }
+}
+
+std::string as_text(const Described& described) {
+    const auto& name = described.datasource->name();
+    if (const auto* error = std::get_if<std::string>(&described.answer)) {
+        return fmt::format("{}: not described: {}\n", name, printable(*error));
+    }
+    const auto& description = std::get<ServerDescription>(described.answer);
+    auto text = fmt::format("{}: {}\n", name, printable(description.product));
+    for (const auto& fact : description.facts) {
+        text += fmt::format("  {}: {}\n", printable(fact.name), printable(fact.value));
+        if (!fact.meaning.empty()) {
+            text += wrapped(as_sentence(fact.meaning), 6);
+        }
+    }
+    return text;
+}
+
+Json as_json(const Described& described) {
+    Json json{{"name", described.datasource->name()}, {"kind", described.datasource->kind()}};
+    if (const auto* error = std::get_if<std::string>(&described.answer)) {
+        json["error"] = *error;
+        return json;
+    }
+    const auto& description = std::get<ServerDescription>(described.answer);
+    json["error"] = nullptr;
+    json["product"] = description.product;
+    json["facts"] = Json::array();
+    for (const auto& fact : description.facts) {
+        json["facts"].push_back(
+            {{"name", fact.name}, {"value", fact.value}, {"meaning", fact.meaning}});
+    }
+    return json;
+}
+
+}  // namespace
+
+int describe(const Request& request) {
+    const auto datasources = make_datasources(request.configuration.resources, request.timeout);
+    auto json = Json{{"resources", Json::array()}};
+    std::string text;
+    bool is_complete = true;
+    for (const auto& datasource : datasources) {
+        const auto described = ask(*datasource);
+        is_complete = is_complete && std::holds_alternative<ServerDescription>(described.answer);
+        json["resources"].push_back(as_json(described));
+        text += as_text(described);
+    }
+    write_out(request.is_json ? json.dump(2) + "\n" : text);
+    return is_complete ? kNothingInDoubt : kUnreadable;
+}
+
+}  // namespace xa_tm::cli
