@@ -42,25 +42,15 @@ constexpr std::chrono::seconds kPatience{60};
 /// Short, so that a rollback which its server has forgotten is found soon.
 constexpr milliseconds kRecoveryInterval{500};
 
-std::string text_from(const char* variable, const std::string& otherwise) {
-    const char* text = std::getenv(variable);
-    return text == nullptr ? otherwise : text;
-}
-
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    return std::stoull(text_from(variable, std::to_string(otherwise)));
+    const char* text = std::getenv(variable);
+    return text == nullptr ? otherwise : std::stoull(text);
 }
 
 std::uint64_t draw_seed() {
     const auto seed = number_from("XA_TM_SERVER_ROUNDS_SEED", std::random_device{}());
     fmt::print("seed {}; XA_TM_SERVER_ROUNDS_SEED repeats what is drawn from it\n", seed);
     return seed;
-}
-
-std::array<std::string, 2> pair_of_servers() {
-    const auto names = text_from("XA_TM_SERVER_ROUNDS_SERVERS", "postgres,mariadb");
-    const auto comma = names.find(',');
-    return {names.substr(0, comma), comma == std::string::npos ? "" : names.substr(comma + 1)};
 }
 
 /// What was seen in the rounds in which one server was killed.
@@ -94,7 +84,7 @@ protected:
     ServerRounds()
         : seed_{draw_seed()},
           random_{seed_},
-          servers_{pair_of_servers()},
+          servers_{sandbox::postgres_server(), sandbox::mysql_server()},
           run_{fmt::format("{}_{}", seed_, ::getpid())},
           ledgers_{Ledger{servers_[0], Ledger::Side::loses, run_},
                    Ledger{servers_[1], Ledger::Side::gains, run_}},

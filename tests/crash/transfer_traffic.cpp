@@ -45,7 +45,7 @@ void write_over_session(Resource& resource, const Ledger& ledger, const Transfer
 
 void write_by_statements(Resource& resource, const Ledger& ledger, const EndedTransfer& what,
                          Transaction& transaction) {
-    const auto branch = resource.branch(transaction);
+    const auto branch = resource.branch_of(transaction);
     branch.execute(ledger.change_account(what.transfer));
     if (what.style == Style::last_statement) {
         branch.execute_last(ledger.write_down(what.transfer));
@@ -62,10 +62,8 @@ TransferTraffic::TransferTraffic(TransactionManager& manager, std::array<const L
                                     .statement_timeout = kStatementTimeout};
     for (std::size_t i = 0; i < ledgers_.size(); ++i) {
         resources_[i] = Resource::add(manager_, ledgers_[i]->server(), ledgers_[i]->uri(), options);
-        if (refuser_ == nullptr && ledgers_[i]->is_postgresql()) {
-            refuser_ = Resource::add(manager_, "refuser", ledgers_[i]->uri(), options);
-        }
     }
+    refuser_ = Resource::add(manager_, "refuser", ledgers_.front()->uri(), options);
 }
 
 TransferTraffic::~TransferTraffic() {
@@ -127,8 +125,7 @@ EndedTransfer TransferTraffic::draw(std::mt19937_64& random) {
     drawn.style =
         std::array{Style::session, Style::statements, Style::last_statement}[random() % 3];
     if (random() % kTransfersPerRollback == 0) {
-        const bool is_refused = refuser_ != nullptr && random() % 2 == 0;
-        drawn.intent = is_refused ? Intent::refuse : Intent::roll_back;
+        drawn.intent = random() % 2 == 0 ? Intent::refuse : Intent::roll_back;
     }
     return drawn;
 }
@@ -158,7 +155,7 @@ EndedTransfer TransferTraffic::carry_out(EndedTransfer drawn) {
 /// All write to the servers in the same order, so that no two wait for each other's locks.
 void TransferTraffic::write(const EndedTransfer& what, Transaction& transaction) {
     for (const auto& resource : resources_) {
-        std::ignore = resource->branch(transaction);
+        std::ignore = resource->branch_of(transaction);
     }
     for (std::size_t i = 0; i < resources_.size(); ++i) {
         if (what.style == Style::session) {

@@ -53,8 +53,8 @@ public:
     /// Fewer than the threads, so that connections are waited for.
     static constexpr std::size_t kPoolSize = 6;
 
-    /// Adds its resources to the manager, one a ledger and, where a server can refuse a prepare on
-    /// demand, one that does.
+    /// Adds its resources to the manager, one a ledger and one that can refuse a prepare. The first
+    /// ledger is at a PostgreSQL, which does so on demand.
     TransferTraffic(TransactionManager& manager, std::array<const Ledger*, 2> ledgers);
     TransferTraffic(const TransferTraffic&) = delete;
     TransferTraffic& operator=(const TransferTraffic&) = delete;

@@ -17,9 +17,6 @@ public:
     [[nodiscard]] bool is_postgresql() const override {
         return std::is_same_v<D, postgres::Datasource>;
     }
-    [[nodiscard]] Branch branch(Transaction& transaction) override {
-        return transaction.enlist(datasource_);
-    }
     [[nodiscard]] soci::session& enlist(Transaction& transaction) override {
         return transaction.enlist(datasource_).sql();
     }
