@@ -125,6 +125,9 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
             check_set_up(replies[at]);
         }
     }
+    if (!lock_name_.empty()) {
+        session_serial_ = ending_sessions_->begin(lock_name_);
+    }
     facts_ = ServerFacts{std::span{replies}.first(questions)};
     if (facts_.is_galera()) {
         throw Error(
@@ -440,7 +443,7 @@ void Connection::retry_when_ended(const std::vector<Row>& session_numbers) {
 void Connection::remember_ending_session() {
     const bool may_be_prepared = !prepared_.empty() || may_be_preparing_;
     if (may_be_prepared && !lock_name_.empty()) {
-        ending_sessions_->add(std::exchange(lock_name_, {}));
+        ending_sessions_->add(std::exchange(lock_name_, {}), session_serial_);
     }
 }
 

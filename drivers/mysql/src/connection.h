@@ -114,6 +114,7 @@ private:
     std::shared_ptr<EndingSessions> ending_sessions_;
     std::vector<std::string> ended_marks_;  ///< of sessions that were not seen to have ended yet
     std::string lock_name_;                 ///< of this session, or empty
+    std::uint64_t session_serial_ = 0;      ///< what ending_sessions_ tells it by
     std::string marker_;                    ///< see chain.h
     Session session_;
     bool is_open_ = false;    ///< to the application
