@@ -72,8 +72,9 @@ std::string to_string(const Tally& tally) {
     };
     return fmt::format(
         "{} rounds, {} transactions: {} committed, {} rolled back ({} of them for a statement that "
-        "failed), {} unknown; killed while {} were in flight; {} branches listed after the "
-        "restart, {} of them rolled back for good before; longest from restart to settled {} ms",
+        "failed), {} unknown; killed while {} were in flight; {} branches listed after "
+        "restarts without traffic, {} of them rolled back for good before; longest from restart to "
+        "settled {} ms",
         tally.rounds, tally.transactions, of(Outcome::committed), of(Outcome::rolled_back),
         tally.failed_statements, of(Outcome::unknown), tally.in_flight, tally.in_doubt,
         tally.returned_rollbacks, tally.longest.count());
@@ -133,9 +134,11 @@ protected:
             ended = traffic_.stop();
         }
         restart();
-        const auto listed = listed_at(victim);
         const auto restarted = Clock::now();
-        if (is_traffic_kept) {
+        std::vector<std::string> listed;
+        if (!is_traffic_kept) {
+            listed = listed_at(victim);  // with traffic most would be young ones
+        } else {
             ASSERT_TRUE(is_every_thread_committing_again()) << what_is_left();
             ended = traffic_.stop();
         }
@@ -294,7 +297,7 @@ private:
 };
 
 TEST_F(ServerRounds, LoseNothingLeaveNothingAndKeepEveryPromise) {
-    for (const auto& victim : draw_victims(number_from("XA_TM_SERVER_ROUNDS", 3))) {
+    for (const auto& victim : draw_victims(number_from("XA_TM_SERVER_ROUNDS", 2))) {
         ASSERT_NO_FATAL_FAILURE(run_round(victim));
         if (HasFailure()) {
             break;  // what this round has left is what a person wants to see
