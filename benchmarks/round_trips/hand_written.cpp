@@ -41,7 +41,8 @@ public:
         const bool is_ok = PQresultStatus(result) == PGRES_COMMAND_OK && tag != "ROLLBACK";
         PQclear(result);
         if (!is_ok) {
-            throw std::runtime_error(fmt::format("{}: {}", statements, PQerrorMessage(connection_)));
+            throw std::runtime_error(
+                fmt::format("{}: {}", statements, PQerrorMessage(connection_)));
         }
     }
     std::vector<std::string> until_vote(const std::string& id,

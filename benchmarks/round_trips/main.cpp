@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -43,6 +44,8 @@ struct CommandLine {
     int transactions = 200;
     unsigned delay_us = 1000;
     bool is_quick = false;
+    bool is_full = false;
+    bool is_smoke = false;
     std::string json_file;
 };
 
@@ -170,7 +173,15 @@ void run(CommandLine line) {
         line.rounds = 3;
         line.transactions = 40;
     }
-    const auto machine = describe_machine("/proc/self");
+    if (line.is_smoke) {
+        line.pairs.resize(1);
+        line.rounds = 1;
+        line.transactions = 8;
+    }
+    if (line.is_full) {
+        line.rounds = 11;
+    }
+    const auto machine = describe_machine(std::filesystem::current_path());
     bench::print(machine);
     fmt::print("network      {} us round trip\nrounds       {} of {} transactions\n", line.delay_us,
                line.rounds, line.transactions);
@@ -206,6 +217,8 @@ int main(int argc, char** argv) {
     app.add_option("--delay-us", line.delay_us, "Round trip of the network, in microseconds")
         ->capture_default_str();
     app.add_flag("--quick", line.is_quick, "Few and short rounds");
+    app.add_flag("--full", line.is_full, "Many rounds");
+    app.add_flag("--smoke", line.is_smoke, "Only see that everything runs");
     app.add_option("--json", line.json_file, "Write every sample to this file");
     CLI11_PARSE(app, argc, argv);
     try {
