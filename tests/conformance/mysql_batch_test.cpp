@@ -66,6 +66,28 @@ TEST_P(MysqlBatch, CommitsTheOldBranchAndStartsTheNext) {
     EXPECT_EQ(rows(), 3);
 }
 
+TEST_P(MysqlBatch, ACommitIsAnsweredThoughTheStatementBehindItWaitsForALock) {
+    const auto connection = datasource_.connect({});
+    EXPECT_EQ(codes_of(run_batch(*connection, one_shot(xid_, "insert into points values (2)"))),
+              all_ok_);
+    outside_.execute("begin");
+    outside_.execute("insert into points values (1)");
+    const auto next = unique_xid();
+    auto batch = one_shot(next, "insert into points values (1)");
+    batch.insert(batch.begin(), commit_of(xid_));
+    connection->send(batch);
+    std::optional<Answer> answer;
+    const auto has_answer = [&] { return (answer = connection->receive()).has_value(); };
+    ASSERT_TRUE(eventually(has_answer));
+    EXPECT_EQ(answer->code, XaCode::ok);
+    outside_.execute("rollback");
+    for (int left = 3; left > 0; --left) {
+        ASSERT_TRUE(eventually(has_answer));
+        EXPECT_EQ(answer->code, XaCode::ok) << answer->message;
+    }
+    EXPECT_EQ(run(*connection, Verb::rollback, next).code, XaCode::ok);
+}
+
 TEST_P(MysqlBatch, DoesNotStartTheNextBranchBehindAFailedCommit) {
     const auto connection = datasource_.connect({});
     EXPECT_EQ(codes_of(run_batch(*connection, {commit_of(unique_xid()), start_of(xid_),

@@ -450,18 +450,34 @@ void Connection::remember_ending_session() {
 std::optional<Answer> Connection::receive() noexcept {
     XA_TM_CHECK(is_outstanding(), "a batch has been sent");
     while (answers_.empty()) {
-        const auto replies = session_.receive();
-        if (!replies) {
+        if (const auto replies = session_.receive()) {
+            take(*replies);
+        } else if (!answer_commit_early()) {
             return std::nullopt;
         }
-        take(*replies);
     }
     auto answer = std::move(answers_.front());
     answers_.pop_front();
     return answer;
 }
 
+/// The commit at the head of a chain is answered at once: what comes behind it may have to wait for
+/// a lock, and is another transaction's.
+bool Connection::answer_commit_early() {
+    const auto* reply = session_.first_reply();
+    const bool is_commit_chained = in_flight_ > 1 && verb_ == Verb::commit && !looked_for_;
+    if (!is_commit_chained || is_commit_answered_ || reply == nullptr || !reply->is_ok) {
+        return false;
+    }
+    is_commit_answered_ = true;
+    answer(finish_answer_from(*reply).value());
+    return true;
+}
+
 void Connection::take(std::span<const Reply> replies) {
+    if (std::exchange(is_commit_answered_, false)) {
+        replies = replies.subspan(1);
+    }
     for (const auto& reply : replies) {
         has_changed_for_good_ =
             has_changed_for_good_ || has_changed_for_good(reply.transaction_state);

@@ -75,6 +75,7 @@ private:
     [[nodiscard]] std::optional<Answer> answer_at_once() const;
     /// How many requests from the front go into one packet.
     [[nodiscard]] std::size_t count_chained() const;
+    [[nodiscard]] bool answer_commit_early();
     void take(std::span<const Reply> replies);
     void settle(Answer found);
     void answer(Answer answer);
@@ -134,6 +135,7 @@ private:
     std::deque<Request> pending_;  ///< not answered yet
     std::deque<Answer> answers_;   ///< not received yet
     std::size_t in_flight_ = 0;    ///< how many of pending_ the packets hold that were sent last
+    bool is_commit_answered_ = false;  ///< of the packet whose results have not all come
     // The request at the front of pending_.
     Verb verb_ = Verb::start;
     std::string xid_;
