@@ -131,7 +131,7 @@ std::string ResourceRecovery::end_lost_sessions() {
             }
         } catch (const std::exception& error) {
             connection_.reset();
-            why = error.what();
+            return error.what();  // the others would wait for the same server
         }
     }
     return why;
