@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,7 +12,7 @@
 #include "ending_sessions.h"
 #include "server_facts.h"
 #include "session_fence.h"
-#include "xa_tm/connection.h"
+#include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
 
 namespace xa_tm::mysql {
@@ -28,7 +27,7 @@ namespace xa_tm::mysql {
 ///
 /// Ownership: owns its session.
 /// Thread safety: one thread at a time.
-class Connection final : public xa_tm::Connection {
+class Connection final : public BatchedConnection {
 public:
     /// Connects. Throws ConnectError.
     Connection(std::string resource, const std::string& soci_connect_string, bool needs_tls,
@@ -45,15 +44,7 @@ public:
     }
     [[nodiscard]] ServerDescription describe() const override { return facts_.describe(); }
     [[nodiscard]] std::string server_identity() const override { return facts_.identity(); }
-    using xa_tm::Connection::send;
-    void send(std::vector<Request> batch) noexcept override;
-    [[nodiscard]] std::optional<Answer> receive() noexcept override;
-    [[nodiscard]] Readiness readiness() const noexcept override;
-    void close() noexcept override;
     [[nodiscard]] bool is_reusable() const noexcept override;
-    [[nodiscard]] bool is_open_to_application() const noexcept override {
-        return is_open_ && is_certain_;
-    }
 
     // What Branch gives to the application, from the call on until the next request; both throw
     // Error: invalid_state unless the branch is open, resource_unreachable when the session is
@@ -66,20 +57,18 @@ private:
                                                 std::chrono::seconds timeout);
     void check_set_up(const Reply& reply) const;
     void lend();
-    /// False when the application has left the session unusable; the batch is answered then.
-    [[nodiscard]] bool take_back();
 
-    // How the batch goes on.
-    void carry_next();
-    /// An answer that needs no server, if there is one.
-    [[nodiscard]] std::optional<Answer> answer_at_once() const;
-    /// How many requests from the front go into one packet.
-    [[nodiscard]] std::size_t count_chained() const;
+    [[nodiscard]] bool take_back() noexcept override;
+    [[nodiscard]] std::optional<Answer> answer_at_once() override;
+    [[nodiscard]] bool may_share_trip(const Request& request) const override;
+    [[nodiscard]] std::size_t carry() override;
+    [[nodiscard]] bool take_replies() override;
+    [[nodiscard]] std::optional<Readiness> session_readiness() const noexcept override;
+    void disconnect() noexcept override;
+
     void take(std::span<const Reply> replies);
-    void settle(Answer found);
-    void answer(Answer answer);
-    void look_at_front();
-    [[nodiscard]] bool is_outstanding() const noexcept;
+    /// Settles the front.
+    void give(Answer answer);
 
     [[nodiscard]] std::vector<std::string> statements() const;
     /// Whether the session that prepared this branch may be another one, which is still ending.
@@ -101,14 +90,13 @@ private:
     [[nodiscard]] Answer searched_answer_from(const Reply& recover);
     [[nodiscard]] Answer start_answer_from(const Reply& reply);
     [[nodiscard]] Answer second_answer_from(const Reply& rollback);
-    [[nodiscard]] Answer failure(const Reply& reply);
+    [[nodiscard]] Answer failure(const Reply& reply) const;
     [[nodiscard]] Answer misunderstood();
     [[nodiscard]] Answer read_only_answer_from(const Reply& commit);
     /// XA_OK, with what a person has to know of the branch.
     [[nodiscard]] Answer success() const;
     void roll_back_behind(Answer answer);
 
-    std::string resource_;
     ServerFacts facts_;
     std::vector<std::string> marks_;  ///< of the sessions that may be ended
     std::shared_ptr<EndingSessions> ending_sessions_;
@@ -117,26 +105,16 @@ private:
     std::uint64_t session_serial_ = 0;      ///< what ending_sessions_ tells it by
     std::string marker_;                    ///< see chain.h
     Session session_;
-    bool is_open_ = false;    ///< to the application
-    bool is_certain_ = true;  ///< false once an answer left the session's state unclear
-    /// xid of the branch that was started here and not prepared yet, or empty
-    std::string branch_;
-    /// why that branch may not be prepared any more, or empty
+    /// why branch() may not be prepared any more, or empty
     std::string rollback_only_;
     /// whether that branch is known to have changed what can't be rolled back
     bool has_changed_for_good_ = false;
-    /// xid of the branch that was prepared here and not finished yet, or empty
-    std::string prepared_;
+    /// the branch that was prepared here and is not finished yet
+    std::optional<Xid> prepared_;
     /// whether a prepare was sent whose answer is not known
     bool may_be_preparing_ = false;
 
-    // The batch in progress.
-    std::deque<Request> pending_;  ///< not answered yet
-    std::deque<Answer> answers_;   ///< not received yet
-    std::size_t in_flight_ = 0;    ///< how many of pending_ the packets hold that were sent last
-    // The request at the front of pending_.
-    Verb verb_ = Verb::start;
-    std::string xid_;
+    // The second trip in progress, for the request at the front.
     /// Set while it is asked whether these sessions have ended, before the verb itself is sent.
     std::optional<std::set<std::string>> looked_for_;
     /// Set while the sessions of ended processes are being ended.

@@ -257,8 +257,11 @@ std::optional<Reply> Session::receive() noexcept {
     if (!is_finished_ && (is_broken_ || is_synced_)) {
         finish();
     }
-    const bool is_last = given_ + 1 == statements_.size();
-    if (given_ == complete_ || (is_last && !is_finished_)) {
+    if (given_ == complete_) {
+        return std::nullopt;
+    }
+    const bool is_last = given_ + 1 == statements_.size() || !replies_[given_].is_ok;
+    if (is_last && !is_finished_) {
         return std::nullopt;
     }
     return std::move(replies_[given_++]);
@@ -309,9 +312,8 @@ Reply Session::reply_from(const PGresult& result) {
     const auto status = PQresultStatus(&result);
     const bool is_application = statements_[complete_].is_application;
     Reply reply{.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
-                         status == PGRES_EMPTY_QUERY,
-                .is_skipped = status == PGRES_PIPELINE_ABORTED};
-    if (is_application && !reply.is_skipped) {
+                         status == PGRES_EMPTY_QUERY};
+    if (is_application && status != PGRES_PIPELINE_ABORTED) {
         add_to_history(result);
     }
     if (!reply.is_ok) {
