@@ -3,15 +3,16 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "branch_history.h"
 #include "client_api.h"
 #include "ending_sessions.h"
 #include "server_facts.h"
 #include "session_fence.h"
+#include "session_search.h"
 #include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
 
@@ -53,6 +54,9 @@ public:
     [[nodiscard]] MYSQL* native_handle();
 
 private:
+    /// What a verb needs a further trip for.
+    enum class FollowUp { none, search_sessions, fence, look_in_list, commit_empty, undo };
+
     [[nodiscard]] std::vector<Reply> replies_to(std::vector<std::string> statements,
                                                 std::chrono::seconds timeout);
     void check_set_up(const Reply& reply) const;
@@ -66,67 +70,51 @@ private:
     [[nodiscard]] std::optional<Readiness> session_readiness() const noexcept override;
     void disconnect() noexcept override;
 
+    /// Whether the session that prepared this branch may be another one, which is still ending.
+    [[nodiscard]] bool may_be_tied_to_another_session(const Request& request) const;
     void take(std::span<const Reply> replies);
     /// Settles the front.
     void give(Answer answer);
-
-    [[nodiscard]] std::vector<std::string> statements() const;
-    /// Whether the session that prepared this branch may be another one, which is still ending.
-    [[nodiscard]] bool must_look_for_sessions() const;
-    [[nodiscard]] std::vector<std::string> look_for_sessions();
-    [[nodiscard]] std::optional<Answer> looked_answer_from(std::span<const Reply> replies);
-    void retry_when_ended(const std::vector<Row>& session_numbers);
-    void begin_fence();
-    [[nodiscard]] std::optional<Answer> fence_answer_from(std::span<const Reply> replies);
     void remember_ending_session();
 
-    // The front's answer from what the server said; nothing when it needs a second trip, which has
-    // been sent then.
-    [[nodiscard]] std::optional<Answer> answer_from(std::span<const Reply> replies);
-    [[nodiscard]] std::optional<Answer> execute_answer_from(std::span<const Reply> results);
-    [[nodiscard]] std::optional<Answer> end_answer_from(std::span<const Reply> replies);
-    [[nodiscard]] std::optional<Answer> locate_answer_from(const Reply& reply);
-    [[nodiscard]] std::optional<Answer> finish_answer_from(const Reply& reply);
-    [[nodiscard]] Answer searched_answer_from(const Reply& recover);
-    [[nodiscard]] Answer start_answer_from(const Reply& reply);
-    [[nodiscard]] Answer second_answer_from(const Reply& rollback);
-    [[nodiscard]] Answer failure(const Reply& reply) const;
+    // The front's answer from the replies to its first trip; nothing when it needs a further one,
+    // which has been sent then.
+    [[nodiscard]] std::optional<Answer> first_answer(std::span<const Reply> replies);
+    [[nodiscard]] Answer start_answer(const Reply& reply);
+    [[nodiscard]] std::optional<Answer> execute_answer(std::span<const Reply> results);
+    [[nodiscard]] std::optional<Answer> vote(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> finish_answer(const Reply& reply);
+    [[nodiscard]] std::optional<Answer> locate_answer(const Reply& reply);
     [[nodiscard]] Answer misunderstood();
-    [[nodiscard]] Answer read_only_answer_from(const Reply& commit);
-    /// XA_OK, with what a person has to know of the branch.
-    [[nodiscard]] Answer success() const;
-    void roll_back_behind(Answer answer);
+
+    void follow_up(FollowUp what, Answer found, std::vector<std::string> statements);
+    void undo(Answer found);
+    // The same from the replies to a further trip.
+    [[nodiscard]] std::optional<Answer> further_answer(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> after_search(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> after_fence(std::span<const Reply> replies);
+    [[nodiscard]] Answer after_list(const Reply& list) const;
+    [[nodiscard]] Answer after_empty_commit(const Reply& commit);
+    [[nodiscard]] Answer after_undo(const Reply& rollback);
 
     ServerFacts facts_;
     std::vector<std::string> marks_;  ///< of the sessions that may be ended
     std::shared_ptr<EndingSessions> ending_sessions_;
-    std::vector<std::string> ended_marks_;  ///< of sessions that were not seen to have ended yet
-    std::string lock_name_;                 ///< of this session, or empty
-    std::uint64_t session_serial_ = 0;      ///< what ending_sessions_ tells it by
-    std::string marker_;                    ///< see chain.h
+    SessionSearch search_;
+    std::string lock_name_;             ///< of this session, or empty
+    std::uint64_t session_serial_ = 0;  ///< what ending_sessions_ tells it by
+    std::string marker_;                ///< see chain.h
     Session session_;
-    /// why branch() may not be prepared any more, or empty
-    std::string rollback_only_;
-    /// whether that branch is known to have changed what can't be rolled back
-    bool has_changed_for_good_ = false;
+    BranchHistory history_;  ///< of branch()
     /// the branch that was prepared here and is not finished yet
     std::optional<Xid> prepared_;
     /// whether a prepare was sent whose answer is not known
     bool may_be_preparing_ = false;
 
-    // The second trip in progress, for the request at the front.
-    /// Set while it is asked whether these sessions have ended, before the verb itself is sent.
-    std::optional<std::set<std::string>> looked_for_;
-    /// Set while the sessions of ended processes are being ended.
-    bool is_ending_sessions_ = false;
-    /// Set while it is asked whether a branch that was answered with XAER_NOTA is listed.
-    std::optional<Answer> unknown_;
-    /// Set while a branch that wrote nothing is committed behind its vote.
-    bool is_ending_read_only_ = false;
-    /// Set during end_session.
+    // The further trip in progress.
+    FollowUp follow_up_ = FollowUp::none;
+    Answer found_;  ///< what the trip before has found
     std::optional<SessionFence> fence_;
-    /// Set during a second trip: what the first one found.
-    std::optional<Answer> first_answer_;
 };
 
 }  // namespace xa_tm::mysql
