@@ -8,14 +8,15 @@
 #include "connection.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "ending_session.h"
+#include "answers.h"
 #include "prepared_gid.h"
+#include "session_fence.h"
 #include "sqlstate_map.h"
+#include "verb_statements.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/check.h"
 
@@ -26,72 +27,8 @@ namespace {
 /// a session that may hold this many of them is closed rather than used again.
 constexpr int kSociStatementsMax = 1000;
 
-constexpr std::string_view kXactIdIfAssigned = "select pg_catalog.pg_current_xact_id_if_assigned()";
-/// Gives the branch an id, and with it evidence, even if it has written nothing.
-constexpr std::string_view kXactId = "select pg_catalog.pg_current_xact_id()";
-/// Whether the branch may be committed before the others: it has no id, so it wrote nothing here;
-/// no cursor WITH HOLD that would stay behind; and it can't have written anywhere else, because a
-/// foreign table leaves no trace but in the other server.
-constexpr std::string_view kProbe =
-    "select pg_catalog.pg_current_xact_id_if_assigned(), "
-    "not exists (select from pg_catalog.pg_cursors where is_holdable and creation_time >= now()) "
-    "and not exists (select from pg_catalog.pg_foreign_server)";
-
-constexpr std::string_view kListPrepared =
-    "select gid, owner, (extract(epoch from prepared) * 1000000)::bigint "
-    "from pg_catalog.pg_prepared_xacts where database = current_database() order by prepared, gid";
-
-/// Prepared in any database and by anyone, or being worked on right now by a session of the same
-/// role.
-std::string locate_statement(std::string_view gid) {
-    return fmt::format(
-        "select 1 from pg_catalog.pg_prepared_xacts where gid = '{0}' union all "
-        "select 1 from pg_catalog.pg_stat_activity where pid <> pg_backend_pid() "
-        "and state = 'active' and strpos(query, '{0}') > 0",
-        gid);
-}
-
-std::string owner_statement(std::string_view gid) {
-    return fmt::format("select owner from pg_catalog.pg_prepared_xacts where gid = '{}'", gid);
-}
-
-std::string prepare_statement(std::string_view gid) {
-    return fmt::format("prepare transaction '{}'", gid);
-}
-
-std::optional<std::chrono::system_clock::time_point> time_from(const std::string& microseconds) {
-    std::int64_t count = 0;
-    const auto* end = microseconds.data() + microseconds.size();
-    if (std::from_chars(microseconds.data(), end, count).ptr != end) {
-        return std::nullopt;
-    }
-    return std::chrono::system_clock::time_point{std::chrono::microseconds{count}};
-}
-
-std::vector<ListedBranch> branches_from(const Reply& reply) {
-    std::vector<ListedBranch> branches;
-    for (const auto& row : reply.rows) {
-        const auto gid = row.at(0).value_or("");
-        branches.push_back({.xid = decode_gid(gid),
-                            .name = gid,
-                            .prepared_at = time_from(row.at(2).value_or("")),
-                            .owner = row.at(1).value_or("")});
-    }
-    return branches;
-}
-
-/// The single value of a query that has one.
-std::optional<std::string> value_of(const Reply& reply) {
-    return reply.rows.empty() ? std::nullopt : reply.rows.front().at(0);
-}
-
 Answer refused(XaCode code, std::string_view why) {
     return {.code = code, .message = std::string{why}};
-}
-
-std::string gid_of(const Request& request) {
-    const bool concerns_branch = request.verb != Verb::recover && request.verb != Verb::end_session;
-    return concerns_branch ? encode_gid(request.xid) : std::string{};
 }
 
 /// Why the application's text can't be sent, whatever the branch's state is.
@@ -245,11 +182,17 @@ std::size_t Connection::carry() {
     }
     follow_up_ = FollowUp::none;
     voting_ = voting_of(is_alone);
+    const Circumstances circumstances{.voting = voting_,
+                                      .is_alone = is_alone,
+                                      .is_own_branch = branch().has_value(),
+                                      .statement_timeout = statement_timeout_};
     replies_.clear();
     replies_expected_.clear();
     std::vector<Statement> statements;
     for (const auto& request : trip) {
-        auto own = statements_of(request, is_alone);
+        auto own = request.verb == Verb::end_session
+                       ? std::vector<Statement>{{end_statement(request.session, mark_, facts_)}}
+                       : statements_of(request, circumstances);
         replies_expected_.push_back(own.size());
         std::ranges::move(own, std::back_inserter(statements));
     }
@@ -257,7 +200,7 @@ std::size_t Connection::carry() {
     return trip.size();
 }
 
-Connection::Voting Connection::voting_of(bool is_alone) const {
+Voting Connection::voting_of(bool is_alone) const {
     if (!is_alone) {
         return Voting::with_last_work;
     }
@@ -266,45 +209,6 @@ Connection::Voting Connection::voting_of(bool is_alone) const {
     }
     return session_.history().has_writing_statement() ? Voting::probe_and_prepare
                                                       : Voting::probe_first;
-}
-
-std::vector<Statement> Connection::statements_of(const Request& request, bool is_alone) const {
-    const auto gid = gid_of(request);
-    switch (request.verb) {
-        case Verb::start:
-            if (statement_timeout_.count() > 0) {
-                return {
-                    {"begin"},
-                    {fmt::format("set local statement_timeout = {}", statement_timeout_.count())}};
-            }
-            return {{"begin"}};
-        case Verb::execute: return {{.text = request.statement, .is_application = true}};
-        case Verb::prepare:
-            switch (voting_) {
-                case Voting::probe_first: return {{std::string{kProbe}}};
-                case Voting::probe_and_prepare:
-                    return {{std::string{kXactIdIfAssigned}}, {prepare_statement(gid)}};
-                case Voting::with_last_work:
-                    return {{std::string{kXactId}}, {prepare_statement(gid)}};
-                case Voting::undo: return {{"rollback"}};
-            }
-            break;
-        case Verb::commit_one_phase: return {{"commit"}};
-        case Verb::commit:
-            // What follows in the batch may wait for locks; this branch's outcome must not.
-            return {{.text = fmt::format("commit prepared '{}'", gid), .is_flushed = !is_alone}};
-        case Verb::rollback:
-            return {
-                {branch() ? std::string{"rollback"} : fmt::format("rollback prepared '{}'", gid)}};
-        case Verb::recover: return {{std::string{kListPrepared}}};
-        case Verb::locate:
-            if (const auto evidence = evidence_from(request.evidence)) {
-                return {{locate_statement(gid)}, {fate_statement(*evidence)}};
-            }
-            return {{locate_statement(gid)}};
-        case Verb::end_session: return {{end_statement(request.session, mark_, facts_)}};
-    }
-    XA_TM_CHECK(false, "every verb has its statements");
 }
 
 bool Connection::take_replies() {
@@ -316,7 +220,7 @@ bool Connection::take_replies() {
     if (replies_.size() < replies_expected_.front()) {
         return true;
     }
-    auto answer = follow_up_ == FollowUp::none ? answer_from_replies() : second_answer();
+    auto answer = follow_up_ == FollowUp::none ? first_answer() : further_answer();
     replies_.clear();
     if (!answer) {
         replies_expected_.front() = 1;
@@ -327,7 +231,7 @@ bool Connection::take_replies() {
     return true;
 }
 
-std::optional<Answer> Connection::answer_from_replies() {
+std::optional<Answer> Connection::first_answer() {
     const auto verb = front().verb;
     if (verb == Verb::prepare) {
         return vote();
@@ -348,7 +252,7 @@ std::optional<Answer> Connection::answer_from_replies() {
     if (verb == Verb::commit || verb == Verb::rollback) {
         return failure_of_finishing(*failed);
     }
-    return failure(verb, *failed);
+    return failure_of(verb, *failed);
 }
 
 Answer Connection::success() {
@@ -378,13 +282,11 @@ Answer Connection::location() const {
         return {.code = XaCode::nota};
     }
     const auto& reply = replies_.back();
-    if (!reply.is_ok) {
-        if (auto lost = failure(Verb::locate, reply); lost.code == XaCode::rmfail) {
-            return lost;
-        }
+    if (is_lost(Verb::locate, reply)) {
+        return failure_of(Verb::locate, reply);
     }
     const auto fate = fate_from(*evidence, facts_.timeline, reply);
-    return postgres::answer_from(fate, Verb::locate).value_or(Answer{.code = XaCode::nota});
+    return answer_from(fate, Verb::locate).value_or(Answer{.code = XaCode::nota});
 }
 
 std::optional<Answer> Connection::vote() {
@@ -396,12 +298,12 @@ std::optional<Answer> Connection::vote() {
             if (!replies_.front().is_ok) {
                 // Nothing was prepared behind it. Closing the connection rolls back what is open.
                 lose_certainty();
-                return failure(Verb::prepare, replies_.front());
+                return failure_of(Verb::prepare, replies_.front());
             }
             return vote_from_prepare(last, value_of(replies_.front()));
         case Voting::undo:
             end_branch();
-            return last.is_ok ? vote_of_failed_branch() : failure(Verb::prepare, last);
+            return last.is_ok ? vote_of_failed_branch() : failure_of(Verb::prepare, last);
     }
     return std::nullopt;
 }
@@ -409,12 +311,12 @@ std::optional<Answer> Connection::vote() {
 std::optional<Answer> Connection::vote_from_probe(const Reply& probe) {
     if (!probe.is_ok) {
         lose_certainty();
-        return failure(Verb::prepare, probe);
+        return failure_of(Verb::prepare, probe);
     }
     const bool may_be_committed = probe.rows.front().at(1) == "t";
     if (const auto xact_id = value_of(probe); xact_id || !may_be_committed) {
         follow_up(FollowUp::prepare, {.evidence = evidence_of(xact_id)},
-                  prepare_statement(gid_of(front())));
+                  prepare_statement(encode_gid(front().xid)));
     } else {
         // Nothing was written, so nothing can differ whatever the others decide: finish it now.
         follow_up(FollowUp::commit_unprepared, {}, "commit");
@@ -426,7 +328,7 @@ std::optional<Answer> Connection::vote_from_prepare(const Reply& prepare,
                                                     std::optional<std::string> xact_id) {
     end_branch();
     if (!prepare.is_ok) {
-        return failure(Verb::prepare, prepare);
+        return failure_of(Verb::prepare, prepare);
     }
     if (prepare.command_tag != "PREPARE TRANSACTION") {
         // PostgreSQL: PREPARE TRANSACTION, Description: in a failed transaction it acts like
@@ -437,7 +339,7 @@ std::optional<Answer> Connection::vote_from_prepare(const Reply& prepare,
         return Answer{.evidence = evidence_of(xact_id)};
     }
     // It wrote nothing after all; it is prepared, but need not wait for the others.
-    follow_up(FollowUp::commit_empty, {}, fmt::format("commit prepared '{}'", gid_of(front())));
+    follow_up(FollowUp::commit_empty, {}, commit_statement(encode_gid(front().xid)));
     return std::nullopt;
 }
 
@@ -453,12 +355,13 @@ Answer Connection::vote_of_failed_branch() const {
 }
 
 std::optional<Answer> Connection::failure_of_finishing(const Reply& reply) {
-    auto answer = failure(front().verb, reply);
+    auto answer = failure_of(front().verb, reply);
     if (in_flight().size() > 1) {
         return answer;  // what a second trip finds must not let those behind it count as sent
     }
     if (reply.sqlstate == "42501") {
-        follow_up(FollowUp::name_owner, std::move(answer), owner_statement(gid_of(front())));
+        follow_up(FollowUp::name_owner, std::move(answer),
+                  owner_statement(encode_gid(front().xid)));
         return std::nullopt;
     }
     const auto evidence = evidence_from(front().evidence);
@@ -469,69 +372,69 @@ std::optional<Answer> Connection::failure_of_finishing(const Reply& reply) {
     return answer;
 }
 
-void Connection::follow_up(FollowUp what, Answer first_answer, std::string statement) {
+void Connection::follow_up(FollowUp what, Answer found, std::string statement) {
     follow_up_ = what;
-    first_answer_ = std::move(first_answer);
+    found_ = std::move(found);
     session_.send({{std::move(statement)}});
 }
 
-std::optional<Answer> Connection::second_answer() {
+std::optional<Answer> Connection::further_answer() {
     const auto& reply = replies_.front();
-    auto answer = std::move(first_answer_);
     switch (follow_up_) {
         case FollowUp::none: break;
-        case FollowUp::prepare: {
-            auto vote = vote_from_prepare(reply, std::nullopt);
-            if (vote && vote->code == XaCode::ok) {
-                vote->evidence = std::move(answer.evidence);
-            }
-            return vote;
-        }
-        case FollowUp::commit_unprepared:
-            end_branch();
-            if (!reply.is_ok) {
-                return failure(Verb::prepare, reply);
-            }
-            answer.code = XaCode::rdonly;
-            return reply.command_tag == "COMMIT" ? answer : vote_of_failed_branch();
-        case FollowUp::commit_empty:
-            if (reply.is_ok) {
-                answer.code = XaCode::rdonly;
-            } else if (auto refusal = failure(Verb::commit, reply);
-                       refusal.code == XaCode::rmfail) {
-                return refusal;  // lost, so nobody knows
-            }
-            return answer;  // when refused: it is prepared and can be finished like any other
-        case FollowUp::name_owner:
-            if (const auto owner = value_of(reply); reply.is_ok && owner) {
-                answer.message += fmt::format("; it was prepared by the role {}", *owner);
-            }
-            return answer;
-        case FollowUp::tell_fate: {
-            const auto evidence = evidence_from(front().evidence);
-            if (!reply.is_ok) {
-                if (auto lost = failure(Verb::commit, reply); lost.code == XaCode::rmfail) {
-                    return lost;
-                }
-            }
-            const auto fate = fate_from(evidence.value(), facts_.timeline, reply);
-            return postgres::answer_from(fate, Verb::commit).value_or(answer);
-        }
+        case FollowUp::prepare: return after_prepare(reply);
+        case FollowUp::commit_unprepared: return after_unprepared_commit(reply);
+        case FollowUp::commit_empty: return after_empty_commit(reply);
+        case FollowUp::name_owner: return after_owner(reply);
+        case FollowUp::tell_fate: return after_fate(reply);
     }
-    XA_TM_CHECK(false, "a second trip has its reason");
+    XA_TM_CHECK(false, "a further trip has its reason");
+}
+
+std::optional<Answer> Connection::after_prepare(const Reply& prepare) {
+    auto answer = vote_from_prepare(prepare, std::nullopt);
+    if (answer && answer->code == XaCode::ok) {
+        answer->evidence = found_.evidence;
+    }
+    return answer;
+}
+
+Answer Connection::after_unprepared_commit(const Reply& commit) {
+    end_branch();
+    if (!commit.is_ok) {
+        return failure_of(Verb::prepare, commit);
+    }
+    return commit.command_tag == "COMMIT" ? Answer{.code = XaCode::rdonly}
+                                          : vote_of_failed_branch();
+}
+
+Answer Connection::after_empty_commit(const Reply& commit) const {
+    if (is_lost(Verb::commit, commit)) {
+        return failure_of(Verb::commit, commit);  // nobody knows
+    }
+    // When refused: it is prepared and can be finished like any other.
+    return {.code = commit.is_ok ? XaCode::rdonly : XaCode::ok};
+}
+
+Answer Connection::after_owner(const Reply& reply) const {
+    auto answer = found_;
+    if (const auto owner = value_of(reply); reply.is_ok && owner) {
+        answer.message += fmt::format("; it was prepared by the role {}", *owner);
+    }
+    return answer;
+}
+
+Answer Connection::after_fate(const Reply& reply) const {
+    if (is_lost(Verb::commit, reply)) {
+        return failure_of(Verb::commit, reply);
+    }
+    const auto evidence = evidence_from(front().evidence);
+    const auto fate = fate_from(evidence.value(), facts_.timeline, reply);
+    return answer_from(fate, Verb::commit).value_or(found_);
 }
 
 std::string Connection::evidence_of(const std::optional<std::string>& xact_id) const {
     return xact_id ? to_string(Evidence{*xact_id, facts_.timeline}) : std::string{};
-}
-
-Answer Connection::failure(Verb verb, const Reply& reply) const {
-    const auto meaning = meaning_of(verb, reply.sqlstate);
-    Answer answer{.code = meaning.code, .message = reply.message, .sqlstate = reply.sqlstate};
-    if (!meaning.advice.empty()) {
-        answer.message += fmt::format("; {}", meaning.advice);
-    }
-    return answer;
 }
 
 std::optional<Connection::Readiness> Connection::session_readiness() const noexcept {

@@ -9,6 +9,7 @@
 #include "evidence.h"
 #include "libpq.h"
 #include "server_facts.h"
+#include "verb_statements.h"
 #include "xa_tm/batched_connection.h"
 
 namespace xa_tm::postgres {
@@ -42,14 +43,7 @@ public:
     [[nodiscard]] PGconn* native_handle();
 
 private:
-    /// How a branch is asked for its vote.
-    enum class Voting {
-        probe_first,        ///< it may have written nothing: ask, and prepare only then
-        probe_and_prepare,  ///< it wrote, as far as can be seen from here
-        with_last_work,     ///< in one batch with that: prepare whatever it was
-        undo,               ///< a statement has failed, so there is nothing to prepare
-    };
-    /// What a verb needs a second trip for.
+    /// What a verb needs a further trip for.
     enum class FollowUp { none, name_owner, tell_fate, prepare, commit_unprepared, commit_empty };
     void lend();
     [[nodiscard]] std::vector<Reply> ask(std::vector<Statement> statements,
@@ -65,23 +59,28 @@ private:
     void disconnect() noexcept override;
 
     [[nodiscard]] Voting voting_of(bool is_alone) const;
-    [[nodiscard]] std::vector<Statement> statements_of(const Request& request, bool is_alone) const;
 
-    // The front's answer from replies_; nothing when it needs a second trip, which has been sent
-    // then.
-    [[nodiscard]] std::optional<Answer> answer_from_replies();
+    // The front's answer from the replies to its first trip; nothing when it needs a further one,
+    // which has been sent then.
+    [[nodiscard]] std::optional<Answer> first_answer();
+    [[nodiscard]] Answer success();
+    [[nodiscard]] Answer location() const;
     [[nodiscard]] std::optional<Answer> vote();
     [[nodiscard]] std::optional<Answer> vote_from_probe(const Reply& probe);
     [[nodiscard]] std::optional<Answer> vote_from_prepare(const Reply& prepare,
                                                           std::optional<std::string> xact_id);
     [[nodiscard]] Answer vote_of_failed_branch() const;
-    [[nodiscard]] std::optional<Answer> second_answer();
     [[nodiscard]] std::optional<Answer> failure_of_finishing(const Reply& reply);
-    [[nodiscard]] Answer success();
-    [[nodiscard]] Answer location() const;
-    [[nodiscard]] Answer failure(Verb verb, const Reply& reply) const;
     [[nodiscard]] std::string evidence_of(const std::optional<std::string>& xact_id) const;
-    void follow_up(FollowUp what, Answer first_answer, std::string statement);
+
+    void follow_up(FollowUp what, Answer found, std::string statement);
+    // The same from the reply to a further trip.
+    [[nodiscard]] std::optional<Answer> further_answer();
+    [[nodiscard]] std::optional<Answer> after_prepare(const Reply& prepare);
+    [[nodiscard]] Answer after_unprepared_commit(const Reply& commit);
+    [[nodiscard]] Answer after_empty_commit(const Reply& commit) const;
+    [[nodiscard]] Answer after_owner(const Reply& reply) const;
+    [[nodiscard]] Answer after_fate(const Reply& reply) const;
 
     SessionMark mark_;
     std::chrono::milliseconds statement_timeout_;
@@ -93,7 +92,7 @@ private:
     std::deque<std::size_t> replies_expected_;
     std::vector<Reply> replies_;
     FollowUp follow_up_ = FollowUp::none;
-    Answer first_answer_;  ///< what the first trip found, during a second one
+    Answer found_;  ///< what the trip before has found
 };
 
 }  // namespace xa_tm::postgres
