@@ -2,9 +2,8 @@
 // - at most one of branch() and prepared_ is set. While prepared_ is, the connection is never
 //   pooled or reset: MariaDB answers mysql_reset_connection with OK then, and a later XA COMMIT
 //   with an OK that is not true;
-// - while follow_up_ is not none, what is in flight is a further trip for the front alone; a trip
-// of
-//   several requests needs one only for its last.
+// - while follow_up_ is not none, the server is on a further trip for the front; what was in its
+//   first trip behind it was not carried out.
 
 #include "connection.h"
 

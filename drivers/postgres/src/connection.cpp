@@ -1,9 +1,7 @@
 // Invariants:
 // - branch() is set exactly while a transaction block of ours is open on the session: once
-// prepared,
-//   the branch belongs to the server and no longer to this connection;
-// - replies_expected_ has one number for each request in flight, and replies_ are those to the
-// first.
+//   prepared, the branch belongs to the server and no longer to this connection;
+// - replies_expected_ has a number for each request in flight; replies_ are those to the front.
 
 #include "connection.h"
 
