@@ -303,7 +303,9 @@ void Session::take_result(const PGresult& result) {
         give_up("COPY between client and server goes only by the native handle");
         return;
     }
-    if (replies_.size() == complete_) {  // what follows an error on the same statement adds nothing
+    // What follows an error on the same statement adds nothing; nor does what libpq says of a lost
+    // connection behind the last one.
+    if (replies_.size() == complete_ && complete_ < statements_.size()) {
         replies_.push_back(reply_from(result));
     }
 }
