@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "statement_text.h"
+#include "verb_statements.h"
 #include "xa_tm/recovery_log/check.h"
-#include "xid_literal.h"
 
 namespace xa_tm::mysql {
 namespace {
@@ -14,10 +14,9 @@ namespace {
 std::string link_of(std::span<const Request> requests, std::string_view marker) {
     const auto& request = requests.front();
     switch (request.verb) {
-        case Verb::start: return fmt::format("xa start {}", xid_literal(request.xid));
-        case Verb::commit: return fmt::format("xa commit {}", xid_literal(request.xid));
-        case Verb::prepare:
-            return fmt::format("xa end {0};xa prepare {0}", xid_literal(request.xid));
+        case Verb::start:
+        case Verb::commit:
+        case Verb::prepare: return fmt::format("{}", fmt::join(statements_of(request, true), ";"));
         case Verb::execute: {
             // The line's end also ends a comment.
             const auto statement = fmt::format("{}\n", without_end(request.statement));

@@ -91,10 +91,6 @@ public:
     /// error being the last of its packet. After a broken connection each packet that was not
     /// answered completely ends with the client library's error.
     [[nodiscard]] std::optional<std::vector<Reply>> receive() noexcept;
-    /// The first result of all, once it is there; null before. Valid until the next receive().
-    [[nodiscard]] const Reply* first_reply() const noexcept {
-        return replies_.empty() ? nullptr : &replies_.front();
-    }
     [[nodiscard]] xa_tm::Connection::Readiness readiness() const noexcept;
 
     /// Ends the session at once; the handle stays valid memory until this is destroyed.

@@ -1,19 +1,19 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "branch_history.h"
 #include "client_api.h"
 #include "ending_sessions.h"
 #include "server_facts.h"
 #include "session_fence.h"
-#include "xa_tm/connection.h"
+#include "session_search.h"
+#include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
 
 namespace xa_tm::mysql {
@@ -28,7 +28,7 @@ namespace xa_tm::mysql {
 ///
 /// Ownership: owns its session.
 /// Thread safety: one thread at a time.
-class Connection final : public xa_tm::Connection {
+class Connection final : public BatchedConnection {
 public:
     /// Connects. Throws ConnectError.
     Connection(std::string resource, const std::string& soci_connect_string, bool needs_tls,
@@ -45,15 +45,7 @@ public:
     }
     [[nodiscard]] ServerDescription describe() const override { return facts_.describe(); }
     [[nodiscard]] std::string server_identity() const override { return facts_.identity(); }
-    using xa_tm::Connection::send;
-    void send(std::vector<Request> batch) noexcept override;
-    [[nodiscard]] std::optional<Answer> receive() noexcept override;
-    [[nodiscard]] Readiness readiness() const noexcept override;
-    void close() noexcept override;
     [[nodiscard]] bool is_reusable() const noexcept override;
-    [[nodiscard]] bool is_open_to_application() const noexcept override {
-        return is_open_ && is_certain_;
-    }
 
     // What Branch gives to the application, from the call on until the next request; both throw
     // Error: invalid_state unless the branch is open, resource_unreachable when the session is
@@ -62,95 +54,67 @@ public:
     [[nodiscard]] MYSQL* native_handle();
 
 private:
+    /// What a verb needs a further trip for.
+    enum class FollowUp { none, search_sessions, fence, look_in_list, commit_empty, undo };
+
     [[nodiscard]] std::vector<Reply> replies_to(std::vector<std::string> statements,
                                                 std::chrono::seconds timeout);
     void check_set_up(const Reply& reply) const;
     void lend();
-    /// False when the application has left the session unusable; the batch is answered then.
-    [[nodiscard]] bool take_back();
 
-    // How the batch goes on.
-    void carry_next();
-    /// An answer that needs no server, if there is one.
-    [[nodiscard]] std::optional<Answer> answer_at_once() const;
-    /// How many requests from the front go into one packet.
-    [[nodiscard]] std::size_t count_chained() const;
-    [[nodiscard]] bool answer_commit_early();
-    void take(std::span<const Reply> replies);
-    void settle(Answer found);
-    void answer(Answer answer);
-    void look_at_front();
-    [[nodiscard]] bool is_outstanding() const noexcept;
+    [[nodiscard]] bool take_back() noexcept override;
+    [[nodiscard]] std::optional<Answer> answer_at_once() override;
+    [[nodiscard]] bool may_share_trip(const Request& request) const override;
+    [[nodiscard]] std::size_t carry() override;
+    [[nodiscard]] bool take_replies() override;
+    [[nodiscard]] std::optional<Readiness> session_readiness() const noexcept override;
+    void disconnect() noexcept override;
 
-    [[nodiscard]] std::vector<std::string> statements() const;
     /// Whether the session that prepared this branch may be another one, which is still ending.
-    [[nodiscard]] bool must_look_for_sessions() const;
-    [[nodiscard]] std::vector<std::string> look_for_sessions();
-    [[nodiscard]] std::optional<Answer> looked_answer_from(std::span<const Reply> replies);
-    void retry_when_ended(const std::vector<Row>& session_numbers);
-    void begin_fence();
-    [[nodiscard]] std::optional<Answer> fence_answer_from(std::span<const Reply> replies);
+    [[nodiscard]] bool may_be_tied_to_another_session(const Request& request) const;
+    void take(std::span<const Reply> replies);
+    /// Settles the front.
+    void give(Answer answer);
     void remember_ending_session();
 
-    // The front's answer from what the server said; nothing when it needs a second trip, which has
-    // been sent then.
-    [[nodiscard]] std::optional<Answer> answer_from(std::span<const Reply> replies);
-    [[nodiscard]] std::optional<Answer> execute_answer_from(std::span<const Reply> results);
-    [[nodiscard]] std::optional<Answer> end_answer_from(std::span<const Reply> replies);
-    [[nodiscard]] std::optional<Answer> locate_answer_from(const Reply& reply);
-    [[nodiscard]] std::optional<Answer> finish_answer_from(const Reply& reply);
-    [[nodiscard]] Answer searched_answer_from(const Reply& recover);
-    [[nodiscard]] Answer start_answer_from(const Reply& reply);
-    [[nodiscard]] Answer second_answer_from(const Reply& rollback);
-    [[nodiscard]] Answer failure(const Reply& reply);
+    // The front's answer from the replies to its first trip; nothing when it needs a further one,
+    // which has been sent then.
+    [[nodiscard]] std::optional<Answer> first_answer(std::span<const Reply> replies);
+    [[nodiscard]] Answer start_answer(const Reply& reply);
+    [[nodiscard]] std::optional<Answer> execute_answer(std::span<const Reply> results);
+    [[nodiscard]] std::optional<Answer> vote(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> finish_answer(const Reply& reply);
+    [[nodiscard]] std::optional<Answer> locate_answer(const Reply& reply);
     [[nodiscard]] Answer misunderstood();
-    [[nodiscard]] Answer read_only_answer_from(const Reply& commit);
-    /// XA_OK, with what a person has to know of the branch.
-    [[nodiscard]] Answer success() const;
-    void roll_back_behind(Answer answer);
 
-    std::string resource_;
+    void follow_up(FollowUp what, Answer found, std::vector<std::string> statements);
+    void undo(Answer found);
+    // The same from the replies to a further trip.
+    [[nodiscard]] std::optional<Answer> further_answer(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> after_search(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> after_fence(std::span<const Reply> replies);
+    [[nodiscard]] Answer after_list(const Reply& list) const;
+    [[nodiscard]] Answer after_empty_commit(const Reply& commit);
+    [[nodiscard]] Answer after_undo(const Reply& rollback);
+
     ServerFacts facts_;
     std::vector<std::string> marks_;  ///< of the sessions that may be ended
     std::shared_ptr<EndingSessions> ending_sessions_;
-    std::vector<std::string> ended_marks_;  ///< of sessions that were not seen to have ended yet
-    std::string lock_name_;                 ///< of this session, or empty
-    std::uint64_t session_serial_ = 0;      ///< what ending_sessions_ tells it by
-    std::string marker_;                    ///< see chain.h
+    SessionSearch search_;
+    std::string lock_name_;             ///< of this session, or empty
+    std::uint64_t session_serial_ = 0;  ///< what ending_sessions_ tells it by
+    std::string marker_;                ///< see chain.h
     Session session_;
-    bool is_open_ = false;    ///< to the application
-    bool is_certain_ = true;  ///< false once an answer left the session's state unclear
-    /// xid of the branch that was started here and not prepared yet, or empty
-    std::string branch_;
-    /// why that branch may not be prepared any more, or empty
-    std::string rollback_only_;
-    /// whether that branch is known to have changed what can't be rolled back
-    bool has_changed_for_good_ = false;
-    /// xid of the branch that was prepared here and not finished yet, or empty
-    std::string prepared_;
+    BranchHistory history_;  ///< of branch()
+    /// the branch that was prepared here and is not finished yet
+    std::optional<Xid> prepared_;
     /// whether a prepare was sent whose answer is not known
     bool may_be_preparing_ = false;
 
-    // The batch in progress.
-    std::deque<Request> pending_;  ///< not answered yet
-    std::deque<Answer> answers_;   ///< not received yet
-    std::size_t in_flight_ = 0;    ///< how many of pending_ the packets hold that were sent last
-    bool is_commit_answered_ = false;  ///< of the packet whose results have not all come
-    // The request at the front of pending_.
-    Verb verb_ = Verb::start;
-    std::string xid_;
-    /// Set while it is asked whether these sessions have ended, before the verb itself is sent.
-    std::optional<std::set<std::string>> looked_for_;
-    /// Set while the sessions of ended processes are being ended.
-    bool is_ending_sessions_ = false;
-    /// Set while it is asked whether a branch that was answered with XAER_NOTA is listed.
-    std::optional<Answer> unknown_;
-    /// Set while a branch that wrote nothing is committed behind its vote.
-    bool is_ending_read_only_ = false;
-    /// Set during end_session.
+    // The further trip in progress.
+    FollowUp follow_up_ = FollowUp::none;
+    Answer found_;  ///< what the trip before has found
     std::optional<SessionFence> fence_;
-    /// Set during a second trip: what the first one found.
-    std::optional<Answer> first_answer_;
 };
 
 }  // namespace xa_tm::mysql

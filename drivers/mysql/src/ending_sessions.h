@@ -8,6 +8,9 @@
 
 namespace xa_tm::mysql {
 
+/// The server lets go of a session a little before its engine lets go of the session's branch.
+inline constexpr const char* kPauseBehindSession = "do sleep(0.5)";
+
 /// The sessions of this process that were closed while a branch may have been prepared on them, by
 /// their named locks. MariaDB goes on with such a session for a moment, and that moment is
 /// dangerous: see Connection.

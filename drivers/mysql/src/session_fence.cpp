@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ending_sessions.h"
 #include "session_mark.h"
 #include "xa_tm/recovery_log/check.h"
 #include "xid_literal.h"
@@ -77,9 +78,8 @@ SessionFence::Step SessionFence::looked(const Reply& reply) {
     if (detaches_) {
         return gone();
     }
-    // The server lets go of the session a little before its engine lets go of the branch.
     state_ = State::waiting;
-    return std::vector<std::string>{"do sleep(0.5)"};
+    return std::vector<std::string>{kPauseBehindSession};
 }
 
 SessionFence::Step SessionFence::ended(const Reply& reply) {

@@ -257,8 +257,11 @@ std::optional<Reply> Session::receive() noexcept {
     if (!is_finished_ && (is_broken_ || is_synced_)) {
         finish();
     }
-    const bool is_last = given_ + 1 == statements_.size();
-    if (given_ == complete_ || (is_last && !is_finished_)) {
+    if (given_ == complete_) {
+        return std::nullopt;
+    }
+    const bool is_last = given_ + 1 == statements_.size() || !replies_[given_].is_ok;
+    if (is_last && !is_finished_) {
         return std::nullopt;
     }
     return std::move(replies_[given_++]);
@@ -300,7 +303,9 @@ void Session::take_result(const PGresult& result) {
         give_up("COPY between client and server goes only by the native handle");
         return;
     }
-    if (replies_.size() == complete_) {  // what follows an error on the same statement adds nothing
+    // What follows an error on the same statement adds nothing; nor does what libpq says of a lost
+    // connection behind the last one.
+    if (replies_.size() == complete_ && complete_ < statements_.size()) {
         replies_.push_back(reply_from(result));
     }
 }
@@ -309,9 +314,8 @@ Reply Session::reply_from(const PGresult& result) {
     const auto status = PQresultStatus(&result);
     const bool is_application = statements_[complete_].is_application;
     Reply reply{.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
-                         status == PGRES_EMPTY_QUERY,
-                .is_skipped = status == PGRES_PIPELINE_ABORTED};
-    if (is_application && !reply.is_skipped) {
+                         status == PGRES_EMPTY_QUERY};
+    if (is_application && status != PGRES_PIPELINE_ABORTED) {
         add_to_history(result);
     }
     if (!reply.is_ok) {

@@ -49,9 +49,8 @@ struct Statement {
 /// The result of one statement.
 struct Reply {
     bool is_ok = false;
-    /// It was not carried out, because one before it in the exchange had failed.
-    bool is_skipped = false;
-    /// Of an error; empty also when the connection broke before the result was there.
+    /// Of an error; empty also when the connection broke before the result was there, or when the
+    /// statement was not carried out because one before it had failed.
     std::string sqlstate = {};
     /// Error or warnings, without details, since those may quote rows.
     std::string message = {};
@@ -93,8 +92,9 @@ public:
     /// Sends statements in one trip; those behind one that fails are not carried out (PostgreSQL:
     /// Message Flow, Pipelining: there is one Sync at the end).
     void send(std::vector<Statement> statements) noexcept;
-    /// Takes what has arrived without waiting: the reply to the next statement. After a broken
-    /// connection the replies that are missing are errors without SQLSTATE.
+    /// Takes what has arrived without waiting: the reply to the next statement. That of one that
+    /// failed comes when the server has done with the exchange, so another one may follow. After a
+    /// broken connection the replies that are missing are errors without SQLSTATE.
     [[nodiscard]] std::optional<Reply> receive() noexcept;
     [[nodiscard]] xa_tm::Connection::Readiness readiness() const noexcept;
 

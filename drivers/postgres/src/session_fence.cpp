@@ -1,8 +1,8 @@
-#include "ending_session.h"
+#include "session_fence.h"
 
 #include <fmt/format.h>
 
-#include "sqlstate_map.h"
+#include "answers.h"
 
 namespace xa_tm::postgres {
 namespace {
@@ -56,9 +56,7 @@ std::string end_statement(const SessionId& session, const SessionMark& mark,
 
 Answer answer_to_end(const Reply& reply, const SessionId& session, const ServerFacts& facts) {
     if (!reply.is_ok) {
-        auto answer = Answer{.code = meaning_of(Verb::end_session, reply.sqlstate).code,
-                             .message = reply.message,
-                             .sqlstate = reply.sqlstate};
+        auto answer = failure_of(Verb::end_session, reply);
         if (reply.sqlstate == "42501") {
             answer.message += fmt::format(
                 "; grant pg_signal_backend to {}, or connect as the role that opened the session",

@@ -1,0 +1,45 @@
+#include "answers.h"
+
+#include <fmt/format.h>
+
+#include "errno_map.h"
+#include "xid_literal.h"
+
+namespace xa_tm::mysql {
+
+Answer failure_of(Verb verb, const Reply& reply) {
+    const auto meaning = meaning_of(verb, reply.error, reply.message);
+    Answer answer{.code = meaning.code,
+                  .message = reply.message,
+                  .sqlstate = reply.sqlstate,
+                  .native_error = reply.error};
+    if (!meaning.advice.empty()) {
+        answer.message += fmt::format("; {}", meaning.advice);
+    }
+    return answer;
+}
+
+bool is_lost(Verb verb, const Reply& reply) noexcept {
+    return !reply.is_ok && meaning_of(verb, reply.error, reply.message).code == XaCode::rmfail;
+}
+
+std::vector<ListedBranch> branches_from(const Reply& reply) {
+    std::vector<ListedBranch> branches;
+    for (const auto& row : reply.rows) {
+        branches.push_back(listed_branch(row.at(0).value_or(""), row.at(1).value_or(""),
+                                         row.at(2).value_or(""), row.at(3).value_or("")));
+    }
+    return branches;
+}
+
+std::uint64_t rows_of(std::span<const Reply> results) noexcept {
+    std::uint64_t given = 0;
+    std::uint64_t written = 0;
+    for (const auto& result : results) {
+        given += result.rows.size();
+        written += result.affected_rows;
+    }
+    return given > 0 ? given : written;
+}
+
+}  // namespace xa_tm::mysql

@@ -1,0 +1,54 @@
+#include "verb_statements.h"
+
+#include <fmt/format.h>
+
+#include "xa_tm/recovery_log/check.h"
+#include "xid_literal.h"
+
+namespace xa_tm::mysql {
+namespace {
+
+constexpr std::int64_t kMaxFormatId = 2147483647;
+
+}  // namespace
+
+bool has_valid_format(const Xid& xid) noexcept {
+    return xid.format_id >= 0 && xid.format_id <= kMaxFormatId;
+}
+
+std::vector<std::string> statements_of(const Request& request, bool is_own_branch) {
+    const auto xid = xid_literal(request.xid);
+    switch (request.verb) {
+        case Verb::start:
+        case Verb::locate: return {fmt::format("xa start {}", xid)};
+        case Verb::execute: return {request.statement};
+        // In one trip, and safe without multi-statements: the second can only succeed when the
+        // first has, because it demands the state IDLE of the same xid on the same session.
+        case Verb::prepare:
+            return {fmt::format("xa end {}", xid), fmt::format("xa prepare {}", xid)};
+        case Verb::commit_one_phase:
+            return {fmt::format("xa end {}", xid), fmt::format("xa commit {} one phase", xid)};
+        case Verb::commit: return {commit_statement(request.xid)};
+        case Verb::rollback:
+            return is_own_branch ? end_and_roll_back(request.xid)
+                                 : std::vector{fmt::format("xa rollback {}", xid)};
+        case Verb::recover: return {list_statement()};
+        case Verb::end_session: break;
+    }
+    XA_TM_CHECK(false, "every other verb has its statements");
+}
+
+std::string commit_statement(const Xid& xid) {
+    return fmt::format("xa commit {}", xid_literal(xid));
+}
+
+std::vector<std::string> end_and_roll_back(const Xid& xid) {
+    const auto literal = xid_literal(xid);
+    return {fmt::format("xa end {}", literal), fmt::format("xa rollback {}", literal)};
+}
+
+std::string list_statement() {
+    return "xa recover";
+}
+
+}  // namespace xa_tm::mysql

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "xa_tm/connection.h"
+#include "xa_tm/xid.h"
+
+namespace xa_tm::mysql {
+
+/// Whether the servers keep a branch with this formatID: larger ones are refused by MariaDB, and
+/// lost by MySQL when it crashes.
+[[nodiscard]] bool has_valid_format(const Xid& xid) noexcept;
+
+/// What carries out one request, in one trip. `is_own_branch` is true when the branch is open on
+/// the session. Not for end_session.
+[[nodiscard]] std::vector<std::string> statements_of(const Request& request, bool is_own_branch);
+
+[[nodiscard]] std::string commit_statement(const Xid& xid);
+/// XA END fails where the server has given the branch up; XA ROLLBACK works all the same.
+[[nodiscard]] std::vector<std::string> end_and_roll_back(const Xid& xid);
+[[nodiscard]] std::string list_statement();
+
+}  // namespace xa_tm::mysql

@@ -1,0 +1,44 @@
+#include "verb_statements.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace xa_tm::mysql {
+namespace {
+
+using testing::ElementsAre;
+
+const Xid kXid{7, "g", "b"};
+
+std::vector<std::string> own(Verb verb) {
+    return statements_of({.verb = verb, .xid = kXid}, true);
+}
+
+TEST(VerbStatements, EndABranchBeforeItsVote) {
+    EXPECT_THAT(own(Verb::prepare),
+                ElementsAre("xa end x'67',x'62',7", "xa prepare x'67',x'62',7"));
+    EXPECT_THAT(own(Verb::commit_one_phase),
+                ElementsAre("xa end x'67',x'62',7", "xa commit x'67',x'62',7 one phase"));
+}
+
+TEST(VerbStatements, EndOnlyTheSessionsOwnBranchBeforeItIsRolledBack) {
+    EXPECT_THAT(own(Verb::rollback),
+                ElementsAre("xa end x'67',x'62',7", "xa rollback x'67',x'62',7"));
+    EXPECT_THAT(statements_of({.verb = Verb::rollback, .xid = kXid}, false),
+                ElementsAre("xa rollback x'67',x'62',7"));
+}
+
+TEST(VerbStatements, LeaveTheApplicationsTextAlone) {
+    EXPECT_THAT(statements_of({.verb = Verb::execute, .xid = kXid, .statement = "do 1;"}, true),
+                ElementsAre("do 1;"));
+}
+
+TEST(VerbStatements, KnowWhichFormatsAServerKeeps) {
+    EXPECT_TRUE(has_valid_format({0, "g", ""}));
+    EXPECT_TRUE(has_valid_format({2147483647, "g", ""}));
+    EXPECT_FALSE(has_valid_format({2147483648, "g", ""}));
+    EXPECT_FALSE(has_valid_format({-1, "g", ""}));
+}
+
+}  // namespace
+}  // namespace xa_tm::mysql
