@@ -66,6 +66,35 @@ TEST_P(MysqlBatch, CommitsTheOldBranchAndStartsTheNext) {
     EXPECT_EQ(rows(), 3);
 }
 
+TEST_P(MysqlBatch, ACommitIsAnsweredThoughTheStatementBehindItWaitsForALock) {
+    const auto connection = start_with_row(xid_);
+    EXPECT_EQ(run(*connection, Verb::prepare, xid_).code, XaCode::ok);
+    outside_.execute("begin");
+    outside_.execute("insert into points values (2)");
+    const auto next = unique_xid();
+    connection->send({commit_of(xid_), start_of(next),
+                      execute_of(next, "insert into points values (2)"), prepare_of(next)});
+    std::vector<Answer> answers;
+    const auto have_come = [&](std::size_t count) {
+        return eventually([&] {
+            if (auto answer = connection->receive()) {
+                answers.push_back(*std::move(answer));
+            }
+            return answers.size() == count;
+        });
+    };
+    ASSERT_TRUE(have_come(1));
+    EXPECT_EQ(admin_.number("select count(*) from xa_tm_test.points"), 1);
+    EXPECT_EQ(connection->receive(), std::nullopt);
+    EXPECT_FALSE(connection->is_reusable());
+    outside_.execute("rollback");
+    ASSERT_TRUE(have_come(4));
+    EXPECT_EQ(codes_of(answers), std::vector(4, XaCode::ok));
+    EXPECT_EQ(run(*connection, Verb::commit, next).code, XaCode::ok);
+    EXPECT_EQ(rows(), 2);
+    EXPECT_TRUE(serves_again(*connection));
+}
+
 TEST_P(MysqlBatch, DoesNotStartTheNextBranchBehindAFailedCommit) {
     const auto connection = datasource_.connect({});
     EXPECT_EQ(codes_of(run_batch(*connection, {commit_of(unique_xid()), start_of(xid_),

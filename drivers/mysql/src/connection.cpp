@@ -278,7 +278,12 @@ void Connection::carry_next() {
     }
     const std::vector<Request> chained{pending_.begin(),
                                        pending_.begin() + static_cast<std::ptrdiff_t>(in_flight_)};
-    session_.send({chain_of(chained, marker_)}, Packing::many_statements);
+    if (verb_ == Verb::commit) {
+        // What follows may wait for locks; this branch's outcome must not.
+        session_.send_first_and_others(chain_of(chained, marker_));
+    } else {
+        session_.send({chain_of(chained, marker_)}, Packing::many_statements);
+    }
 }
 
 std::optional<Answer> Connection::answer_at_once() const {
@@ -450,6 +455,11 @@ void Connection::remember_ending_session() {
 std::optional<Answer> Connection::receive() noexcept {
     XA_TM_CHECK(is_outstanding(), "a batch has been sent");
     while (answers_.empty()) {
+        if (const auto first = session_.receive_first()) {
+            look_at_front();
+            settle(*answer_from({&*first, 1}));
+            continue;
+        }
         const auto replies = session_.receive();
         if (!replies) {
             return std::nullopt;
