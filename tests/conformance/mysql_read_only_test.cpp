@@ -116,6 +116,24 @@ TEST_P(MysqlWritten, WhatCanNotBeRolledBackIsToldByTheVote) {
     }
 }
 
+TEST_P(MysqlWritten, WhatCanNotBeRolledBackIsToldByTheVoteOfABatch) {
+    const auto xid = unique_xid();
+    const auto connection = datasource_.connect({});
+    for (const bool is_unsafe : {true, false}) {
+        const auto vote =
+            run_batch(*connection, {{.verb = Verb::start, .xid = xid},
+                                    {.verb = Verb::execute,
+                                     .xid = xid,
+                                     .statement = is_unsafe ? "insert into unsafe_words values (1)"
+                                                            : "insert into points values (2)"},
+                                    {.verb = Verb::prepare, .xid = xid}})
+                .back();
+        EXPECT_EQ(vote.code, XaCode::ok);
+        EXPECT_EQ(vote.message.find("use InnoDB") != std::string::npos, is_unsafe) << vote.message;
+        EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
+    }
+}
+
 TEST_P(MysqlWritten, WhatWasNotRolledBackIsToldByTheRollback) {
     for (const bool is_prepared : {true, false}) {
         const auto xid = unique_xid();

@@ -472,10 +472,6 @@ std::optional<Answer> Connection::receive() noexcept {
 }
 
 void Connection::take(std::span<const Reply> replies) {
-    for (const auto& reply : replies) {
-        has_changed_for_good_ =
-            has_changed_for_good_ || has_changed_for_good(reply.transaction_state);
-    }
     if (looked_for_) {
         if (auto found = looked_answer_from(replies)) {
             settle(*std::move(found));
@@ -511,7 +507,13 @@ void Connection::take(std::span<const Reply> replies) {
     for (std::span<const Request> rest{carried}; !rest.empty() && in_flight_ > 0;
          rest = rest.subspan(1)) {
         look_at_front();
-        auto found = answer_from(take_results(rest, replies, marker_));
+        const auto own = take_results(rest, replies, marker_);
+        // Only with its own: what an earlier request of the packet did may be another branch's.
+        has_changed_for_good_ =
+            has_changed_for_good_ || std::ranges::any_of(own, [](const Reply& reply) {
+                return has_changed_for_good(reply.transaction_state);
+            });
+        auto found = answer_from(own);
         if (!found) {
             return;
         }
