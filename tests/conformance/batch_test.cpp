@@ -186,6 +186,7 @@ TEST_P(Batch, IsAnsweredInFullWhenTheSessionIsLost) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, Batch, every_kind(), name_of);
+INSTANTIATE_TEST_SUITE_P(OfServerThatKeepsBranches, Batch, keeping_mysql(), name_of);
 
 }  // namespace
 }  // namespace xa_tm::test

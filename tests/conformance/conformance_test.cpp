@@ -7,12 +7,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "eventually.h"
 #include "every_kind.h"
 
 namespace xa_tm::test {
 namespace {
 
 using testing::AnyOf;
+using testing::Contains;
 using testing::UnorderedElementsAreArray;
 
 TEST_P(Conformance, CommitMakesThePreparedWorkVisible) {
@@ -271,6 +273,43 @@ TEST_P(Conformance, Trap47AServerThatTiesABranchToItsSessionAnswersNotaUntilThat
     EXPECT_TRUE(subject_->has_row(1));
 }
 
+/// What two sessions are answered that send the verb at the same time.
+std::vector<XaCode> answers_to_both(Connection& one, Connection& other, Verb verb, const Xid& xid) {
+    one.send(verb, xid);
+    other.send(verb, xid);
+    std::vector<XaCode> codes;
+    for (auto* connection : {&one, &other}) {
+        std::optional<Answer> answer;
+        EXPECT_TRUE(eventually([&] { return (answer = connection->receive()).has_value(); }));
+        codes.push_back(answer.value_or(Answer{.code = XaCode::rmerr}).code);
+    }
+    return codes;
+}
+
+TEST_P(Conformance, OfTwoWhoFinishABranchAtOnceOneSucceedsAndTheOtherIsNotMisled) {
+    constexpr int kRounds = 5;
+    for (int id = 1; id <= kRounds; ++id) {
+        const auto xid = unique_xid();
+        prepare(xid, id).reset();
+        const auto first = subject_->connect();
+        const auto second = subject_->connect();
+        ASSERT_TRUE(
+            eventually([&] { return run(*first, Verb::locate, xid).code == XaCode::retry; }));
+        std::vector<XaCode> codes;
+        // A server that keeps branches lets go of one a moment after its session has ended.
+        ASSERT_TRUE(eventually([&] {
+            codes = answers_to_both(*first, *second, Verb::commit, xid);
+            return std::ranges::count(codes, XaCode::ok) > 0;
+        }));
+        EXPECT_EQ(std::ranges::count(codes, XaCode::ok), 1) << "both have finished one branch";
+        EXPECT_THAT(codes, Contains(AnyOf(XaCode::nota, XaCode::retry)));
+        EXPECT_TRUE(subject_->has_row(id));
+        EXPECT_TRUE(
+            eventually([&] { return run(*second, Verb::locate, xid).code == XaCode::nota; }));
+        EXPECT_TRUE(serves_again(*first) && serves_again(*second));
+    }
+}
+
 TEST_P(Conformance, Trap32AFailedStatementIsToldByTheVote) {
     const auto xid = unique_xid();
     const auto connection = start(xid);
@@ -385,6 +424,8 @@ INSTANTIATE_TEST_SUITE_P(Of, Conformance, every_kind(), name_of);
 INSTANTIATE_TEST_SUITE_P(Of, LateStatement, every_kind(), name_of);
 INSTANTIATE_TEST_SUITE_P(Of, DeadlockVictim, every_kind(), name_of);
 INSTANTIATE_TEST_SUITE_P(Of, LostSession, every_kind(), name_of);
+INSTANTIATE_TEST_SUITE_P(OfServerThatKeepsBranches, Conformance, keeping_mysql(), name_of);
+INSTANTIATE_TEST_SUITE_P(OfServerThatKeepsBranches, LateStatement, keeping_mysql(), name_of);
 
 }  // namespace
 }  // namespace xa_tm::test

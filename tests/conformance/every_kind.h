@@ -87,6 +87,10 @@ inline std::vector<Kind> servers() {
 inline auto every_server() {
     return testing::ValuesIn(servers());
 }
+/// MySQL as MariaDB is.
+inline auto keeping_mysql() {
+    return testing::Values(Kind{"mysql-9.7", &make_keeping_mysql_subject});
+}
 inline auto every_kind() {
     auto kinds = servers();
     kinds.push_back({"fake", &make_fake_subject});

@@ -67,25 +67,32 @@ TEST_P(MysqlBatch, CommitsTheOldBranchAndStartsTheNext) {
 }
 
 TEST_P(MysqlBatch, ACommitIsAnsweredThoughTheStatementBehindItWaitsForALock) {
-    const auto connection = datasource_.connect({});
-    EXPECT_EQ(codes_of(run_batch(*connection, one_shot(xid_, "insert into points values (2)"))),
-              all_ok_);
+    const auto connection = start_with_row(xid_);
+    EXPECT_EQ(run(*connection, Verb::prepare, xid_).code, XaCode::ok);
     outside_.execute("begin");
-    outside_.execute("insert into points values (1)");
+    outside_.execute("insert into points values (2)");
     const auto next = unique_xid();
-    auto batch = one_shot(next, "insert into points values (1)");
-    batch.insert(batch.begin(), commit_of(xid_));
-    connection->send(batch);
-    std::optional<Answer> answer;
-    const auto has_answer = [&] { return (answer = connection->receive()).has_value(); };
-    ASSERT_TRUE(eventually(has_answer));
-    EXPECT_EQ(answer->code, XaCode::ok);
+    connection->send({commit_of(xid_), start_of(next),
+                      execute_of(next, "insert into points values (2)"), prepare_of(next)});
+    std::vector<Answer> answers;
+    const auto have_come = [&](std::size_t count) {
+        return eventually([&] {
+            if (auto answer = connection->receive()) {
+                answers.push_back(*std::move(answer));
+            }
+            return answers.size() == count;
+        });
+    };
+    ASSERT_TRUE(have_come(1));
+    EXPECT_EQ(admin_.number("select count(*) from xa_tm_test.points"), 1);
+    EXPECT_EQ(connection->receive(), std::nullopt);
+    EXPECT_FALSE(connection->is_reusable());
     outside_.execute("rollback");
-    for (int left = 3; left > 0; --left) {
-        ASSERT_TRUE(eventually(has_answer));
-        EXPECT_EQ(answer->code, XaCode::ok) << answer->message;
-    }
-    EXPECT_EQ(run(*connection, Verb::rollback, next).code, XaCode::ok);
+    ASSERT_TRUE(have_come(4));
+    EXPECT_EQ(codes_of(answers), std::vector(4, XaCode::ok));
+    EXPECT_EQ(run(*connection, Verb::commit, next).code, XaCode::ok);
+    EXPECT_EQ(rows(), 2);
+    EXPECT_TRUE(serves_again(*connection));
 }
 
 TEST_P(MysqlBatch, DoesNotStartTheNextBranchBehindAFailedCommit) {

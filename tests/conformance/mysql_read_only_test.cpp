@@ -86,6 +86,27 @@ TEST_P(MysqlWritten, IsVotedWhenReadsStandBeforeOrBehindTheWrite) {
     EXPECT_EQ(rows(), 2);
 }
 
+TEST_P(MysqlWritten, ASerializableReadLocksItsRowsUntilItsBranchHasEnded) {
+    const auto connection = datasource_.connect({});
+    const auto setting = unique_xid();
+    EXPECT_EQ(run(*connection, Verb::start, setting).code, XaCode::ok);
+    sql(*connection) << "set session transaction isolation level serializable";
+    EXPECT_EQ(run(*connection, Verb::rollback, setting).code, XaCode::ok);
+
+    const auto xid = unique_xid();
+    EXPECT_EQ(run(*connection, Verb::start, xid).code, XaCode::ok);
+    EXPECT_EQ(run_statement(*connection, xid, "select * from points where id = 1").rows, 1U);
+    outside_.execute("set innodb_lock_wait_timeout = 1");
+    EXPECT_THROW(outside_.execute("delete from points"), soci::soci_error);
+    if (run(*connection, Verb::prepare, xid).code != XaCode::rdonly) {
+        EXPECT_TRUE(is_mariadb());
+        EXPECT_THROW(outside_.execute("delete from points"), soci::soci_error);
+        EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
+    }
+    outside_.execute("delete from points");
+    EXPECT_TRUE(serves_again(*connection));
+}
+
 TEST_P(MysqlWritten, NothingIsVotedByTheReadOfABatch) {
     const auto xid = unique_xid();
     const auto connection = datasource_.connect({});
@@ -112,6 +133,24 @@ TEST_P(MysqlWritten, WhatCanNotBeRolledBackIsToldByTheVote) {
         const auto vote = run(*connection, Verb::prepare, xid);
         EXPECT_EQ(vote.code, XaCode::ok);
         EXPECT_THAT(vote.message, HasSubstr("use InnoDB"));
+        EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
+    }
+}
+
+TEST_P(MysqlWritten, WhatCanNotBeRolledBackIsToldByTheVoteOfABatch) {
+    const auto xid = unique_xid();
+    const auto connection = datasource_.connect({});
+    for (const bool is_unsafe : {true, false}) {
+        const auto vote =
+            run_batch(*connection, {{.verb = Verb::start, .xid = xid},
+                                    {.verb = Verb::execute,
+                                     .xid = xid,
+                                     .statement = is_unsafe ? "insert into unsafe_words values (1)"
+                                                            : "insert into points values (2)"},
+                                    {.verb = Verb::prepare, .xid = xid}})
+                .back();
+        EXPECT_EQ(vote.code, XaCode::ok);
+        EXPECT_EQ(vote.message.find("use InnoDB") != std::string::npos, is_unsafe) << vote.message;
         EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
     }
 }

@@ -10,7 +10,7 @@
 namespace xa_tm::test {
 namespace {
 
-class MysqlSubject final : public SqlSubject<mysql::Datasource> {
+class MysqlSubject : public SqlSubject<mysql::Datasource> {
 public:
     explicit MysqlSubject(const std::string& server)
         : SqlSubject{server},
@@ -39,15 +39,34 @@ public:
         }
     }
 
+protected:
+    void set_detaches(bool detaches) {
+        admin().execute(fmt::format("set global xa_detach_on_prepare = {}", detaches));
+        detaches_ = detaches;
+    }
+
 private:
     /// MariaDB has no such variable and keeps the branch.
     bool detaches_;
+};
+
+/// A MySQL that was told to keep prepared branches in their sessions, as MariaDB does.
+class KeepingMysqlSubject final : public MysqlSubject {
+public:
+    explicit KeepingMysqlSubject(const std::string& server) : MysqlSubject{server} {
+        set_detaches(false);
+    }
+    ~KeepingMysqlSubject() override { set_detaches(true); }
 };
 
 }  // namespace
 
 std::unique_ptr<Subject> make_mysql_subject(const std::string& server) {
     return std::make_unique<MysqlSubject>(server);
+}
+
+std::unique_ptr<Subject> make_keeping_mysql_subject(const std::string& server) {
+    return std::make_unique<KeepingMysqlSubject>(server);
 }
 
 }  // namespace xa_tm::test

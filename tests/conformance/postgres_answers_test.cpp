@@ -1,9 +1,12 @@
 // PostgreSQL's less common answers, each given by a real server.
 
+#include <csignal>
+
 #include <fmt/format.h>
 
 #include "eventually.h"
 #include "postgres_fixture.h"
+#include "xa_tm/error.h"
 
 namespace xa_tm::test {
 namespace {
@@ -48,6 +51,12 @@ protected:
         EXPECT_EQ(admin_.number(
                       fmt::format("select {}({})::int", function, connection.session_id().number)),
                   1);
+    }
+
+    /// After the server was away.
+    void reconnect() {
+        outside_ = Database{sandbox::uri(GetParam())};
+        admin_ = Database{sandbox::admin_uri(GetParam())};
     }
 
     static Answer answer_of(Connection& connection) {
@@ -111,6 +120,94 @@ TEST_P(PostgresAnswers, Trap30AShutdownOfTheServerIsALostConnectionAndTheBranchS
     EXPECT_EQ(answer.code, XaCode::rmfail);
     EXPECT_THAT(outside_.prepared(), SizeIs(1));
     EXPECT_EQ(run(*datasource_.connect({}), Verb::commit, xid).code, XaCode::ok);
+}
+
+TEST_P(PostgresAnswers, Trap30ACommitThatOutlastsTheStatementTimeoutIsACommitWithAWarning) {
+    const auto xid = unique_xid();
+    const auto connection = start(xid);
+    sql(*connection) << "set statement_timeout = '500ms'";
+    sql(*connection) << "insert into only_postgres values (1)";
+    EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
+    wait_for_standbys("nobody");
+    const auto answer = run(*connection, Verb::commit, xid);
+    EXPECT_EQ(answer.code, XaCode::ok);
+    EXPECT_THAT(answer.message, HasSubstr("canceling wait for synchronous replication"));
+    EXPECT_EQ(rows(), 1);
+    EXPECT_THAT(outside_.prepared(), IsEmpty());
+}
+
+TEST_P(PostgresAnswers, Trap31ACrashOfAnotherBackendIsALostConnectionAndTheBranchStays) {
+    auto [connection, xid] = prepare();
+    const auto other = unique_xid();
+    const auto working = start(other);
+    sql(*working) << "insert into only_postgres values (2)";
+    const auto victim = datasource_.connect({});
+    const auto bystander = datasource_.connect({});
+    ASSERT_EQ(::kill(static_cast<pid_t>(victim->session_id().number), SIGKILL), 0);
+    // The server ends all its sessions then (57P02), and takes new ones when all have ended.
+    ASSERT_TRUE(eventually([&] { return run(*bystander, Verb::recover).code == XaCode::rmfail; }));
+    std::unique_ptr<Connection> again;
+    EXPECT_TRUE(eventually([&] {
+        try {
+            again = datasource_.connect({});
+        } catch (const Error& error) {  // in recovery (57P03)
+            EXPECT_EQ(error.code(), ErrorCode::resource_unreachable) << error.what();
+        }
+        return again != nullptr;
+    }));
+    for (const auto& answer :
+         {run(*connection, Verb::commit, xid), run(*working, Verb::prepare, other)}) {
+        EXPECT_EQ(answer.code, XaCode::rmfail);
+        EXPECT_THAT(answer.sqlstate, AnyOf("57P02", ""));
+    }
+    reconnect();
+    EXPECT_EQ(run(*again, Verb::locate, other).code, XaCode::nota);
+    EXPECT_EQ(run(*again, Verb::commit, xid).code, XaCode::ok);
+    EXPECT_EQ(rows(), 1);
+}
+
+TEST_P(PostgresAnswers, Trap30AServerThatShutsDownTakesNoNewSessionsAndFinishesWhatItHas) {
+    auto [connection, xid] = prepare();
+    const auto postmaster =
+        admin_.number("select split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int");
+    ASSERT_EQ(::kill(static_cast<pid_t>(postmaster), SIGTERM), 0);  // waits for the sessions
+    std::string refusal;
+    EXPECT_TRUE(eventually([&] {
+        try {
+            std::ignore = datasource_.connect({});
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::resource_unreachable);
+            EXPECT_TRUE(error.is_retryable());
+            refusal = error.what();
+        }
+        return !refusal.empty();
+    }));
+    EXPECT_THAT(refusal, HasSubstr("shutting down"));
+    EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
+    EXPECT_EQ(rows(), 1);
+    sandbox::restart(GetParam());
+    reconnect();
+}
+
+TEST_P(PostgresAnswers, AWriteSkewOfSerializableBranchesIsToldByTheVoteOfTheSecond) {
+    const auto first_xid = unique_xid();
+    const auto second_xid = unique_xid();
+    const auto first = start(first_xid);
+    const auto second = start(second_xid);
+    int count = 0;
+    for (auto* connection : {first.get(), second.get()}) {
+        sql(*connection) << "set transaction isolation level serializable";
+        sql(*connection) << "select count(*) from only_postgres", soci::into(count);
+    }
+    sql(*first) << "insert into only_postgres values (1)";
+    sql(*second) << "insert into only_postgres values (2)";
+    EXPECT_EQ(run(*first, Verb::prepare, first_xid).code, XaCode::ok);
+    const auto vote = run(*second, Verb::prepare, second_xid);
+    EXPECT_EQ(vote.code, XaCode::rbdeadlock);
+    EXPECT_EQ(vote.sqlstate, "40001");
+    EXPECT_EQ(run(*first, Verb::commit, first_xid).code, XaCode::ok) << "what was promised is kept";
+    EXPECT_EQ(rows(), 1);
+    EXPECT_TRUE(serves_again(*second));
 }
 
 TEST_P(PostgresAnswers, Trap31AnIdleTransactionThatTheServerEndedIsALostConnection) {

@@ -54,5 +54,7 @@ public:
 [[nodiscard]] std::unique_ptr<Subject> make_fake_subject(const std::string& server);
 [[nodiscard]] std::unique_ptr<Subject> make_postgres_subject(const std::string& server);
 [[nodiscard]] std::unique_ptr<Subject> make_mysql_subject(const std::string& server);
+/// A MySQL whose prepared branches stay with their sessions (xa_detach_on_prepare=OFF).
+[[nodiscard]] std::unique_ptr<Subject> make_keeping_mysql_subject(const std::string& server);
 
 }  // namespace xa_tm::test

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Breaks the recovery log in one place at a time, and checks that the test which must notice does.
+"""Breaks the recovery log or the protocol in one place at a time, and checks that the test which must notice does.
 
 The table is mutants.toml beside this file; scripts/mutants --help says how to run it. Works on a copy
 of the sources under build/mutants, which stays there so that the next run builds less.
@@ -19,9 +19,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutants"
 SOURCES = WORK / "sources"
 BUILD = WORK / "build"
-COPIED = ("recovery_log", "tests/unit/recovery_log", "tests/crash_states", "tests/support")
+COPIED = (
+    "recovery_log",
+    "xa_tm",
+    "tests/unit/recovery_log",
+    "tests/unit/xa_tm",
+    "tests/crash_states",
+    "tests/support",
+)
 # A test that takes longer hangs; those of crash_states open half a million disks.
-TEST_SECONDS_MAX = {"unit": 120, "crash_states": 900}
+TEST_SECONDS_MAX = {"unit": 120, "protocol": 60, "crash_states": 900}
 # A mutant that one of the first states betrays needs no million of them.
 CRASH_STATES_EFFORT = "0.02"
 

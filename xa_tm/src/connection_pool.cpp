@@ -72,6 +72,12 @@ void ConnectionPool::Successor::take_over(Lease lease) noexcept {
 void ConnectionPool::Successor::wait_on() noexcept {
     const std::scoped_lock lock{pool_->mutex_};
     auto& waiter = *std::exchange(waiter_, nullptr);
+    if (pool_->in_use_ < pool_->datasource_.options().pool_size_max) {
+        // A place came free while nobody stood in line: nobody else would give it to this one.
+        ++pool_->in_use_;
+        pool_->grant(waiter, pool_->take_idle());
+        return;
+    }
     waiter.turn = Turn::waiting;
     pool_->waiters_.push_front(&waiter);
     waiter.changed.notify_one();
@@ -89,9 +95,7 @@ ConnectionPool::Lease ConnectionPool::acquire(const SessionMark& mark, std::vect
         return lease;
     }
     ++in_use_;
-    if (!idle_.empty()) {
-        auto connection = std::move(idle_.back());
-        idle_.pop_back();
+    if (auto connection = take_idle()) {
         return {*this, std::move(connection), false};
     }
     lock.unlock();
@@ -146,15 +150,30 @@ void ConnectionPool::put_back(std::unique_ptr<Connection> connection) noexcept {
     if (!waiters_.empty()) {
         auto& waiter = *waiters_.front();
         waiters_.pop_front();
-        waiter.connection = std::move(connection);
-        waiter.turn = Turn::granted;
-        waiter.changed.notify_one();
+        grant(waiter, std::move(connection));
         return;
     }
     --in_use_;
     if (connection != nullptr) {
         idle_.push_back(std::move(connection));
     }
+}
+
+/// Null when none is idle.
+std::unique_ptr<Connection> ConnectionPool::take_idle() noexcept {
+    std::unique_ptr<Connection> connection;
+    if (!idle_.empty()) {
+        connection = std::move(idle_.back());
+        idle_.pop_back();
+    }
+    return connection;
+}
+
+/// Without a connection the waiter opens one.
+void ConnectionPool::grant(Waiter& waiter, std::unique_ptr<Connection> connection) noexcept {
+    waiter.connection = std::move(connection);
+    waiter.turn = Turn::granted;
+    waiter.changed.notify_one();
 }
 
 void ConnectionPool::clear() noexcept {

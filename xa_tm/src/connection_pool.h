@@ -91,7 +91,8 @@ public:
         /// The verb before the batch was answered with XA_OK: the answers to the batch are the
         /// waiter's to receive.
         void take_over(Lease lease) noexcept;
-        /// The batch was not carried out: the waiter waits on, in the first place.
+        /// The batch was not carried out: the waiter waits on, in the first place, unless a
+        /// connection has become free meanwhile.
         void wait_on() noexcept;
 
     private:
@@ -124,6 +125,8 @@ private:
     };
 
     [[nodiscard]] Lease wait_for_turn(std::unique_lock<std::mutex>& lock, Waiter& waiter);
+    [[nodiscard]] std::unique_ptr<Connection> take_idle() noexcept;
+    static void grant(Waiter& waiter, std::unique_ptr<Connection> connection) noexcept;
     void put_back(std::unique_ptr<Connection> connection) noexcept;
 
     Datasource& datasource_;

@@ -122,6 +122,16 @@ std::string Session::last_transaction_state() const {
 }
 
 void Session::send(std::vector<std::string> packets, Packing packing) noexcept {
+    is_first_awaited_ = false;
+    start(std::move(packets), packing);
+}
+
+void Session::send_first_and_others(std::string packet) noexcept {
+    is_first_awaited_ = true;
+    start({std::move(packet)}, Packing::many_statements);
+}
+
+void Session::start(std::vector<std::string> packets, Packing packing) {
     XA_TM_CHECK(!is_lent_, "verbs are sent while the application has no access");
     packets_ = std::move(packets);
     replies_.clear();
@@ -139,21 +149,46 @@ void Session::send(std::vector<std::string> packets, Packing packing) noexcept {
     run(0);
 }
 
-std::optional<std::vector<Reply>> Session::receive() noexcept {
-    if (!is_broken_ && answered_ < packets_.size()) {
-        const auto wanted = readiness();
-        pollfd ready{wanted.descriptor,
-                     static_cast<short>((wanted.for_reading ? POLLIN : 0) |
-                                        (wanted.for_writing ? POLLOUT : 0)),
-                     0};
-        if (::poll(&ready, 1, 0) > 0) {
-            run(to_wait_flags(ready.revents));
-        }
+std::optional<Reply> Session::receive_first() noexcept {
+    if (!is_first_awaited_) {
+        return std::nullopt;
     }
+    advance();
+    if (!is_first_there() || answered_ == packets_.size()) {
+        return std::nullopt;
+    }
+    is_first_awaited_ = false;
+    auto first = std::move(replies_.front());
+    replies_.clear();
+    return first;
+}
+
+std::optional<std::vector<Reply>> Session::receive() noexcept {
+    advance();
     if (answered_ < packets_.size()) {
         return std::nullopt;
     }
     return std::exchange(replies_, {});
+}
+
+/// Carries the exchange on with what has arrived.
+void Session::advance() {
+    if (waiting_for_ == 0) {
+        run(0);
+        return;
+    }
+    const auto wanted = readiness();
+    pollfd ready{
+        wanted.descriptor,
+        static_cast<short>((wanted.for_reading ? POLLIN : 0) | (wanted.for_writing ? POLLOUT : 0)),
+        0};
+    if (!is_broken_ && ::poll(&ready, 1, 0) > 0) {
+        run(to_wait_flags(ready.revents));
+    }
+}
+
+bool Session::is_first_there() const noexcept {
+    return is_first_awaited_ && !replies_.empty();
 }
 
 xa_tm::Connection::Readiness Session::readiness() const noexcept {
@@ -168,9 +203,11 @@ void Session::disconnect() noexcept {
     is_broken_ = true;
 }
 
-/// Carries the exchange on until a step has to wait for the network, or all replies are there.
+/// Carries the exchange on until a step has to wait for the network, or all replies are there that
+/// are asked for. No step is suspended behind the first reply: another thread may take the others,
+/// and the client library must not be left and entered again by two.
 void Session::run(int ready) {
-    while (!is_broken_ && answered_ < packets_.size()) {
+    while (!is_broken_ && answered_ < packets_.size() && !is_first_there()) {
         waiting_for_ = waiting_for_ != 0 ? continue_step(ready) : start_step();
         if (waiting_for_ != 0) {
             return;

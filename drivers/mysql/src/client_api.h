@@ -87,6 +87,11 @@ public:
     /// Sends packets in one trip; an error in one does not keep the server from running the next.
     /// To switch between one and many statements a packet takes one trip more.
     void send(std::vector<std::string> packets, Packing packing) noexcept;
+    /// As send() with many statements; the result of the first can be had before the others.
+    void send_first_and_others(std::string packet) noexcept;
+    /// After that, takes what has arrived without waiting: the first result, as soon as it is there
+    /// and is not the last one. receive() gives the others.
+    [[nodiscard]] std::optional<Reply> receive_first() noexcept;
     /// Takes what has arrived without waiting; all results of all packets once they are there, an
     /// error being the last of its packet. After a broken connection each packet that was not
     /// answered completely ends with the client library's error.
@@ -107,7 +112,10 @@ private:
     /// first result and those that follow are read, and their rows are stored.
     enum class Step { switch_packing, send, read_first, read_next, store };
 
+    void start(std::vector<std::string> packets, Packing packing);
+    void advance();
     void run(int ready);
+    [[nodiscard]] bool is_first_there() const noexcept;
     [[nodiscard]] int start_step();
     [[nodiscard]] int continue_step(int ready);
     void finish_step();
@@ -134,6 +142,7 @@ private:
     Step step_ = Step::send;
     std::size_t sent_ = 0;
     std::size_t answered_ = 0;
+    bool is_first_awaited_ = false;
     int waiting_for_ = 0;  ///< MYSQL_WAIT_... of the step that was started, 0 when none is
     /// What the library said of a step; 0 is success.
     int step_result_ = 0;

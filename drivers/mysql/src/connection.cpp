@@ -194,7 +194,10 @@ std::size_t Connection::carry() {
     }
     const auto trip = one_trip();
     may_be_preparing_ = trip.back().verb == Verb::prepare;
-    if (trip.size() > 1) {
+    if (trip.size() > 1 && request.verb == Verb::commit) {
+        // What follows may wait for locks; this branch's outcome must not.
+        session_.send_first_and_others(chain_of(trip, marker_));
+    } else if (trip.size() > 1) {
         session_.send({chain_of(trip, marker_)}, Packing::many_statements);
     } else {
         session_.send(statements_of(request, branch().has_value()),
@@ -211,12 +214,13 @@ bool Connection::may_be_tied_to_another_session(const Request& request) const {
 }
 
 bool Connection::take_replies() {
+    if (const auto first = session_.receive_first()) {
+        give(first_answer({&*first, 1}).value());
+        return true;
+    }
     const auto replies = session_.receive();
     if (!replies) {
         return false;
-    }
-    for (const auto& reply : *replies) {
-        history_.add_state(reply.transaction_state);
     }
     if (follow_up_ == FollowUp::none) {
         take(*replies);
@@ -229,7 +233,12 @@ bool Connection::take_replies() {
 void Connection::take(std::span<const Reply> replies) {
     // An answer other than XA_OK answers the rest as well.
     for (auto rest = in_flight(); !rest.empty() && !in_flight().empty(); rest = rest.subspan(1)) {
-        auto answer = first_answer(take_results(rest, replies, marker_));
+        const auto own = take_results(rest, replies, marker_);
+        // Only with its own: what an earlier request of the packet did may be another branch's.
+        for (const auto& reply : own) {
+            history_.add_state(reply.transaction_state);
+        }
+        auto answer = first_answer(own);
         if (!answer) {
             return;
         }

@@ -386,6 +386,21 @@ TEST(CommitProtocol, StaysCommittedWhenABranchCanNotBeReachedInPhaseTwo) {
     EXPECT_EQ(protocol.state(0), BranchState::unknown);
 }
 
+TEST(CommitProtocol, LeavesABranchToRecoveryWhoseCommitWasRefusedOrNotKnown) {
+    for (const auto code : {XaCode::retry, XaCode::nota, XaCode::rmerr, XaCode::inval,
+                            XaCode::proto, XaCode::dupid, XaCode::outside, XaCode::rmfail}) {
+        CommitProtocol protocol{2};
+        std::ignore = protocol.commit();
+        std::ignore = protocol.answer(0, XaCode::ok);
+        std::ignore = protocol.answer(1, XaCode::ok);
+        std::ignore = protocol.decision(ForceResult::durable);
+        std::ignore = protocol.answer(0, code);
+        std::ignore = protocol.answer(1, XaCode::ok);
+        EXPECT_EQ(protocol.state(0), BranchState::unknown) << to_string(code);
+        EXPECT_EQ(protocol.outcome(), Outcome::committed) << to_string(code);
+    }
+}
+
 TEST(CommitProtocol, CommitsATransactionWithoutBranchesWithoutAVerb) {
     CommitProtocol protocol{0};
     EXPECT_EQ(protocol.commit(), CommitProtocol::Step{});

@@ -66,6 +66,30 @@ TEST_F(ConnectionPool, WaitsForAConnectionToComeBack) {
     EXPECT_EQ(server_.connects(), 1U);
 }
 
+TEST_F(ConnectionPool, ServesWhoWaitsOnWithWhatCameFreeWhileItWasChosen) {
+    FakeLink patient{"users", server_, {.pool_size_max = 2, .pool_timeout = std::chrono::hours{1}}};
+    auto& pool = patient.pool();
+    const auto first = pool.acquire({});
+    std::optional second{pool.acquire({})};
+    std::optional<xa_tm::ConnectionPool::Lease> third;
+    std::thread waiting{
+        [&] { third.emplace(pool.acquire({}, {{.verb = Verb::start, .xid = kXid}})); }};
+    std::optional<xa_tm::ConnectionPool::Successor> successor;
+    EXPECT_TRUE(eventually([&] {
+        if (auto next = pool.next_successor()) {
+            successor.emplace(*std::move(next));
+        }
+        return successor.has_value();
+    }));
+    const auto* came_free = second->connection();
+    second.reset();
+    successor->wait_on();
+    waiting.join();
+    EXPECT_EQ(third->connection(), came_free);
+    EXPECT_FALSE(third->take_sent_batch());
+    EXPECT_EQ(server_.connects(), 2U);
+}
+
 TEST_F(ConnectionPool, GivesItsPlaceBackWhenConnectingFails) {
     server_.set_reachable(false);
     for (int i = 0; i < 3; ++i) {

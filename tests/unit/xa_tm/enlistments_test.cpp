@@ -162,6 +162,22 @@ TEST_F(Execute, ReplacesAConnectionThatDiedInThePoolAndNeverUsesItsXidAgain) {
     EXPECT_THAT(bquals, ElementsAre("users:3"));  // the dead session did not see users:2
 }
 
+TEST_F(Execute, LastIsNotSentAgainBehindALostConnectionBecauseItMayHavePrepared) {
+    {
+        auto tx = life_->tm.begin();
+        tx.enlist(life_->users).execute("ada");
+        EXPECT_EQ(tx.commit().outcome(), Outcome::committed);
+    }
+    auto tx = life_->tm.begin();
+    const auto users = tx.enlist(life_->users);
+    users_.fail_next(Verb::start, Fault::lose_answer);
+    EXPECT_THAT(error_of([&] { users.execute_last("bob"); }),
+                HasCode(ErrorCode::resource_unreachable));
+    EXPECT_EQ(tx.commit().outcome(), Outcome::rolled_back);
+    EXPECT_EQ(verbs(users_, tx.gtrid()).rfind("start"), 0U) << "once and not again";
+    EXPECT_FALSE(users_.has_row("bob"));
+}
+
 TEST_F(Execute, LeavesABranchOutThatWasNeverUsed) {
     auto tx = life_->tm.begin();
     auto [users, points] = tx.enlist(life_->users, life_->points);
