@@ -2,9 +2,11 @@
 # or where that is missing MySQL's. XA_TM_MYSQL_CLIENT, which is mariadb or mysql, asks for one.
 # Defines the target MySQL::client; MySQLClient_KIND, mariadb or mysql; and MySQLClient_PKG_CONFIG,
 # its name for pkg-config.
-set(XA_TM_MYSQL_CLIENT "" CACHE STRING
-    "The MySQL driver's client library: mariadb, mysql, or empty for what is there")
-set_property(CACHE XA_TM_MYSQL_CLIENT PROPERTY STRINGS "" mariadb mysql)
+if(NOT DEFINED XA_TM_MYSQL_CLIENT) # the installed package sets what it was built for
+    set(XA_TM_MYSQL_CLIENT "" CACHE STRING
+        "The MySQL driver's client library: mariadb, mysql, or empty for what is there")
+    set_property(CACHE XA_TM_MYSQL_CLIENT PROPERTY STRINGS "" mariadb mysql)
+endif()
 if(NOT XA_TM_MYSQL_CLIENT MATCHES "^(mariadb|mysql)?$")
     message(FATAL_ERROR "XA_TM_MYSQL_CLIENT is \"${XA_TM_MYSQL_CLIENT}\"; set it to mariadb or mysql")
 endif()
