@@ -4,5 +4,5 @@ find_package(fmt REQUIRED)
 set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Boost 1.74 REQUIRED COMPONENTS log)
 find_package(PostgreSQL 14 REQUIRED) # 14 brought the pipeline mode of libpq
-find_package(MariaDBClient REQUIRED)
+find_package(MySQLClient REQUIRED)
 find_package(Soci REQUIRED)

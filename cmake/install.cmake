@@ -17,10 +17,14 @@ install(FILES
     ${CMAKE_CURRENT_BINARY_DIR}/xa_tm-config.cmake
     ${CMAKE_CURRENT_BINARY_DIR}/xa_tm-config-version.cmake
     cmake/dependencies.cmake
-    cmake/FindMariaDBClient.cmake
+    cmake/FindMySQLClient.cmake
     cmake/FindSoci.cmake
     DESTINATION ${XA_TM_PACKAGE_DIR})
 
+set(XA_TM_CFLAGS "")
+if(MySQLClient_KIND STREQUAL "mysql")
+    set(XA_TM_CFLAGS " -DXA_TM_MYSQL_CLIENT_OF_MYSQL")
+endif()
 configure_file(cmake/xa_tm.pc.in xa_tm.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xa_tm.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -30,6 +30,10 @@ select_newer_server() {
         suite=trixie packages=(mariadb-server-core mariadb-client-core)
         programs=(usr/sbin/mariadbd usr/bin/my_print_defaults usr/bin/resolveip)
         ;;
+    mysqlclient-9.7)
+        # No server, but MySQL's client library with its headers.
+        suite=sid packages=(libmysqlclient-dev) programs=()
+        ;;
     postgres-18)
         suite=sid packages=(postgresql-18)
         programs=(usr/lib/postgresql/18/bin/postgres usr/lib/postgresql/18/bin/initdb)

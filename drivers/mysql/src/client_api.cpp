@@ -26,14 +26,6 @@ soci::mysql_session_backend* backend_of(soci::session& session) {
     return static_cast<soci::mysql_session_backend*>(session.get_backend());
 }
 
-int to_wait_flags(short events) {
-    int flags = 0;
-    flags |= (events & (POLLIN | POLLHUP | POLLERR)) != 0 ? MYSQL_WAIT_READ : 0;
-    flags |= (events & (POLLOUT | POLLHUP | POLLERR)) != 0 ? MYSQL_WAIT_WRITE : 0;
-    flags |= (events & POLLPRI) != 0 ? MYSQL_WAIT_EXCEPT : 0;
-    return flags;
-}
-
 }  // namespace
 
 Session::Session(const std::string& soci_connect_string, bool needs_tls) {
@@ -53,7 +45,7 @@ Session::Session(const std::string& soci_connect_string, bool needs_tls) {
     thread_id_ = ::mysql_thread_id(mysql_);
     is_mariadb_ =
         std::string_view{::mysql_get_server_info(mysql_)}.find("MariaDB") != std::string_view::npos;
-    ::mysql_optionsv(mysql_, MYSQL_OPT_NONBLOCK, nullptr);
+    client_library::allow_steps(*mysql_);
 }
 
 Session::~Session() {
@@ -145,7 +137,7 @@ void Session::start(std::vector<std::string> packets, Packing packing) {
     }
     const bool is_as_wanted = packing == Packing::own_verbs ||
                               takes_many_statements_ == (packing == Packing::many_statements);
-    step_ = is_as_wanted ? Step::send : Step::switch_packing;
+    call_.step = is_as_wanted ? Step::send : Step::switch_packing;
     run(0);
 }
 
@@ -183,7 +175,7 @@ void Session::advance() {
         static_cast<short>((wanted.for_reading ? POLLIN : 0) | (wanted.for_writing ? POLLOUT : 0)),
         0};
     if (!is_broken_ && ::poll(&ready, 1, 0) > 0) {
-        run(to_wait_flags(ready.revents));
+        run(ready.revents);
     }
 }
 
@@ -192,13 +184,13 @@ bool Session::is_first_there() const noexcept {
 }
 
 xa_tm::Connection::Readiness Session::readiness() const noexcept {
-    return {static_cast<int>(::mysql_get_socket(mysql_)), (waiting_for_ & MYSQL_WAIT_READ) != 0,
-            (waiting_for_ & MYSQL_WAIT_WRITE) != 0};
+    return {client_library::socket_of(*mysql_), (waiting_for_ & POLLIN) != 0,
+            (waiting_for_ & POLLOUT) != 0};
 }
 
 void Session::disconnect() noexcept {
     if (mysql_ != nullptr) {
-        ::shutdown(static_cast<int>(::mysql_get_socket(mysql_)), SHUT_RDWR);
+        ::shutdown(client_library::socket_of(*mysql_), SHUT_RDWR);
     }
     is_broken_ = true;
 }
@@ -206,9 +198,10 @@ void Session::disconnect() noexcept {
 /// Carries the exchange on until a step has to wait for the network, or all replies are there that
 /// are asked for. No step is suspended behind the first reply: another thread may take the others,
 /// and the client library must not be left and entered again by two.
-void Session::run(int ready) {
+void Session::run(short ready) {
     while (!is_broken_ && answered_ < packets_.size() && !is_first_there()) {
-        waiting_for_ = waiting_for_ != 0 ? continue_step(ready) : start_step();
+        waiting_for_ =
+            waiting_for_ != 0 ? client_library::resume_step(*mysql_, call_, ready) : start_step();
         if (waiting_for_ != 0) {
             return;
         }
@@ -216,62 +209,42 @@ void Session::run(int ready) {
     }
 }
 
-int Session::start_step() {
-    switch (step_) {
-        case Step::switch_packing:
-            return ::mysql_set_server_option_start(&step_result_, mysql_,
-                                                   takes_many_statements_
-                                                       ? MYSQL_OPTION_MULTI_STATEMENTS_OFF
-                                                       : MYSQL_OPTION_MULTI_STATEMENTS_ON);
-        case Step::send: {
-            const auto& packet = packets_[sent_];
-            return ::mysql_send_query_start(&step_result_, mysql_, packet.data(), packet.size());
-        }
-        case Step::read_first: return ::mysql_read_query_result_start(&read_result_, mysql_);
-        case Step::read_next: return ::mysql_next_result_start(&step_result_, mysql_);
-        case Step::store: return ::mysql_store_result_start(&stored_, mysql_);
+short Session::start_step() {
+    if (call_.step == Step::switch_packing) {
+        call_.packing = takes_many_statements_ ? MYSQL_OPTION_MULTI_STATEMENTS_OFF
+                                               : MYSQL_OPTION_MULTI_STATEMENTS_ON;
+    } else if (call_.step == Step::send) {
+        call_.packet = packets_[sent_];
     }
-    XA_TM_CHECK(false, "every step can be started");
-}
-
-int Session::continue_step(int ready) {
-    switch (step_) {
-        case Step::switch_packing:
-            return ::mysql_set_server_option_cont(&step_result_, mysql_, ready);
-        case Step::send: return ::mysql_send_query_cont(&step_result_, mysql_, ready);
-        case Step::read_first: return ::mysql_read_query_result_cont(&read_result_, mysql_, ready);
-        case Step::read_next: return ::mysql_next_result_cont(&step_result_, mysql_, ready);
-        case Step::store: return ::mysql_store_result_cont(&stored_, mysql_, ready);
-    }
-    XA_TM_CHECK(false, "every step can be continued");
+    return client_library::start_step(*mysql_, call_);
 }
 
 void Session::finish_step() {
-    switch (step_) {
+    switch (call_.step) {
         case Step::switch_packing:
-            if (step_result_ != 0) {
+            if (call_.has_failed) {
                 give_up(last_error(), ::mysql_error(mysql_));
                 return;
             }
             takes_many_statements_ = !takes_many_statements_;
-            step_ = Step::send;
+            call_.step = Step::send;
             return;
         case Step::send:
-            if (step_result_ != 0) {
+            if (call_.has_failed) {
                 give_up(last_error(), ::mysql_error(mysql_));
             } else if (++sent_ == packets_.size()) {
-                step_ = Step::read_first;
+                call_.step = Step::read_first;
             }
             return;
-        case Step::read_first: read_result_ != 0 ? take_error() : take_result(); return;
-        case Step::read_next: step_result_ != 0 ? take_error() : take_result(); return;
+        case Step::read_first: call_.has_failed ? take_error() : take_result(); return;
+        case Step::read_next: call_.has_failed ? take_error() : take_result(); return;
         case Step::store:
-            if (stored_ == nullptr) {
+            if (call_.stored == nullptr) {
                 take_error();
                 return;
             }
-            take_rows(*stored_);
-            ::mysql_free_result(std::exchange(stored_, nullptr));
+            take_rows(*call_.stored);
+            ::mysql_free_result(std::exchange(call_.stored, nullptr));
             finish_result();
             return;
     }
@@ -279,7 +252,7 @@ void Session::finish_step() {
 
 void Session::take_result() {
     if (::mysql_field_count(mysql_) != 0) {
-        step_ = Step::store;
+        call_.step = Step::store;
         return;
     }
     replies_.push_back({.is_ok = true,
@@ -291,11 +264,11 @@ void Session::take_result() {
 
 void Session::finish_result() {
     if (::mysql_more_results(mysql_) != 0) {
-        step_ = Step::read_next;
+        call_.step = Step::read_next;
         return;
     }
     ++answered_;
-    step_ = Step::read_first;
+    call_.step = Step::read_first;
 }
 
 void Session::take_rows(MYSQL_RES& result) {
@@ -322,7 +295,7 @@ void Session::take_error() {
     replies_.push_back(
         {.error = error, .sqlstate = ::mysql_sqlstate(mysql_), .message = ::mysql_error(mysql_)});
     ++answered_;
-    step_ = Step::read_first;
+    call_.step = Step::read_first;
 }
 
 void Session::give_up(int error, const std::string& why) {

@@ -9,6 +9,7 @@
 #include <mysql.h>
 #include <soci/soci.h>
 
+#include "client_library.h"
 #include "xa_tm/connection.h"
 
 namespace xa_tm::mysql {
@@ -108,16 +109,13 @@ public:
     [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
 
 private:
-    /// The exchange is: the packing is switched if need be, all packets are sent, then for each its
-    /// first result and those that follow are read, and their rows are stored.
-    enum class Step { switch_packing, send, read_first, read_next, store };
+    using Step = client_library::Step;
 
     void start(std::vector<std::string> packets, Packing packing);
     void advance();
-    void run(int ready);
+    void run(short ready);
     [[nodiscard]] bool is_first_there() const noexcept;
-    [[nodiscard]] int start_step();
-    [[nodiscard]] int continue_step(int ready);
+    [[nodiscard]] short start_step();
     void finish_step();
     void take_result();
     void finish_result();
@@ -136,18 +134,15 @@ private:
 
     bool takes_many_statements_ = false;  ///< what the server has been told last
 
-    // The exchange in progress.
+    // The exchange in progress: the packing is switched if need be, all packets are sent, then for
+    // each its first result and those that follow are read, and their rows are stored.
     std::vector<std::string> packets_;
     std::vector<Reply> replies_;
-    Step step_ = Step::send;
+    client_library::StepCall call_ = {};
     std::size_t sent_ = 0;
     std::size_t answered_ = 0;
     bool is_first_awaited_ = false;
-    int waiting_for_ = 0;  ///< MYSQL_WAIT_... of the step that was started, 0 when none is
-    /// What the library said of a step; 0 is success.
-    int step_result_ = 0;
-    my_bool read_result_ = 0;
-    MYSQL_RES* stored_ = nullptr;
+    short waiting_for_ = 0;  ///< events of the step that was started, 0 when none is
     bool is_broken_ = false;
 };
 

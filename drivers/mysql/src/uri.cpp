@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "client_library.h"
+
 namespace xa_tm::mysql {
 namespace {
 
@@ -133,43 +135,6 @@ void check_tls(const ServerAddress& address) {
     }
 }
 
-/// A value for the C client's own form: in braces, or bare where it holds a brace that would end
-/// them, which the client (3.3 was seen to) can't be told otherwise.
-std::string braced(std::string_view key, std::string_view value) {
-    if (value.find('}') == std::string_view::npos) {
-        return fmt::format("{{{}}}", value);
-    }
-    if (value.find_first_of(";{=") != std::string_view::npos || value.front() == ' ' ||
-        value.back() == ' ') {
-        throw std::invalid_argument(
-            fmt::format("with TLS the C client takes no {} that holds }} and also ;, {{, = or a "
-                        "blank at an end",
-                        key));
-    }
-    return std::string{value};
-}
-
-/// The C client's own form, which it takes in place of the host: SOCI knows too few parameters.
-std::string client_connect_string(const ServerAddress& address, const std::string& port) {
-    std::string text = "ssl-enforce=1";
-    const auto add = [&text](std::string_view key, std::string_view value) {
-        if (!value.empty()) {
-            text += fmt::format(";{}={}", key, braced(key, value));
-        }
-    };
-    add("host", address.host);
-    add("port", port);
-    add("user", address.user);
-    add("password", address.password);
-    add("database", address.database);
-    add("socket", address.socket);
-    add("ssl-ca", address.ssl_ca);
-    add("ssl-cert", address.ssl_cert);
-    add("ssl-key", address.ssl_key);
-    add("ssl-verify-server-cert", address.ssl_mode == "verify-identity" ? "1" : "");
-    return text;
-}
-
 }  // namespace
 
 ServerAddress parse_uri(std::string_view uri) {
@@ -252,10 +217,8 @@ std::string soci_connect_string(const ServerAddress& address,
     check_tls(address);
     std::string text = fmt::format("connect_timeout='{}' charset={}", connect_timeout.count(),
                                    quoted(address.charset));
-    const auto port = address.port == 0 ? std::string{} : std::to_string(address.port);
-    const bool has_tls = needs_tls(address) || address.ssl_mode == "preferred";
-    if (has_tls) {
-        return text += fmt::format(" host={}", quoted(client_connect_string(address, port)));
+    if (const auto whole = client_library::connect_string(address)) {
+        return text += fmt::format(" host={}", quoted(*whole));
     }
     const auto add = [&text](std::string_view key, std::string_view value) {
         if (!value.empty()) {
@@ -265,7 +228,7 @@ std::string soci_connect_string(const ServerAddress& address,
     add("user", address.user);
     add("password", address.password);
     add("host", address.host);
-    add("port", port);
+    add("port", address.port == 0 ? std::string{} : std::to_string(address.port));
     add("db", address.database);
     add("unix_socket", address.socket);
     return text;

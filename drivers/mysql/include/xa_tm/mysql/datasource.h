@@ -10,8 +10,13 @@
 namespace soci {
 class session;
 }
+// What mysql.h says, which only those need who use the handle: the two client libraries differ.
+#ifdef XA_TM_MYSQL_CLIENT_OF_MYSQL
+struct MYSQL;
+#else
 struct st_mysql;
 using MYSQL = st_mysql;
+#endif
 
 namespace xa_tm::mysql {
 
