@@ -156,7 +156,11 @@ std::optional<Reply> Session::receive_first() noexcept {
 }
 
 std::optional<std::vector<Reply>> Session::receive() noexcept {
-    advance();
+    // What arrives only now is for the next receive_first(): here nobody would notice that it is
+    // the first, and then wait for a server that has nothing more to say.
+    if (!is_first_awaited_) {
+        advance();
+    }
     if (answered_ < packets_.size()) {
         return std::nullopt;
     }

@@ -91,7 +91,7 @@ public:
     /// As send() with many statements; the result of the first can be had before the others.
     void send_first_and_others(std::string packet) noexcept;
     /// After that, takes what has arrived without waiting: the first result, as soon as it is there
-    /// and is not the last one. receive() gives the others.
+    /// and is not the last one. Asked before each receive(), which gives the others.
     [[nodiscard]] std::optional<Reply> receive_first() noexcept;
     /// Takes what has arrived without waiting; all results of all packets once they are there, an
     /// error being the last of its packet. After a broken connection each packet that was not
