@@ -45,6 +45,46 @@ std::string describe(const Heuristic& heuristic) {
                        printable(heuristic.bqual), printable(heuristic.gtrid));
 }
 
+std::string describe(const OperatorAct& act) {
+    return fmt::format("order of {} to {} {}", printable(act.who), to_string(act.verb),
+                       printable(act.gtrid));
+}
+
+std::string describe(const ServerSighting& sighting) {
+    return fmt::format("resource {} seen at {}{}{}", printable(sighting.resource),
+                       sighting.position.flushed, sighting.position.history.empty() ? "" : " of ",
+                       printable(sighting.position.history));
+}
+
+std::string describe(const ServerDoubt& doubt) {
+    return fmt::format("doubt about the server of resource {}: {}", printable(doubt.resource),
+                       printable(doubt.words));
+}
+
+std::string describe(const LogDoubt& doubt) {
+    return fmt::format("doubt about this log: {}", printable(doubt.words));
+}
+
+Json heuristic_json(const Heuristic& heuristic) {
+    return {{"gtrid", heuristic.gtrid},
+            {"bqual", heuristic.bqual},
+            {"code", to_string(heuristic.code)},
+            {"resource", heuristic.resource},
+            {"noticed_at_us", heuristic.noticed_at.time_since_epoch().count()},
+            {"words", heuristic.words}};
+}
+
+Json order_json(const OperatorAct& act) {
+    return {{"ordered_at_us", act.ordered_at.time_since_epoch().count()},
+            {"who", act.who},
+            {"verb", to_string(act.verb)},
+            {"format_id", act.format_id},
+            {"gtrid", act.gtrid},
+            {"resource", act.resource},
+            {"reason", act.reason},
+            {"overridden", act.overridden}};
+}
+
 }  // namespace
 
 LogHeader header_of(const std::filesystem::path& directory, const recovery_log::LogImage& image) {
@@ -136,14 +176,19 @@ std::string entry_text(std::span<const std::byte> body) {
 }
 
 nlohmann::ordered_json record_json(const std::optional<LogRecord>& record) {
-    Json json{{"decision", nullptr}, {"heuristic", nullptr}};
-    if (const auto* decision = record ? std::get_if<Decision>(&*record) : nullptr) {
-        json["decision"] = decision_json(*decision);
+    Json json{
+        {"decision", nullptr}, {"heuristic", nullptr}, {"order", nullptr}, {"note", nullptr}};
+    if (!record) {
+        return json;
     }
-    if (const auto* heuristic = record ? std::get_if<Heuristic>(&*record) : nullptr) {
-        json["heuristic"] = Json{{"gtrid", heuristic->gtrid},
-                                 {"bqual", heuristic->bqual},
-                                 {"code", to_string(heuristic->code)}};
+    if (const auto* decision = std::get_if<Decision>(&*record)) {
+        json["decision"] = decision_json(*decision);
+    } else if (const auto* heuristic = std::get_if<Heuristic>(&*record)) {
+        json["heuristic"] = heuristic_json(*heuristic);
+    } else if (const auto* act = std::get_if<OperatorAct>(&*record)) {
+        json["order"] = order_json(*act);
+    } else {
+        json["note"] = std::visit([](const auto& content) { return describe(content); }, *record);
     }
     return json;
 }

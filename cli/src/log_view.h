@@ -60,7 +60,8 @@ struct LogEntry {
 
 /// "decision to commit GTRID at RESOURCES", printable; for a body that is not known, its length.
 [[nodiscard]] std::string entry_text(std::span<const std::byte> body);
-/// Its keys are `decision` and `heuristic`; both null when the record is not known.
+/// Its keys are `decision`, `heuristic`, `order` and `note`, of which one is not null; all are when
+/// the record is not known.
 [[nodiscard]] nlohmann::ordered_json record_json(const std::optional<LogRecord>& record);
 
 /// Two spaces deep, ended by a line break; bytes that are not UTF-8 are replaced.

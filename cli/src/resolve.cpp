@@ -48,7 +48,7 @@ RecoveryReport recover(const Request& request, const std::string& node) {
                                 // anew.
                                 .allow_volatile_log = true}};
     add_datasources(manager, request.configuration.resources, request.timeout);
-    return manager.recover(request.timeout);
+    return manager.recover({.timeout = request.timeout});
 }
 
 }  // namespace

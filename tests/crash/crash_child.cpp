@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
             Resource::add(manager, argument.substr(0, equals), argument.substr(equals + 1)));
     }
     if (arguments.scenario == "recover") {
-        std::ignore = manager.recover(std::chrono::seconds{30});
+        std::ignore = manager.recover({.timeout = std::chrono::seconds{30}});
     } else {
         run_transaction(manager, resources, arguments);
     }

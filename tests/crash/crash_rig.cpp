@@ -27,7 +27,7 @@ RecoveryReport recover_over(const std::filesystem::path& log,
     for (const auto& server : servers) {
         std::ignore = Resource::add(manager, plain_name(server), sandbox::uri(server));
     }
-    return manager.recover(kPatience);
+    return manager.recover({.timeout = kPatience});
 }
 
 }  // namespace

@@ -312,6 +312,8 @@ Answer FakeResourceManager::carry_out(Session& session, const Request& request) 
         case Verb::recover: return list();
         case Verb::locate: return {.code = branches_.contains(xid) ? XaCode::retry : XaCode::nota};
         case Verb::end_session: return end_session(request.session);
+        case Verb::end_ended_sessions:
+        case Verb::examine: return {};
     }
     XA_TM_CHECK(false, "every verb is modelled");
 }

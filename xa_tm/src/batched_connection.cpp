@@ -37,7 +37,7 @@ Answer refused(XaCode code, std::string_view why) {
 /// Why a request can't be carried out while this branch is open, or none is.
 std::optional<Answer> misfit_of(const Request& request, const std::optional<Xid>& open) {
     const auto verb = request.verb;
-    if (verb == Verb::recover || verb == Verb::end_session) {
+    if (verb == Verb::recover || verb == Verb::end_session || verb == Verb::end_ended_sessions) {
         return std::nullopt;
     }
     if (!is_valid(request.xid)) {

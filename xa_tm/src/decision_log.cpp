@@ -48,8 +48,8 @@ std::vector<PendingDecision> decisions_of(const std::vector<recovery_log::Entry>
         }
         if (auto* decision = std::get_if<Decision>(&*record)) {
             pending.push_back(PendingDecision::fresh(std::move(*decision), entry.id));
-        } else {
-            heuristics.push_back(std::get<Heuristic>(std::move(*record)));
+        } else if (auto* heuristic = std::get_if<Heuristic>(&*record)) {
+            heuristics.push_back(std::move(*heuristic));
         }
     }
     for (const auto& heuristic : heuristics) {

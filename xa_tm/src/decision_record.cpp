@@ -1,7 +1,12 @@
 // Layout, little-endian: version u8 (1) · kind u8 · body.
 //   kind 1, decision:  gtrid str · decided_at i64 (µs since 1970) · count u16 ·
 //                      count × (resource str · bqual str · server str · evidence str)
-//   kind 2, heuristic: gtrid str · bqual str · XA code i32
+//   kind 2, heuristic: gtrid str · bqual str · XA code i32 · resource str · noticed_at i64 · words str
+//   kind 3, operator's act: ordered_at i64 · who str · verb u8 · formatID i64 · gtrid str ·
+//                      resource str · reason str · overridden str
+//   kind 4, server sighting: resource str · server str · history str · flushed u64
+//   kind 5, server doubt: resource str · server str · through_incarnation u32 · words str
+//   kind 6, log doubt: words str
 //   str: length u16 · bytes
 
 #include "decision_record.h"
@@ -18,6 +23,10 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kDecision = 1;
 constexpr std::uint8_t kHeuristic = 2;
+constexpr std::uint8_t kOperatorAct = 3;
+constexpr std::uint8_t kServerSighting = 4;
+constexpr std::uint8_t kServerDoubt = 5;
+constexpr std::uint8_t kLogDoubt = 6;
 constexpr std::size_t kMaxString = 0xFFFF;
 
 class Writer {
@@ -36,6 +45,7 @@ public:
             bytes_.push_back(static_cast<std::byte>(c));
         }
     }
+    void time(LogTime time) { number(std::int64_t{time.time_since_epoch().count()}); }
     [[nodiscard]] std::vector<std::byte> take() { return std::move(bytes_); }
 
 private:
@@ -65,6 +75,9 @@ public:
         }
         return text;
     }
+    LogTime time() { return LogTime{std::chrono::microseconds{number<std::int64_t>()}}; }
+    /// What was read is not what it should be.
+    void spoil() noexcept { is_good_ = false; }
     [[nodiscard]] bool is_good() const noexcept { return is_good_; }
     [[nodiscard]] bool is_at_end() const noexcept { return is_good_ && rest_.empty(); }
 
@@ -86,8 +99,7 @@ private:
 Decision read_decision(Reader& reader) {
     Decision decision;
     decision.gtrid = reader.string();
-    decision.decided_at = std::chrono::sys_time<std::chrono::microseconds>{
-        std::chrono::microseconds{reader.number<std::int64_t>()}};
+    decision.decided_at = reader.time();
     const auto count = reader.number<std::uint16_t>();
     for (std::uint16_t i = 0; i < count && reader.is_good(); ++i) {
         auto resource = reader.string();
@@ -104,13 +116,51 @@ Heuristic read_heuristic(Reader& reader) {
     auto gtrid = reader.string();
     auto bqual = reader.string();
     const auto code = static_cast<XaCode>(reader.number<std::int32_t>());
-    return {std::move(gtrid), std::move(bqual), code};
+    auto resource = reader.string();
+    const auto noticed_at = reader.time();
+    auto words = reader.string();
+    return {std::move(gtrid),    std::move(bqual), code,
+            std::move(resource), noticed_at,       std::move(words)};
+}
+
+OperatorAct read_operator_act(Reader& reader) {
+    OperatorAct act{};
+    act.ordered_at = reader.time();
+    act.who = reader.string();
+    act.verb = static_cast<OrderVerb>(reader.number<std::uint8_t>());
+    if (act.verb < OrderVerb::commit || act.verb > OrderVerb::forget) {
+        reader.spoil();
+    }
+    act.format_id = reader.number<std::int64_t>();
+    act.gtrid = reader.string();
+    act.resource = reader.string();
+    act.reason = reader.string();
+    act.overridden = reader.string();
+    return act;
+}
+
+ServerSighting read_server_sighting(Reader& reader) {
+    ServerSighting sighting;
+    sighting.resource = reader.string();
+    sighting.server = reader.string();
+    sighting.position.history = reader.string();
+    sighting.position.flushed = reader.number<std::uint64_t>();
+    return sighting;
+}
+
+ServerDoubt read_server_doubt(Reader& reader) {
+    ServerDoubt doubt{};
+    doubt.resource = reader.string();
+    doubt.server = reader.string();
+    doubt.through_incarnation = reader.number<std::uint32_t>();
+    doubt.words = reader.string();
+    return doubt;
 }
 
 void write(Writer& writer, const Decision& decision) {
     writer.number(kDecision);
     writer.string(decision.gtrid);
-    writer.number(std::int64_t{decision.decided_at.time_since_epoch().count()});
+    writer.time(decision.decided_at);
     writer.number(static_cast<std::uint16_t>(decision.branches.size()));
     for (const auto& branch : decision.branches) {
         XA_TM_CHECK(
@@ -128,6 +178,42 @@ void write(Writer& writer, const Heuristic& heuristic) {
     writer.string(heuristic.gtrid);
     writer.string(heuristic.bqual);
     writer.number(static_cast<std::int32_t>(heuristic.code));
+    writer.string(heuristic.resource);
+    writer.time(heuristic.noticed_at);
+    writer.string(heuristic.words);
+}
+
+void write(Writer& writer, const OperatorAct& act) {
+    writer.number(kOperatorAct);
+    writer.time(act.ordered_at);
+    writer.string(act.who);
+    writer.number(static_cast<std::uint8_t>(act.verb));
+    writer.number(act.format_id);
+    writer.string(act.gtrid);
+    writer.string(act.resource);
+    writer.string(act.reason);
+    writer.string(act.overridden);
+}
+
+void write(Writer& writer, const ServerSighting& sighting) {
+    writer.number(kServerSighting);
+    writer.string(sighting.resource);
+    writer.string(sighting.server);
+    writer.string(sighting.position.history);
+    writer.number(sighting.position.flushed);
+}
+
+void write(Writer& writer, const ServerDoubt& doubt) {
+    writer.number(kServerDoubt);
+    writer.string(doubt.resource);
+    writer.string(doubt.server);
+    writer.number(doubt.through_incarnation);
+    writer.string(doubt.words);
+}
+
+void write(Writer& writer, const LogDoubt& doubt) {
+    writer.number(kLogDoubt);
+    writer.string(doubt.words);
 }
 
 }  // namespace
@@ -145,11 +231,14 @@ std::optional<LogRecord> decode(std::span<const std::byte> bytes) {
         return std::nullopt;
     }
     std::optional<LogRecord> record;
-    const auto kind = reader.number<std::uint8_t>();
-    if (kind == kDecision) {
-        record = read_decision(reader);
-    } else if (kind == kHeuristic) {
-        record = read_heuristic(reader);
+    switch (reader.number<std::uint8_t>()) {
+        case kDecision: record = read_decision(reader); break;
+        case kHeuristic: record = read_heuristic(reader); break;
+        case kOperatorAct: record = read_operator_act(reader); break;
+        case kServerSighting: record = read_server_sighting(reader); break;
+        case kServerDoubt: record = read_server_doubt(reader); break;
+        case kLogDoubt: record = LogDoubt{reader.string()}; break;
+        default: break;  // of a newer version
     }
     return reader.is_at_end() ? record : std::nullopt;
 }

@@ -175,6 +175,8 @@ std::string_view to_string(TransactionState state) noexcept {
         case TransactionState::live: return "live";
         case TransactionState::lost_log: return "lost_log";
         case TransactionState::quarantined: return "quarantined";
+        case TransactionState::restored: return "restored";
+        case TransactionState::heuristic: return "heuristic";
         case TransactionState::foreign: return "foreign";
     }
     return "not a state";

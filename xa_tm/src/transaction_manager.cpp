@@ -244,13 +244,13 @@ Transaction TransactionManager::begin() {
     return Transaction{*state_};
 }
 
-RecoveryReport TransactionManager::recover(std::chrono::milliseconds timeout) {
+RecoveryReport TransactionManager::recover(const RecoverOptions& options) {
     if (state_->recovery_service != nullptr) {
         throw Error({.code = ErrorCode::invalid_state},
                     "recovery runs in the background already; recover() goes instead of start()");
     }
     const auto deadline = std::chrono::steady_clock::now() +
-                          std::min<std::chrono::milliseconds>(timeout, kMaxDuration);
+                          std::min<std::chrono::milliseconds>(options.timeout, kMaxDuration);
     auto recoveries = state_->resource_recoveries();
     std::vector<ResourcePass> passes(recoveries.size());
     const auto pass_over = [&](std::size_t i) {

@@ -43,6 +43,8 @@ std::string_view to_string(Verb verb) noexcept {
         case Verb::recover: return "recover";
         case Verb::locate: return "locate";
         case Verb::end_session: return "end_session";
+        case Verb::end_ended_sessions: return "end_ended_sessions";
+        case Verb::examine: return "examine";
     }
     return "not a verb";
 }

@@ -27,7 +27,9 @@ std::string link_of(std::span<const Request> requests, std::string_view marker) 
         case Verb::rollback:
         case Verb::recover:
         case Verb::locate:
-        case Verb::end_session: break;
+        case Verb::end_session:
+        case Verb::end_ended_sessions:
+        case Verb::examine: break;
     }
     XA_TM_CHECK(false, "a batch of several holds only commit, start, execute and prepare");
 }

@@ -144,6 +144,9 @@ bool Connection::take_back() noexcept {
 
 std::optional<Answer> Connection::answer_at_once() {
     const auto& request = front();
+    if (request.verb == Verb::end_ended_sessions || request.verb == Verb::examine) {
+        return Answer{};
+    }
     if (request.verb == Verb::end_session) {
         // A session of an earlier life of the server has ended with that.
         const bool is_there = request.session.number != 0 &&
@@ -171,7 +174,9 @@ bool Connection::may_share_trip(const Request& request) const {
         case Verb::rollback:
         case Verb::recover:
         case Verb::locate:
-        case Verb::end_session: break;
+        case Verb::end_session:
+        case Verb::end_ended_sessions:
+        case Verb::examine: break;
     }
     return false;
 }
@@ -270,7 +275,9 @@ std::optional<Answer> Connection::first_answer(std::span<const Reply> replies) {
             return reply.is_ok ? Answer{.listed = branches_from(reply)}
                                : failure_of(Verb::recover, reply);
         case Verb::locate: return locate_answer(reply);
-        case Verb::end_session: break;
+        case Verb::end_session:
+        case Verb::end_ended_sessions:
+        case Verb::examine: break;
     }
     XA_TM_CHECK(false, "every other verb has its answer");
 }

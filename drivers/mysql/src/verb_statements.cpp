@@ -33,7 +33,9 @@ std::vector<std::string> statements_of(const Request& request, bool is_own_branc
             return is_own_branch ? end_and_roll_back(request.xid)
                                  : std::vector{fmt::format("xa rollback {}", xid)};
         case Verb::recover: return {list_statement()};
-        case Verb::end_session: break;
+        case Verb::end_session:
+        case Verb::end_ended_sessions:
+        case Verb::examine: break;
     }
     XA_TM_CHECK(false, "every other verb has its statements");
 }

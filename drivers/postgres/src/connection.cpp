@@ -141,6 +141,9 @@ bool Connection::take_back() noexcept {
 
 std::optional<Answer> Connection::answer_at_once() {
     const auto& request = front();
+    if (request.verb == Verb::end_ended_sessions || request.verb == Verb::examine) {
+        return Answer{};
+    }
     if (request.verb == Verb::start && !session_.can_lend()) {
         return refused(XaCode::rmfail,
                        "the application closed or reconnected a session that had ended");
@@ -266,7 +269,9 @@ Answer Connection::success() {
         case Verb::recover: return {.listed = branches_from(reply)};
         case Verb::locate: return location();
         case Verb::prepare:
-        case Verb::end_session: break;
+        case Verb::end_session:
+        case Verb::end_ended_sessions:
+        case Verb::examine: break;
     }
     XA_TM_CHECK(false, "prepare and end_session have their own answers");
 }

@@ -79,7 +79,9 @@ constexpr Situation situation_of(Verb verb) {
         case Verb::start:
         case Verb::recover:
         case Verb::locate:
-        case Verb::end_session: break;
+        case Verb::end_session:
+        case Verb::end_ended_sessions:
+        case Verb::examine: break;
     }
     return Situation::other;
 }

@@ -74,7 +74,9 @@ std::vector<Statement> statements_of(const Request& request, const Circumstances
                 return {{locate_statement(gid)}, {fate_statement(*evidence)}};
             }
             return {{locate_statement(gid)}};
-        case Verb::end_session: break;
+        case Verb::end_session:
+        case Verb::end_ended_sessions:
+        case Verb::examine: break;
     }
     XA_TM_CHECK(false, "every other verb has its statements");
 }

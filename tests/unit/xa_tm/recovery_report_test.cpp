@@ -64,7 +64,7 @@ TEST_F(RecoveryReport, TellsEverythingThatRecoverHasDone) {
     const auto undecided = leave_undecided();
     points_.add_prepared({.xid = Xid{1, "theirs", "b"}, .name = {}});
     auto life = open();
-    const auto report = life->tm.recover(seconds{10});
+    const auto report = life->tm.recover({.timeout = seconds{10}});
     EXPECT_EQ(report.log.node, "shop-1");
     EXPECT_EQ(report.log.path, directory_.path());
     EXPECT_FALSE(report.log.owner);
@@ -94,7 +94,7 @@ TEST_F(RecoveryReport, TellsEverythingThatRecoverHasDone) {
 TEST_F(RecoveryReport, TellsWhatWaitsForAResourceThatCanNotBeReached) {
     const auto decided = leave_decided();
     auto life = open();
-    const auto report = life->tm.recover(milliseconds{1});
+    const auto report = life->tm.recover({.timeout = milliseconds{1}});
     EXPECT_FALSE(report.is_complete());
     EXPECT_TRUE(report.is_anything_in_doubt());
     EXPECT_EQ(report.resources[1].name, "points");
@@ -112,7 +112,7 @@ TEST_F(RecoveryReport, KeepsTryingUntilTheTimeIsUp) {
     points_.set_reachable(true);
     points_.answer_next(Verb::commit, Answer{.code = XaCode::retry});
     auto life = open();
-    const auto report = life->tm.recover(seconds{10});
+    const auto report = life->tm.recover({.timeout = seconds{10}});
     EXPECT_FALSE(report.is_anything_in_doubt());
     EXPECT_EQ(live_entries(*life), 0U);
     EXPECT_THAT(find(report, decided).branches, SizeIs(2));
@@ -123,7 +123,7 @@ TEST_F(RecoveryReport, TellsEachBranchOnceWhenAResourceIsLostInTheMiddle) {
     points_.set_reachable(true);
     points_.fail_next(Verb::commit, Fault::lose_request);
     auto life = open();
-    const auto report = life->tm.recover(milliseconds{1});
+    const auto report = life->tm.recover({.timeout = milliseconds{1}});
     const auto& transaction = find(report, decided);
     EXPECT_THAT(transaction.branches, SizeIs(2));
     EXPECT_TRUE(transaction.is_in_doubt());
@@ -197,7 +197,7 @@ TEST_F(RecoveryReport, ShowsAHeuristicUntilAPersonActs) {
     EXPECT_TRUE(find(seen, gtrid).is_in_doubt());
     EXPECT_EQ(find(seen, gtrid).action(), RecoveryAction::confirm);  // of the other branch
     auto life = open();
-    const auto report = life->tm.recover(seconds{10});
+    const auto report = life->tm.recover({.timeout = seconds{10}});
     EXPECT_TRUE(report.is_anything_in_doubt());
     EXPECT_EQ(find(report, gtrid).action(), RecoveryAction::none);
     EXPECT_EQ(live_entries(*life), 2U);

@@ -40,6 +40,13 @@ enum class Verb {
     /// carried out or undone. XA_RETRY: it has not ended yet. XAER_RMERR: this user must not end
     /// it; the message names the missing grant.
     end_session,
+    /// Ends every session that carries one of SessionMark::ended, and no other. XA_OK: none is
+    /// there any more, and what they had in hand has been carried out or undone. XA_RETRY: one has
+    /// not ended yet. XAER_RMERR: one is there that this user must not end, or it can't be seen
+    /// whether one is; the message names the missing grant.
+    end_ended_sessions,
+    /// What a prepared branch holds and whom it blocks: the answer's `holdings`. Touches nothing.
+    examine,
 };
 
 [[nodiscard]] std::string_view to_string(Verb verb) noexcept;
@@ -58,7 +65,7 @@ struct SessionId {
 /// One verb with what it needs.
 struct Request {
     Verb verb = Verb::start;
-    /// Not for recover and end_session.
+    /// Not for recover, end_session and end_ended_sessions.
     Xid xid = {};
     /// Of execute.
     std::string statement = {};
@@ -68,6 +75,43 @@ struct Request {
     SessionId session = {};
 
     friend bool operator==(const Request&, const Request&) = default;
+};
+
+/// How far a server has come. Kept and compared, it shows that a server was put back to an old
+/// copy, or that a former replica answers in its place.
+struct ServerPosition {
+    /// Which history the server is living, where it has a name for it: PostgreSQL's timeline. A
+    /// promoted replica and a backup restored by archive recovery begin another one.
+    std::string history = {};
+    /// Bytes of its write-ahead or redo log that are durable; on one history of one server it is
+    /// never smaller later. 0 where the server does not tell.
+    std::uint64_t flushed = 0;
+
+    friend bool operator==(const ServerPosition&, const ServerPosition&) = default;
+};
+
+/// One lock that a prepared branch holds, in the server's words.
+struct HeldLock {
+    std::string object;  ///< such as "table public.users"; empty where the server does not tell
+    std::string mode;
+    std::uint64_t count = 1;  ///< how many of this kind on this object
+};
+
+/// One session that waits for what a prepared branch holds.
+struct BlockedSession {
+    std::uint64_t number = 0;  ///< the server's number for it
+    std::string user = {};
+    std::chrono::seconds waiting{0};
+    /// What it waits to do: the first 200 characters of its statement.
+    std::string statement = {};
+};
+
+/// What a prepared branch keeps from others.
+struct Holdings {
+    std::vector<HeldLock> locks = {};
+    std::vector<BlockedSession> blocked = {};
+    /// What could not be told, and which grant or setting would tell it; empty when all was.
+    std::string caveat = {};
 };
 
 /// One prepared branch, as a server lists it.
@@ -99,6 +143,10 @@ struct Answer {
     std::string evidence = {};
     /// The answer to Verb::recover; complete whenever code is XA_OK.
     std::vector<ListedBranch> listed = {};
+    /// The answer to Verb::recover: how far the server had come before it listed.
+    ServerPosition position = {};
+    /// The answer to Verb::examine.
+    Holdings holdings = {};
     /// The answer to Verb::execute: rows that the statement wrote, or gave.
     std::uint64_t rows = 0;
 };

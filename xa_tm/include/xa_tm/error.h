@@ -12,6 +12,8 @@ enum class ErrorCode {
     log_in_use,             ///< another process owns the log
     log_foreign_node,       ///< the log was made for another node
     log_damaged,            ///< the log may have lost a decision, or can't be understood
+    log_lost,               ///< a server holds branches of this node with another log
+    log_outdated,           ///< the log is an old copy of itself: later decisions are missing
     log_unavailable,        ///< the log's file system refused a call, or keeps no promises
     log_refuses_decisions,  ///< the log is full or poisoned: no new transaction may start
     resource_unreachable,   ///< host unknown, server down, connection refused or lost

@@ -11,6 +11,7 @@
 
 #include "xa_tm/datasource.h"
 #include "xa_tm/recovery_log/recovery_log.h"
+#include "xa_tm/xa_code.h"
 #include "xa_tm/xid.h"
 
 namespace xa_tm {
@@ -22,6 +23,9 @@ enum class TransactionState {
     live,      ///< ours, without a decision, and still running in the process that owns the log
     lost_log,  ///< made by a node of our name with a log that is not this one, or not yet this old
     quarantined,  ///< ours, without a decision, but the log lost pages that may have held one
+    restored,     ///< ours, without a decision, at a server that was put back to an old copy or
+                  ///< replaced: it may have been committed and forgotten long ago
+    heuristic,    ///< a branch did not end as it was to, and no decision is left to carry out
     foreign,      ///< another transaction manager's
 };
 
@@ -59,6 +63,12 @@ struct RecoveryBranch {
     RecoveryAction action;
     /// Why this action, or why none; for a failed one what the server said.
     std::string reason;
+    /// How it ended against, or without, the decision; with RecoveredState::heuristic.
+    std::optional<XaCode> heuristic = std::nullopt;
+    /// From the decision: which server prepared it, and what proves its fate; empty where the log
+    /// has none.
+    std::string server = {};
+    std::string evidence = {};
 };
 
 struct RecoveryTransaction {
@@ -84,6 +94,11 @@ struct RecoveryResource {
     bool is_reachable;
     /// One line for a person; empty when reachable.
     std::string error;
+    /// Why a session that may still be at work on branches has not ended, with the grant that would
+    /// help; empty when none is left.
+    std::string unended_session = {};
+    /// What it was put back from, or replaced by, as far as that is still a doubt; else empty.
+    std::string doubt = {};
 };
 
 struct RecoveryLogSummary {
@@ -95,6 +110,8 @@ struct RecoveryLogSummary {
     std::uint32_t quarantined_through = 0;
     /// The other process that owns the log now, if one does.
     std::optional<recovery_log::LogOwner> owner;
+    /// Why this log is an old copy of itself; empty when nothing speaks for that.
+    std::string doubt = {};
 };
 
 /// Everything in doubt that the log and the reachable resources know of.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/recovery_log.h"
 #include "xa_tm/recovery_report.h"
+#include "xa_tm/recovery_status.h"
 #include "xa_tm/transaction.h"
 
 namespace xa_tm {
@@ -39,13 +41,27 @@ struct Config {
     /// True: accept a log on a network file system or FUSE, trusting its server to keep what was
     /// synced and to honour locks; where it does not, decisions are lost, or made by two owners.
     bool allow_network_log = false;
+    /// True: start although servers hold branches that this node prepared with another log, which
+    /// only that log can decide. They stay as they are, and a person finishes them.
+    bool allow_lost_log = false;
+};
+
+/// How recover() goes about it.
+struct RecoverOptions {
+    /// How long it keeps trying what can't be finished at once.
+    std::chrono::milliseconds timeout;
+    /// Whether this may be done with this branch; empty: whatever the laws allow.
+    std::function<bool(std::string_view resource, const Xid& xid, RecoveryAction action)> approve =
+        {};
+    /// Told now and then how many branches are finished, of how many; by one thread at a time.
+    std::function<void(std::size_t finished, std::size_t known)> on_progress = {};
 };
 
 /// Runs global transactions over the datasources that were added, and recovers those in doubt.
 ///
 /// Ownership: owns its log (no other process can open it meanwhile) and its datasources.
-/// Thread safety: begin() and log_summary() may be called from several threads at once; add(),
-/// start() and recover() from one, before that.
+/// Thread safety: add(), start() and recover() are called from one thread, before all others; every
+/// other member may be called from several threads at once.
 class TransactionManager {
 public:
     /// Opens the log, or makes one in an empty directory. Throws Error with a line that says what
@@ -70,7 +86,9 @@ public:
 
     /// Recovers now, and keeps recovering in the background, each resource by itself. Returns after
     /// one look at every resource; one that can't be reached is tried again later and fails
-    /// nothing. Throws Error (invalid_state) when started already, and std::system_error when the
+    /// nothing. Throws Error: invalid_state when started already; log_outdated when a server holds
+    /// a branch that is later than all that this log knows; log_lost when one holds branches of
+    /// this node with another log, unless Config::allow_lost_log. Throws std::system_error when the
     /// system has no thread left; it may be tried again then.
     void start();
 
@@ -80,12 +98,23 @@ public:
 
     /// Recovers in the foreground, instead of start(), until nothing is left to do or the time is
     /// up, and reports what was found and done.
-    [[nodiscard]] RecoveryReport recover(std::chrono::milliseconds timeout);
+    [[nodiscard]] RecoveryReport recover(const RecoverOptions& options);
+
+    /// Begins nothing any more and waits until every transaction has ended and recovery has
+    /// finished what it can, heuristics apart; at most for `timeout`. What is left then is the next
+    /// incarnation's. May be repeated.
+    [[nodiscard]] DrainReport drain(std::chrono::milliseconds timeout);
+    /// False when no transaction is live and recovery has nothing left to finish that it knows of;
+    /// what waits for a person does not count. A resource that can't be listed may hide something,
+    /// so that it counts as work.
+    [[nodiscard]] bool has_work_left() const;
+    [[nodiscard]] RecoveryStatus recovery_status() const;
 
     [[nodiscard]] RecoveryLogSummary log_summary() const;
     [[nodiscard]] recovery_log::LogStatus log_status() const;
 
 private:
+    friend class OperatorDesk;
     void adopt(std::unique_ptr<Datasource> datasource);
 
     std::unique_ptr<TransactionManagerState> state_;

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xa_tm/logged_decision.h"
+#include "xa_tm/recovery_report.h"
+
+namespace xa_tm {
+
+class TransactionManager;
+
+/// What a person wants done with one transaction, or with its branch at one resource.
+struct Order {
+    OrderVerb verb;
+    /// As RecoveryTransaction::gtrid shows it.
+    std::string gtrid;
+    /// Only the branch at this resource; empty for all.
+    std::string resource = {};
+    std::string reason;
+    /// Who, as USER@HOST.
+    std::string who;
+    /// The person has read which rule speaks against it.
+    bool is_forced = false;
+    /// The code under the consequences that the person has read; see Verdict::confirmation.
+    std::string confirmation = {};
+};
+
+enum class Permission {
+    granted,
+    needs_force,         ///< a rule speaks against it, and a person may know better
+    needs_confirmation,  ///< it tears data, or may; every consequence has to be confirmed
+    refused,             ///< it can't be done, or it is never right
+};
+
+/// What the rules say to an order.
+struct Verdict {
+    Permission permission;
+    /// Which rule, as a sentence; what would have to be different when it is refused.
+    std::string why;
+    /// What will be, or may be, as a sentence each; with needs_confirmation.
+    std::vector<std::string> consequences = {};
+    /// Stands for exactly these consequences; an order that carries it has confirmed them.
+    std::string confirmation = {};
+    /// What it acts on.
+    std::vector<RecoveryBranch> branches = {};
+};
+
+/// Pure: the order, and the report that it was judged by, are all that counts.
+[[nodiscard]] Verdict judge(const Order& order, const RecoveryReport& report);
+
+/// What became of an order.
+struct OrderResult {
+    Verdict verdict;
+    /// False when the order was not permitted, so that nothing was done.
+    bool is_carried_out = false;
+    /// The branches of the verdict with what became of them.
+    std::vector<RecoveryBranch> branches = {};
+};
+
+/// Carries out what a person orders, as the owner of the log: each order is judged by a look of its
+/// own and written to the log, durably, before the first verb leaves.
+///
+/// Ownership: borrows a manager that is not started, and outlives it not.
+/// Thread safety: one thread at a time.
+class OperatorDesk {
+public:
+    explicit OperatorDesk(TransactionManager& manager) noexcept : manager_{manager} {}
+
+    /// Throws Error when the act can't be written, or a resource that the order concerns can't be
+    /// asked; nothing was done then.
+    [[nodiscard]] OrderResult carry_out(const Order& order);
+
+private:
+    TransactionManager& manager_;
+};
+
+/// Everything that was ever ordered with this log, oldest first. Reads beside its owner. Throws
+/// Error when the log can't be read.
+[[nodiscard]] std::vector<OperatorAct> operator_acts(const std::filesystem::path& log_directory);
+
+}  // namespace xa_tm
