@@ -48,6 +48,20 @@ std::string printable(std::string_view text) {
     return shown;
 }
 
+std::string shell_word(std::string_view text) {
+    constexpr std::string_view kPlain =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:=@%+,";
+    if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+        return std::string{text};
+    }
+    std::string word = "'";
+    for (const char c : text) {
+        const bool is_control = (c >= 0 && c < 0x20) || c == 0x7f;
+        word += c == '\'' ? "'\\''" : is_control ? printable({&c, 1}) : std::string{c};
+    }
+    return word + "'";
+}
+
 std::string as_sentence(std::string_view reason) {
     auto sentence = printable(reason);
     if (!sentence.empty()) {

@@ -17,6 +17,9 @@ enum class Colour { plain, bold, green, yellow, red };
 /// Bytes outside printable ASCII as \xNN, so that they can't drive the terminal.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// One word of a command line, quoted where a shell needs that; control characters as \xNN.
+[[nodiscard]] std::string shell_word(std::string_view text);
+
 /// A reason as a sentence of its own, printable.
 [[nodiscard]] std::string as_sentence(std::string_view reason);
 
