@@ -6,7 +6,6 @@
 #include <memory>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "commands.h"
 #include "configuration.h"
@@ -27,8 +26,6 @@ constexpr ExitCode kOrderExitCodes[] = {
      "the log could not be read or written, or a resource could not be reached; "
      "nothing was done"},
 };
-
-constexpr std::size_t kReasonBytesMax = 1000;
 
 struct OrderOptions {
     explicit OrderOptions(CLI::App& app) : server{app} {
@@ -66,10 +63,6 @@ void check_reason(const OrderOptions& options) {
         throw ConfigurationError{
             "say why with --reason TEXT, which the log keeps; --dry-run shows "
             "what the rules say without one"};
-    }
-    if (options.order.reason.size() > kReasonBytesMax) {
-        throw ConfigurationError{fmt::format(
-            "--reason wants up to {} bytes; the log keeps it for good", kReasonBytesMax)};
     }
 }
 

@@ -58,11 +58,16 @@ std::string name_of(const RecoveryBranch& branch) {
                : fmt::format("the branch at {}", branch.resource);
 }
 
+/// Prepared at its server, also when the log says that it ended otherwise.
+bool is_listed(const RecoveryBranch& branch) {
+    return branch.state == RecoveredState::prepared ||
+           (branch.state == RecoveredState::heuristic && !branch.name.empty());
+}
+
 std::vector<Known> prepared_of(const std::vector<Known>& all) {
     std::vector<Known> prepared;
-    std::ranges::copy_if(all, std::back_inserter(prepared), [](const Known& known) {
-        return known.branch->state == RecoveredState::prepared;
-    });
+    std::ranges::copy_if(all, std::back_inserter(prepared),
+                         [](const Known& known) { return is_listed(*known.branch); });
     return prepared;
 }
 
@@ -194,9 +199,8 @@ std::string fate_of(const Known& known, OrderVerb verb) {
 
 std::vector<Known> untouched(const Scope& scope) {
     auto all = scope.others;
-    std::ranges::copy_if(scope.chosen, std::back_inserter(all), [](const Known& known) {
-        return known.branch->state != RecoveredState::prepared;
-    });
+    std::ranges::copy_if(scope.chosen, std::back_inserter(all),
+                         [](const Known& known) { return !is_listed(*known.branch); });
     return all;
 }
 
@@ -354,10 +358,7 @@ void judge_rollback(const Known& known, const RecoveryReport& report, Verdict& v
                     "law 1, atomicity: the log holds the decision to commit");
             return;
         case TransactionState::presumed_abort:
-            if (!report.log.doubt.empty()) {
-                tighten(verdict, Permission::needs_force,
-                        fmt::format("law 3 does not hold here: {}", report.log.doubt));
-            } else if (known.branch->action == RecoveryAction::rollback) {
+            if (known.branch->action == RecoveryAction::rollback) {
                 tighten(verdict, Permission::granted, known.branch->reason);
             } else {
                 tighten(verdict, Permission::needs_force, known.branch->reason);
@@ -417,14 +418,15 @@ Verdict judge_finish(const Order& order, const Scope& scope, const RecoveryRepor
     return with_code(order, std::move(verdict));
 }
 
+/// Whether it has ended, or recovery can make sure that it has.
 bool has_ended(const RecoveryBranch& branch) {
     switch (branch.state) {
-        case RecoveredState::heuristic:
+        case RecoveredState::heuristic: return !is_listed(branch);
+        case RecoveredState::absent: return branch.action == RecoveryAction::confirm;
         case RecoveredState::committed:
         case RecoveredState::rolled_back:
         case RecoveredState::finished: return true;
         case RecoveredState::prepared:
-        case RecoveredState::absent:
         case RecoveredState::unreachable: return false;
     }
     return false;
@@ -463,7 +465,15 @@ Verdict judge_forget(const Scope& scope) {
                 return refused(fmt::format(
                     "law 6, forget last: {} is {}, and has to be finished before anything of its "
                     "transaction is forgotten",
-                    name_of(*known.branch), to_string(known.branch->state)));
+                    name_of(*known.branch),
+                    to_string(is_listed(*known.branch) ? RecoveredState::prepared
+                                                       : known.branch->state)));
+            }
+            if (known.branch->state == RecoveredState::absent) {
+                verdict.consequences.push_back(fmt::format(
+                    "it is made sure first that nothing is left of {}; if that fails, nothing is "
+                    "forgotten",
+                    name_of(*known.branch)));
             }
             if (all == &scope.others && known.branch->state == RecoveredState::heuristic) {
                 return refused(fmt::format(

@@ -32,6 +32,7 @@ RecoveryBranch branch(const std::string& resource, int ordinal, RecoveredState s
 
 RecoveryBranch heuristic(const std::string& resource, int ordinal, XaCode code) {
     auto ended = branch(resource, ordinal, RecoveredState::heuristic);
+    ended.name.clear();
     ended.heuristic = code;
     return ended;
 }
@@ -199,14 +200,6 @@ TEST(OrderJudgement, TellsWhyAServerIsDoubted) {
                 HasSubstr("it was put back to an old copy"));
 }
 
-TEST(OrderJudgement, PresumesNoAbortFromALogThatIsAnOldCopy) {
-    auto report = undecided();
-    report.log.doubt = "a server holds a later branch";
-    const auto verdict = judge(order(OrderVerb::rollback), report);
-    EXPECT_EQ(verdict.permission, Permission::needs_force);
-    EXPECT_THAT(verdict.why, HasSubstr("a server holds a later branch"));
-}
-
 TEST(OrderJudgement, WantsForceWhereRecoveryWouldNotDoItByItself) {
     auto report = decided();
     report.transactions.front().branches.front().action = RecoveryAction::none;
@@ -307,6 +300,17 @@ TEST(OrderJudgement, ForgetsAHeuristicOutcome) {
     }
 }
 
+TEST(OrderJudgement, ForgetsOnlyBehindTheConfirmationOfWhatIsNotListed) {
+    const auto verdict =
+        judge(order(OrderVerb::forget),
+              report_of(TransactionState::commit_decided,
+                        {heuristic("points", 2, XaCode::heurrb),
+                         branch("users", 1, RecoveredState::absent, RecoveryAction::confirm)}));
+    EXPECT_EQ(verdict.permission, Permission::granted);
+    EXPECT_THAT(verdict.consequences,
+                Contains(HasSubstr("made sure first that nothing is left of the branch users:1")));
+}
+
 TEST(OrderJudgement, WantsForceToForgetWhatNobodyKnows) {
     const auto verdict = judge(
         order(OrderVerb::forget),
@@ -340,6 +344,18 @@ TEST(OrderJudgement, ForgetsNothingWhileABranchIsNotFinished) {
                         AllOf(HasSubstr("law 6"), HasSubstr("points:2 at points is ")));
         }
     }
+}
+
+TEST(OrderJudgement, TakesAListedBranchForPreparedWhateverTheLogSays) {
+    // A rollback against the decision was ordered, and the server did not do it.
+    auto report =
+        report_of(TransactionState::commit_decided, {heuristic("users", 1, XaCode::heurrb)});
+    report.transactions.front().branches.front().name = "name-at-users";
+    EXPECT_EQ(judge(order(OrderVerb::rollback), report).permission, Permission::needs_confirmation);
+    EXPECT_EQ(judge(order(OrderVerb::commit), report).permission, Permission::needs_force);
+    const auto forget = judge(order(OrderVerb::forget), report);
+    EXPECT_EQ(forget.permission, Permission::refused);
+    EXPECT_THAT(forget.why, HasSubstr("users:1 at users is prepared"));
 }
 
 TEST(OrderJudgement, ForgetsATransactionAsAWhole) {

@@ -77,8 +77,9 @@ class OperatorDesk {
 public:
     explicit OperatorDesk(TransactionManager& manager) noexcept : manager_{manager} {}
 
-    /// Throws Error when a resource that the order is about can't be connected to, or the act can't
-    /// be written; no branch was touched then. May be repeated.
+    /// Throws Error: without a reason or a giver, or with more than 1000 bytes of one
+    /// (invalid_configuration), when a resource that the order is about can't be connected to, or
+    /// when the log refuses to keep the order. No branch was touched then. May be repeated.
     [[nodiscard]] OrderResult carry_out(const Order& order);
 
 private:
