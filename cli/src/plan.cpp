@@ -81,32 +81,37 @@ std::string counts_text(const Plan& plan) {
                        count(RecoveryAction::confirm));
 }
 
-std::string summary_text(const Plan& plan, const PlanFacts& facts, const std::string& file) {
-    auto text = fmt::format("The plan {} has {}.", printable(file), counts_text(plan));
+/// `options` are those that say where to look, as a person types them.
+std::string summary_text(const Plan& plan, const PlanFacts& facts, const std::string& file,
+                         const std::string& options) {
+    auto text = fmt::format("plan {}\n  {}\n", printable(file), counts_text(plan));
     if (const auto left = left_out(facts); left > 0) {
-        text += fmt::format(
-            " {} in doubt {} left out, in part or as a whole: `xa-recover list` "
-            "says why.",
-            count_of(left, "transaction"), left == 1 ? "is" : "are");
+        text += wrapped(fmt::format("{} in doubt {} left out, in part or as a whole: `xa-recover "
+                                    "list` says why.",
+                                    count_of(left, "transaction"), left == 1 ? "is" : "are"),
+                        2);
     }
     for (const auto& resource : facts.report.resources) {
         if (!resource.is_reachable) {
-            text += fmt::format(" Resource {} could not be read: more may be in doubt there.",
-                                resource.name);
+            text +=
+                wrapped(fmt::format("Resource {} could not be read: more may be in doubt there.",
+                                    resource.name),
+                        2);
         }
     }
     if (const auto& owner = facts.report.log.owner) {
-        text += fmt::format(
-            " Pid {} on {} owns the log and will finish these by itself; `apply` "
-            "does nothing while it runs.",
-            owner->pid, printable(owner->host));
+        text +=
+            "\n" + wrapped(fmt::format("Pid {} on {} owns the log and finishes these by itself; "
+                                       "`apply` does nothing while it runs.",
+                                       owner->pid, printable(owner->host)),
+                           0);
     } else if (!plan.entries.empty()) {
         text += fmt::format(
-            " Read it, delete the entries that you don't want, and run `xa-recover apply {}` with "
-            "the same options.",
-            printable(file));
+            "\nRead it, delete the entries that you don't want, and type:\n"
+            "  xa-recover apply {}{}\n",
+            shell_word(file), options);
     }
-    return wrapped(text, 0);
+    return text;
 }
 
 std::string summary_json(const Plan& plan, const PlanFacts& facts, const std::string& file) {
@@ -123,7 +128,8 @@ int exit_code(const PlanFacts& facts) {
     return left_out(facts) > 0 ? kInDoubt : kNothingInDoubt;
 }
 
-int plan(const Request& request, const std::string& file, bool may_replace) {
+int plan(const Request& request, const std::string& file, bool may_replace,
+         const std::string& options) {
     const bool is_to_output = file == "-";
     if (!is_to_output && !may_replace && std::filesystem::exists(file)) {
         throw not_written(file, EEXIST);
@@ -139,7 +145,7 @@ int plan(const Request& request, const std::string& file, bool may_replace) {
     } else {
         write_file(file, render_plan(plan), may_replace);
         write_out(request.is_json ? summary_json(plan, facts, file)
-                                  : summary_text(plan, facts, file));
+                                  : summary_text(plan, facts, file, options));
     }
     return exit_code(facts);
 }
@@ -159,8 +165,10 @@ struct PlanOptions {
 
 Run add_options(CLI::App& app) {
     const auto options = std::make_shared<PlanOptions>(app);
-    return
-        [options] { return plan(options->server.request(), options->file, options->may_replace); };
+    return [options] {
+        return plan(options->server.request(), options->file, options->may_replace,
+                    options->server.as_typed());
+    };
 }
 
 }  // namespace

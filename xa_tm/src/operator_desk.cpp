@@ -291,15 +291,15 @@ private:
             decide(branches);
         }
         recover_branches(branches);
+        // All before the first verb: a crash in between leaves none of them to be committed.
         for (std::size_t i = 0; i < branches.size(); ++i) {
-            switch (ways_[i]) {
-                case Way::recovery:
-                case Way::decision: break;
-                case Way::direct: send(branches[i]); break;
-                case Way::against_decision:
-                    keep_heuristic(branches[i]);
-                    send(branches[i]);
-                    break;
+            if (ways_[i] == Way::against_decision) {
+                keep_heuristic(branches[i]);
+            }
+        }
+        for (std::size_t i = 0; i < branches.size(); ++i) {
+            if (ways_[i] == Way::direct || ways_[i] == Way::against_decision) {
+                send(branches[i]);
             }
         }
     }
