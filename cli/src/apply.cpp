@@ -12,11 +12,9 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "commands.h"
 #include "configuration.h"
-#include "log_view.h"
 #include "plan_facts.h"
 #include "progress.h"
 #include "render_apply.h"

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "configuration.h"
+#include "json_document.h"
 #include "operator_name.h"
 #include "options.h"
 #include "render_log.h"

@@ -15,7 +15,7 @@
 
 #include "commands.h"
 #include "configuration.h"
-#include "log_view.h"
+#include "json_document.h"
 #include "operator_name.h"
 #include "plan_facts.h"
 #include "text.h"

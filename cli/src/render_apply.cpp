@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "exit_code.h"
-#include "log_view.h"
+#include "json_document.h"
 #include "text.h"
 
 namespace xa_tm::cli {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "json_document.h"
 #include "text.h"
 
 namespace xa_tm::cli {
