@@ -354,6 +354,11 @@ private:
     }
 
     void keep_heuristic(const RecoveryBranch& branch) {
+        const auto known = state_.table.snapshot().heuristics;
+        const auto before = known.find({branch.xid->gtrid, branch.xid->bqual});
+        if (before != known.end() && before->second.record.code == XaCode::heurrb) {
+            return;  // by this very order, which was not finished
+        }
         const Heuristic heuristic{
             .gtrid = branch.xid->gtrid,
             .bqual = branch.xid->bqual,
@@ -367,6 +372,9 @@ private:
             throw log_refuses(state_, "what will have been rolled back");
         }
         state_.table.add({heuristic, entry});
+        if (before != known.end() && before->second.entry) {
+            state_.log.forget(*before->second.entry);
+        }
     }
 
     void send(RecoveryBranch& branch) {

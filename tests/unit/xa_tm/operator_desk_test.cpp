@@ -305,7 +305,10 @@ TEST_F(Desk, KeepsTheHeuristicWhenTheReplyToARollbackAgainstTheDecisionIsLost) {
     EXPECT_THAT(states_of(insist(order(OrderVerb::rollback))),
                 ElementsAre(RecoveredState::rolled_back));
     recover();
+    EXPECT_THAT(kept<Heuristic>(), SizeIs(1));
     EXPECT_TRUE(carry_out(order(OrderVerb::forget)).is_carried_out);
+    EXPECT_THAT(kept<Heuristic>(), IsEmpty());
+    EXPECT_THAT(kept<Decision>(), IsEmpty());
 }
 
 TEST_F(Desk, CommitsAfterAllWhatWasToBeRolledBack) {
