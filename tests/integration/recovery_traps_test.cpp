@@ -66,14 +66,13 @@ protected:
     }
     /// As SQL on any MySQL: the xid of the only prepared branch there.
     void finish_at_points_by_hand(const std::string& verb, const std::string& gtrid) {
-        points_database_.execute(
-            fmt::format("xa {} x'{}',x'{}',{}", verb, to_hex(gtrid), to_hex("points:2"), kFormatId));
+        points_database_.execute(fmt::format("xa {} x'{}',x'{}',{}", verb, to_hex(gtrid),
+                                             to_hex("points:2"), kFormatId));
     }
     /// Makes every decision in the log claim to be older, or younger, than it is.
     void date_decisions(std::chrono::hours offset) {
-        const auto log = recovery_log::RecoveryLog::open({.directory = log_directory_.path(),
-                                                          .node = "shop",
-                                                          .segment_size_bytes = 1 << 16});
+        const auto log = recovery_log::RecoveryLog::open(
+            {.directory = log_directory_.path(), .node = "shop", .segment_size_bytes = 1 << 16});
         for (const auto& entry : log->live_entries()) {
             auto record = decode(entry.body).value();
             if (auto* decision = std::get_if<Decision>(&record)) {
