@@ -204,10 +204,9 @@ std::optional<ForeignXid> enduro_x(const Xid& xid) {
     if (xid.format_id != 0x6194F7A1 || xid.gtrid.size() != 16 || xid.bqual.size() != 5) {
         return std::nullopt;
     }
-    return ForeignXid{
-        "Enduro/X",
-        {{"transaction", uuid(xid.gtrid)},
-         {"resource manager", std::to_string(big_endian<std::uint8_t>(xid.bqual))}}};
+    return ForeignXid{"Enduro/X",
+                      {{"transaction", uuid(xid.gtrid)},
+                       {"resource manager", std::to_string(big_endian<std::uint8_t>(xid.bqual))}}};
 }
 
 /// Source: org.apache.seata.rm.datasource.xa.XABranchXid and org.apache.seata.common.XID. gtrid:
@@ -225,8 +224,8 @@ std::optional<ForeignXid> seata(const Xid& xid) {
         !number_from<std::uint16_t>(address.substr(colon + 1)) || !number_from<std::uint64_t>(id)) {
         return std::nullopt;
     }
-    ForeignXid foreign{
-        "Seata", {{"coordinator", std::string{address}}, {"transaction", std::string{id}}}};
+    ForeignXid foreign{"Seata",
+                       {{"coordinator", std::string{address}}, {"transaction", std::string{id}}}};
     if (xid.bqual.empty()) {
         return foreign;
     }
@@ -262,7 +261,9 @@ std::optional<ForeignXid> by_hand(const Xid& xid) {
         (!xid.bqual.empty() && !is_graphic(xid.bqual))) {
         return std::nullopt;
     }
-    ForeignXid foreign{"hand, or by a program that names no format id", {{"gtrid", xid.gtrid}}};
+    ForeignXid foreign{.product = "hand, or by a program that names no format id",
+                       .parts = {{"gtrid", xid.gtrid}},
+                       .is_product_known = false};
     if (!xid.bqual.empty()) {
         foreign.parts.push_back({"branch", xid.bqual});
     }
@@ -274,10 +275,11 @@ std::optional<ForeignXid> by_jdbc(const Xid& xid, std::string_view name) {
     if (!name.starts_with(fmt::format("{}_", xid.format_id)) || split(name, '_').size() != 3) {
         return std::nullopt;
     }
-    return ForeignXid{"a program that names branches as the PostgreSQL JDBC driver does",
-                      {{"format id", std::to_string(xid.format_id)},
-                       {"gtrid", to_hex(xid.gtrid)},
-                       {"bqual", to_hex(xid.bqual)}}};
+    return ForeignXid{.product = "a program that names branches as the PostgreSQL JDBC driver does",
+                      .parts = {{"format id", std::to_string(xid.format_id)},
+                                {"gtrid", to_hex(xid.gtrid)},
+                                {"bqual", to_hex(xid.bqual)}},
+                      .is_product_known = false};
 }
 
 std::optional<std::string> from_hex(std::string_view digits) {

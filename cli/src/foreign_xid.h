@@ -21,6 +21,9 @@ struct ForeignXid {
     /// Reads well behind "made by".
     std::string product;
     std::vector<Part> parts = {};
+    /// False when the form tells how the name was written, but not which transaction manager has
+    /// the log.
+    bool is_product_known = true;
 
     friend bool operator==(const ForeignXid&, const ForeignXid&) = default;
 };

@@ -15,25 +15,10 @@ namespace {
 
 constexpr auto kResolve = "xa-recover resolve";
 
-/// A gtrid that is another program's may hold anything.
-std::string quoted(std::string_view word) {
-    const bool is_plain = !word.empty() && std::ranges::all_of(word, [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-               std::string_view{"._:-/="}.find(c) != std::string_view::npos;
-    });
-    if (is_plain && word.front() != '-') {
-        return std::string{word};
-    }
-    std::string text = "'";
-    for (const char c : word) {
-        text += c == '\'' ? std::string{R"('\'')"} : std::string{c};
-    }
-    return printable(text + "'");
-}
-
 std::string order(std::string_view verb, const RecoveryTransaction& transaction,
                   std::string_view rest) {
-    return fmt::format("xa-recover {} {}{} --reason '…'", verb, quoted(transaction.gtrid), rest);
+    return fmt::format("xa-recover {} {}{} --reason '…'", verb, shell_word(transaction.gtrid),
+                       rest);
 }
 
 std::vector<NextStep::Choice> finish_by_hand(const RecoveryTransaction& transaction) {
@@ -69,9 +54,8 @@ std::string hindrances(const RecoveryReport& report, const RecoveryTransaction& 
             sentence = fmt::format(" Give resource {} as well: --resource {}=URI.",
                                    printable(branch.resource), printable(branch.resource));
         } else if (!resource->is_reachable) {
-            sentence =
-                fmt::format(" The branch at {} waits for its server: {}", printable(resource->name),
-                            as_sentence(without_name(*resource)));
+            sentence = fmt::format(" The branch at {} waits for its server: {}",
+                                   printable(resource->name), as_sentence(without_name(*resource)));
         } else if (!resource->unended_session.empty()) {
             sentence =
                 fmt::format(" The branch at {} waits until an old session has ended: {}",
@@ -85,9 +69,10 @@ std::string hindrances(const RecoveryReport& report, const RecoveryTransaction& 
 }
 
 NextStep of_heuristic(const RecoveryReport& report, const RecoveryTransaction& transaction) {
-    return {.why = "A branch did not end as it was to. Compare the data of all its branches, and "
-                   "mend by hand what differs; forgetting changes no data." +
-                   needs_the_log(report),
+    return {.why =
+                "A branch did not end as it was to. Compare the data of all its branches, and "
+                "mend by hand what differs; forgetting changes no data." +
+                needs_the_log(report),
             .choices = {{"the data is right again", order("forget", transaction, "")}}};
 }
 
@@ -117,9 +102,9 @@ NextStep of_known_outcome(const RecoveryReport& report, const RecoveryTransactio
                resource->is_reachable;
     };
     if (std::ranges::any_of(transaction.branches, has_work)) {
-        return {.command = kResolve,
-                .why = fmt::format("It {}; starting the application does the same.{}", what,
-                                   waits)};
+        return {
+            .command = kResolve,
+            .why = fmt::format("It {}; starting the application does the same.{}", what, waits)};
     }
     if (!waits.empty()) {
         return {.why = fmt::format("Nothing yet: then `{}` {}.{}", kResolve, what, waits)};
@@ -142,9 +127,11 @@ NextStep of_lost_log(const RecoveryReport& report, const RecoveryTransaction& tr
                          ? std::string{}
                          : gtrid.substr(begin + 1, gtrid.find(':', begin + 1) - begin - 1);
     if (log == report.log.id.to_string()) {
-        return {.why = "This log is an old copy of itself: it has not seen the incarnation that "
-                       "made the transaction. Put its newest copy back, and look again." +
-                       needs_the_log(report),
+        return {.why =
+                    "This log is an old copy of itself: it has not seen the incarnation that "
+                    "made the transaction. Put its newest copy back, and look again. If there "
+                    "is none, compare the data of all its branches." +
+                    needs_the_log(report),
                 .choices = finish_by_hand(transaction)};
     }
     return {.why = fmt::format("Only the log that made it knows whether it was committed: look for "
@@ -159,7 +146,7 @@ NextStep of_foreign(const RecoveryReport& report, const RecoveryTransaction& tra
     std::string maker = "the transaction manager that made it";
     for (const auto& branch : transaction.branches) {
         if (const auto foreign = decode_foreign(branch.xid, branch.name);
-            foreign && has_own_manager(*foreign)) {
+            foreign && foreign->is_product_known) {
             maker = foreign->product;
         }
     }
@@ -178,20 +165,22 @@ NextStep next_step(const RecoveryReport& report, const RecoveryTransaction& tran
         case TransactionState::presumed_abort:
             return of_known_outcome(report, transaction, "rolls back what is prepared");
         case TransactionState::live:
-            return {.why = fmt::format("Nothing: it may still be running in {}, which finishes it.",
-                                       report.log.owner ? owner_of(report)
-                                                        : "the process that owns the log")};
+            return {.why = fmt::format(
+                        "Nothing: it may still be running in {}, which finishes it.",
+                        report.log.owner ? owner_of(report) : "the process that owns the log")};
         case TransactionState::lost_log: return of_lost_log(report, transaction);
         case TransactionState::quarantined:
-            return {.why = "The log lost pages that may have held its decision. Compare the data "
-                           "of all its branches, also those that are no longer listed." +
-                           needs_the_log(report),
+            return {.why =
+                        "The log lost pages that may have held its decision. Compare the data "
+                        "of all its branches, also those that are no longer listed." +
+                        needs_the_log(report),
                     .choices = finish_by_hand(transaction)};
         case TransactionState::restored:
-            return {.why = "Its server was put back to an old copy, or replaced: the transaction "
-                           "may have been committed and forgotten long ago. Compare the data of "
-                           "its other branches." +
-                           needs_the_log(report),
+            return {.why =
+                        "Its server was put back to an old copy, or replaced: the transaction "
+                        "may have been committed and forgotten long ago. Compare the data of "
+                        "its other branches." +
+                        needs_the_log(report),
                     .choices = finish_by_hand(transaction)};
         case TransactionState::heuristic: return of_heuristic(report, transaction);
         case TransactionState::foreign: return of_foreign(report, transaction);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "foreign_xid.h"
 #include "report_view.h"
 #include "text.h"
 
@@ -38,6 +39,7 @@ struct Tally {
     std::size_t to_commit = 0;
     std::size_t to_roll_back = 0;
     std::size_t for_a_person = 0;
+    std::size_t heuristic = 0;
     std::size_t committed = 0;
     std::size_t rolled_back = 0;
     std::size_t unforgotten = 0;
@@ -58,7 +60,9 @@ void count_in_doubt(const RecoveryTransaction& transaction, Tally& tally) {
 Tally tally_of(const RecoveryReport& report) {
     Tally tally;
     for (const auto& transaction : report.transactions) {
-        if (transaction.is_in_doubt()) {
+        if (transaction.state == TransactionState::heuristic) {
+            ++tally.heuristic;
+        } else if (transaction.is_in_doubt()) {
             count_in_doubt(transaction, tally);
         } else if (is_finished(transaction)) {
             ++(done_or_to_do(transaction) == RecoveryAction::rollback ? tally.rolled_back
@@ -101,6 +105,14 @@ private:
         add(fmt::format("log {}", printable(log.path.string())), Colour::bold);
         add(fmt::format("  node {}, id {}, incarnation {}, {}", printable(log.node),
                         log.id.to_string(), log.incarnation, owner_text()));
+        if (!log.doubt.empty()) {
+            add_doubt("The log is an old copy of itself.", log.doubt);
+        }
+    }
+
+    /// What was seen of it stands behind, because it may be long.
+    void add_doubt(std::string_view title, std::string_view seen) {
+        text_ += painted(wrapped(fmt::format("{} {}", title, as_sentence(seen)), 2), Colour::red);
     }
 
     [[nodiscard]] std::string owner_text() const {
@@ -129,14 +141,13 @@ private:
             if (!resource.is_reachable) {
                 text_ += wrapped(as_sentence(without_name(resource)), 2);
             }
+            if (!resource.unended_session.empty()) {
+                add_doubt("An old session may still be at work.", resource.unended_session);
+            }
+            if (!resource.doubt.empty()) {
+                add_doubt("Not the server that knew all branches.", resource.doubt);
+            }
         }
-    }
-
-    /// The library begins its messages with the resource, which stands on the line above here.
-    static std::string_view without_name(const RecoveryResource& resource) {
-        const auto prefix = fmt::format("resource {}: ", resource.name);
-        const std::string_view error = resource.error;
-        return error.starts_with(prefix) ? error.substr(prefix.size()) : error;
     }
 
     void add_transactions() {
@@ -166,6 +177,9 @@ private:
             return painted(std::string{to_string(transaction.action())},
                            transaction.is_in_doubt() ? Colour::yellow : Colour::plain);
         }
+        if (waits_for_a_person(transaction)) {
+            return painted("for a person", Colour::red);
+        }
         if (transaction.is_in_doubt()) {
             return painted("in doubt", Colour::yellow);
         }
@@ -188,9 +202,12 @@ private:
             sentences, [&](const std::string& other) { return other == sentences.front(); });
         for (std::size_t i = 0; i < transaction.branches.size(); ++i) {
             const auto& branch = transaction.branches[i];
-            add(fmt::format("  {:<{}}  {}", branch.resource, width, to_string(branch.state)));
+            add(fmt::format("  {:<{}}  {}", branch.resource, width, state_of(branch)));
             if (options_.has_details) {
                 add_details(branch);
+            }
+            if (transaction.state == TransactionState::foreign) {
+                add_maker(branch);
             }
             if (!is_one) {
                 text_ += wrapped(sentences[i], 4);
@@ -198,6 +215,18 @@ private:
         }
         if (is_one && !sentences.empty()) {
             text_ += wrapped(sentences.front(), 2);
+        }
+    }
+
+    static std::string state_of(const RecoveryBranch& branch) {
+        return branch.heuristic
+                   ? fmt::format("{} ({})", to_string(branch.state), to_string(*branch.heuristic))
+                   : std::string{to_string(branch.state)};
+    }
+
+    void add_maker(const RecoveryBranch& branch) {
+        if (const auto foreign = decode_foreign(branch.xid, branch.name)) {
+            text_ += wrapped(fmt::format("made by {}", to_string(*foreign)), 4);
         }
     }
 
@@ -209,6 +238,12 @@ private:
             add(fmt::format("    format id           {}", branch.xid->format_id));
             add(fmt::format("    gtrid               {}", to_hex(branch.xid->gtrid)));
             add(fmt::format("    bqual               {}", to_hex(branch.xid->bqual)));
+        }
+        if (!branch.server.empty()) {
+            add(fmt::format("    prepared by server  {}", printable(branch.server)));
+        }
+        if (!branch.evidence.empty()) {
+            add(fmt::format("    evidence            {}", printable(branch.evidence)));
         }
     }
 
@@ -243,6 +278,10 @@ private:
     [[nodiscard]] std::string calm() const {
         std::string text = report_.is_complete() ? "Nothing is in doubt."
                                                  : "Nothing that could be read is in doubt.";
+        text += ended_otherwise();
+        if (tally_.heuristic > 0) {
+            text += explain_hint();
+        }
         if (tally_.live > 0) {
             text += fmt::format(" {} still running.", verb(tally_.live, "transaction"));
         }
@@ -256,6 +295,19 @@ private:
                 tally_.unforgotten == 1 ? "it" : "them");
         }
         return text;
+    }
+
+    [[nodiscard]] std::string ended_otherwise() const {
+        return tally_.heuristic == 0
+                   ? ""
+                   : fmt::format(
+                         " {} otherwise than decided, and {} for a person.",
+                         count_of(tally_.heuristic, "transaction ended", "transactions ended"),
+                         tally_.heuristic == 1 ? "waits" : "wait");
+    }
+
+    static std::string explain_hint() {
+        return " `xa-recover explain GTRID` says what to compare, and what to type then.";
     }
 
     static std::string verb(std::size_t count, std::string_view noun) {
@@ -272,11 +324,12 @@ private:
                                         parts.empty() ? "will be rolled back" : "rolled back"));
         }
         if (tally_.for_a_person > 0) {
-            parts.push_back(fmt::format("{} {} a person, see the reason", tally_.for_a_person,
-                                        tally_.for_a_person == 1 ? "needs" : "need"));
+            parts.push_back(fmt::format("{} {} for a person", tally_.for_a_person,
+                                        tally_.for_a_person == 1 ? "waits" : "wait"));
         }
-        return fmt::format("{} in doubt: {}.{}", count_of(tally_.in_doubt, "transaction"),
-                           fmt::join(parts, ", "), next_step());
+        return fmt::format("{} in doubt: {}.{}{}", count_of(tally_.in_doubt, "transaction"),
+                           fmt::join(parts, ", "), next_step(), ended_otherwise()) +
+               (tally_.for_a_person + tally_.heuristic == 0 ? "" : explain_hint());
     }
 
     [[nodiscard]] std::string next_step() const {

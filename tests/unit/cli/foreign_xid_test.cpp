@@ -71,8 +71,9 @@ TEST(ForeignXid, ReadsThoseOfBitronix) {
 }
 
 TEST(ForeignXid, ReadsThoseOfLixa) {
-    EXPECT_EQ(told(of_lixa()), "LIXA: transaction 01234567-89ab-cdef-0123-456789abcdef, branch "
-                               "11111111111111111111111111111111");
+    EXPECT_EQ(told(of_lixa()),
+              "LIXA: transaction 01234567-89ab-cdef-0123-456789abcdef, branch "
+              "11111111111111111111111111111111");
 }
 
 /// LIXA's lixa_xid_serialize()
@@ -84,10 +85,10 @@ TEST(ForeignXid, ReadsThoseOfLixaAtPostgres) {
 
 /// Enduro/X's atmi_xa_new_xid()
 TEST(ForeignXid, ReadsThoseOfEnduroX) {
-    EXPECT_EQ(told(Xid{.format_id = 0x6194F7A1,
-                       .gtrid = of_lixa().gtrid,
-                       .bqual = "\x02\x01\x00\x0a\x00"s}),
-              "Enduro/X: transaction 01234567-89ab-cdef-0123-456789abcdef, resource manager 2");
+    EXPECT_EQ(
+        told(Xid{
+            .format_id = 0x6194F7A1, .gtrid = of_lixa().gtrid, .bqual = "\x02\x01\x00\x0a\x00"s}),
+        "Enduro/X: transaction 01234567-89ab-cdef-0123-456789abcdef, resource manager 2");
 }
 
 /// org.apache.seata.rm.datasource.xa.XABranchXid
@@ -132,10 +133,9 @@ TEST(ForeignXid, ReadsTheFormOfTheJdbcDriverWhoeverMadeTheXid) {
 }
 
 TEST(ForeignXid, ClaimsNoFormThatTheBytesDoNotFitFully) {
-    for (auto make : {of_atomikos, of_narayana, of_bitronix, of_lixa}) {
-        const auto whole = make();
+    for (const auto& whole : {of_atomikos(), of_narayana(), of_bitronix(), of_lixa()}) {
         ASSERT_NE(told(whole), "nothing");
-        for (auto* const part : {&Xid::gtrid, &Xid::bqual}) {
+        for (const auto part : {&Xid::gtrid, &Xid::bqual}) {
             auto cut = whole;
             (cut.*part).clear();
             EXPECT_EQ(told(cut), "nothing") << told(whole);

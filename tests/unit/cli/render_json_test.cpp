@@ -19,22 +19,27 @@ TEST(RenderJson, GivesTheWholeReport) {
 
     EXPECT_EQ(Json::parse(render_json(report)), Json::parse(R"({
         "log": {"path": "/var/lib/shop/xa", "node": "shop-1", "id": "91b52e0c7a14d3f8", "epoch": 7,
-                "owner": null},
+                "owner": null, "doubt": null},
         "resources": [
-            {"name": "points", "kind": "mysql", "reachable": false, "error": "server down"},
-            {"name": "users", "kind": "postgresql", "reachable": true, "error": null}],
+            {"name": "points", "kind": "mysql", "reachable": false, "error": "server down",
+             "unended_session": null, "doubt": null},
+            {"name": "users", "kind": "postgresql", "reachable": true, "error": null,
+             "unended_session": null, "doubt": null}],
         "transactions": [
             {"gtrid": "shop-1:91b52e0c7a14d3f8:7:42", "state": "commit_decided", "age_s": 12,
              "action": "commit", "reason": "the log holds the decision to commit",
+             "waits_for_a_person": false,
              "branches": [
                 {"resource": "points", "format_id": 1480676429,
                  "gtrid_hex": "73686f702d313a393162353265306337613134643366383a373a3432",
                  "bqual_hex": "706f696e74733a31", "state": "unreachable", "name": null,
-                 "action": "confirm", "reason": "the server does not list the branch"},
+                 "action": "confirm", "reason": "the server does not list the branch",
+                 "heuristic": null, "server": null, "evidence": null, "made_by": null},
                 {"resource": "users", "format_id": 1480676429,
                  "gtrid_hex": "73686f702d313a393162353265306337613134643366383a373a3432",
                  "bqual_hex": "75736572733a31", "state": "prepared", "name": "name-at-users",
-                 "action": "commit", "reason": "the log holds the decision to commit"}]}]})"));
+                 "action": "commit", "reason": "the log holds the decision to commit",
+                 "heuristic": null, "server": null, "evidence": null, "made_by": null}]}]})"));
 }
 
 TEST(RenderJson, GivesEmptyListsForNothing) {
@@ -80,6 +85,40 @@ TEST(RenderJson, GivesNullForWhatIsNoXid) {
     EXPECT_EQ(transaction["branches"][0]["gtrid_hex"], nullptr);
     EXPECT_EQ(transaction["branches"][0]["bqual_hex"], nullptr);
     EXPECT_EQ(transaction["branches"][0]["name"], "by hand");
+}
+
+TEST(RenderJson, GivesWhatTheLogAndTheServersSayOfABranch) {
+    auto report = decided_report();
+    report.log.doubt = "later branches are prepared";
+    report.resources[0].unended_session = "session 7";
+    report.resources[0].doubt = "another timeline";
+    auto& branch = report.transactions[0].branches[0];
+    branch.state = RecoveredState::heuristic;
+    branch.heuristic = XaCode::heurhaz;
+    branch.server = "7412:shop";
+    branch.evidence = "1234";
+
+    const auto json = Json::parse(render_json(report));
+
+    EXPECT_EQ(json["log"]["doubt"], "later branches are prepared");
+    EXPECT_EQ(json["resources"][0]["unended_session"], "session 7");
+    EXPECT_EQ(json["resources"][0]["doubt"], "another timeline");
+    const auto& shown = json["transactions"][0]["branches"][0];
+    EXPECT_EQ(shown["heuristic"], "XA_HEURHAZ");
+    EXPECT_EQ(shown["server"], "7412:shop");
+    EXPECT_EQ(shown["evidence"], "1234");
+}
+
+TEST(RenderJson, TellsWhoMadeAForeignBranch) {
+    auto report = decided_report();
+    report.transactions[0].state = TransactionState::foreign;
+    auto& branch = report.transactions[0].branches[0];
+    branch.xid = std::nullopt;
+    branch.name = "citus_0_4242_17_1";
+
+    EXPECT_EQ(Json::parse(render_json(report))["transactions"][0]["branches"][0]["made_by"],
+              Json::parse(R"({"product": "Citus", "parts": {"coordinator's group": "0",
+                              "pid": "4242", "transaction": "17", "connection": "1"}})"));
 }
 
 TEST(RenderJson, StaysJsonWhateverBytesAServerLists) {
