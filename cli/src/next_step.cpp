@@ -104,7 +104,10 @@ NextStep of_known_outcome(const RecoveryReport& report, const RecoveryTransactio
     if (std::ranges::any_of(transaction.branches, has_work)) {
         return {
             .command = kResolve,
-            .why = fmt::format("It {}; starting the application does the same.{}", what, waits)};
+            .why = fmt::format("It {}; starting the application does the same.{}{}", what, waits,
+                               has_heuristic(transaction)
+                                   ? " Explain it again then: a branch did not end as it was to."
+                                   : "")};
     }
     if (!waits.empty()) {
         return {.why = fmt::format("Nothing yet: then `{}` {}.{}", kResolve, what, waits)};

@@ -188,7 +188,7 @@ private:
 
     void add_way_in(const ScriptServer& server, const RecoveryResource* resource) {
         if (!server.client.empty()) {
-            say(fmt::format("Connect with: {}", server.client));
+            text_ += fmt::format("-- Connect with: {}\n", server.client);
         }
         if (is_postgres(server)) {
             say("In this very database, as the role that the list names as owner or as a "

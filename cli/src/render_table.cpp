@@ -39,7 +39,6 @@ struct Tally {
     std::size_t to_commit = 0;
     std::size_t to_roll_back = 0;
     std::size_t for_a_person = 0;
-    std::size_t heuristic = 0;
     std::size_t committed = 0;
     std::size_t rolled_back = 0;
     std::size_t unforgotten = 0;
@@ -60,9 +59,7 @@ void count_in_doubt(const RecoveryTransaction& transaction, Tally& tally) {
 Tally tally_of(const RecoveryReport& report) {
     Tally tally;
     for (const auto& transaction : report.transactions) {
-        if (transaction.state == TransactionState::heuristic) {
-            ++tally.heuristic;
-        } else if (transaction.is_in_doubt()) {
+        if (transaction.is_in_doubt()) {
             count_in_doubt(transaction, tally);
         } else if (is_finished(transaction)) {
             ++(done_or_to_do(transaction) == RecoveryAction::rollback ? tally.rolled_back
@@ -278,10 +275,6 @@ private:
     [[nodiscard]] std::string calm() const {
         std::string text = report_.is_complete() ? "Nothing is in doubt."
                                                  : "Nothing that could be read is in doubt.";
-        text += ended_otherwise();
-        if (tally_.heuristic > 0) {
-            text += explain_hint();
-        }
         if (tally_.live > 0) {
             text += fmt::format(" {} still running.", verb(tally_.live, "transaction"));
         }
@@ -295,19 +288,6 @@ private:
                 tally_.unforgotten == 1 ? "it" : "them");
         }
         return text;
-    }
-
-    [[nodiscard]] std::string ended_otherwise() const {
-        return tally_.heuristic == 0
-                   ? ""
-                   : fmt::format(
-                         " {} otherwise than decided, and {} for a person.",
-                         count_of(tally_.heuristic, "transaction ended", "transactions ended"),
-                         tally_.heuristic == 1 ? "waits" : "wait");
-    }
-
-    static std::string explain_hint() {
-        return " `xa-recover explain GTRID` says what to compare, and what to type then.";
     }
 
     static std::string verb(std::size_t count, std::string_view noun) {
@@ -328,8 +308,10 @@ private:
                                         tally_.for_a_person == 1 ? "waits" : "wait"));
         }
         return fmt::format("{} in doubt: {}.{}{}", count_of(tally_.in_doubt, "transaction"),
-                           fmt::join(parts, ", "), next_step(), ended_otherwise()) +
-               (tally_.for_a_person + tally_.heuristic == 0 ? "" : explain_hint());
+                           fmt::join(parts, ", "), next_step(),
+                           tally_.for_a_person == 0 ? ""
+                                                    : " `xa-recover explain GTRID` says what to "
+                                                      "compare, and what to type then.");
     }
 
     [[nodiscard]] std::string next_step() const {

@@ -46,8 +46,7 @@ bool is_merely_unforgotten(const RecoveryTransaction& transaction) noexcept {
 }
 
 bool waits_for_a_person(const RecoveryTransaction& transaction) noexcept {
-    return transaction.state == TransactionState::heuristic ||
-           (transaction.is_in_doubt() && transaction.action() == RecoveryAction::none);
+    return transaction.is_in_doubt() && transaction.action() == RecoveryAction::none;
 }
 
 std::string_view without_name(const RecoveryResource& resource) noexcept {

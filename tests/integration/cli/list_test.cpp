@@ -41,8 +41,10 @@ TEST_F(List, GivesADecidedTransactionAsJson) {
     EXPECT_EQ(json["log"]["epoch"], 1);
     EXPECT_EQ(json["log"]["owner"], nullptr);
     EXPECT_EQ(json["resources"], nlohmann::json::parse(R"([
-        {"name": "users", "kind": "postgresql", "reachable": true, "error": null},
-        {"name": "points", "kind": "mysql", "reachable": true, "error": null}])"));
+        {"name": "users", "kind": "postgresql", "reachable": true, "error": null,
+         "unended_session": null, "doubt": null},
+        {"name": "points", "kind": "mysql", "reachable": true, "error": null,
+         "unended_session": null, "doubt": null}])"));
     ASSERT_EQ(json["transactions"].size(), 1U) << json;
     const auto& transaction = json["transactions"][0];
     const auto gtrid = node() + ":" + json["log"]["id"].get<std::string>() + ":1:1";

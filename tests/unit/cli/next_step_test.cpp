@@ -187,6 +187,18 @@ TEST(NextStep, ForgetsAHeuristicOnlyAfterTheDataWasMended) {
     }
 }
 
+TEST(NextStep, FinishesTheOtherBranchesBeforeAPersonComparesThem) {
+    auto report = decided_report();
+    auto& branch = report.transactions.front().branches.front();
+    branch.state = RecoveredState::heuristic;
+    branch.action = RecoveryAction::none;
+
+    const auto step = step_of(report);
+
+    EXPECT_EQ(step.command, "xa-recover resolve");
+    EXPECT_THAT(step.why, EndsWith(" Explain it again then: a branch did not end as it was to."));
+}
+
 TEST(NextStep, SaysThatOrdersNeedTheLogOfTheLiveOwner) {
     for (const auto state :
          {TransactionState::quarantined, TransactionState::restored, TransactionState::lost_log,

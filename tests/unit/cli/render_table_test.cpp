@@ -123,7 +123,7 @@ TEST(RenderTable, TellsWhatWaitsForAPerson) {
     EXPECT_THAT(render_table(report, {.is_resolved = true}), HasSubstr("12 s     for a person\n"));
 }
 
-TEST(RenderTable, ShowsAHeuristicWithItsCodeAlsoWhenNothingIsInDoubt) {
+TEST(RenderTable, ShowsAHeuristicWithItsCode) {
     auto report = calm_report();
     auto branch = branch_at("users", RecoveredState::heuristic, RecoveryAction::none,
                             "the server says that it was rolled back");
@@ -138,9 +138,8 @@ TEST(RenderTable, ShowsAHeuristicWithItsCodeAlsoWhenNothingIsInDoubt) {
                          "  users  heuristic (XA_HEURRB)\n"
                          "  The server says that it was rolled back.\n"
                          "\n"
-                         "Nothing is in doubt. 1 transaction ended otherwise than decided, and "
-                         "waits for a person. `xa-recover\nexplain GTRID` says what to compare, "
-                         "and what to type then.\n"));
+                         "1 transaction in doubt: 1 waits for a person. `xa-recover explain GTRID` "
+                         "says what to compare, and\nwhat to type then.\n"));
 }
 
 TEST(RenderTable, ShowsWhatIsDoubtfulAboutAServerItsSessionsAndTheLog) {
