@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "eventually.h"
 #include "shop_fixture.h"
 
 namespace xa_tm::test {
@@ -37,6 +38,33 @@ TEST_F(Explain, GivesTheDecisionTheServersAndTheNextCommand) {
         EXPECT_EQ(branch["examined"]["server"], branch["server"]) << branch;
         EXPECT_EQ(branch["examined"]["error"], nullptr) << branch;
     }
+}
+
+TEST_F(Explain, TellsWhatABranchHoldsAndWhomItBlocks) {
+    ASSERT_EQ(register_user(1).exit_code, 0);
+    die_after_decision(2);
+    const auto wanted = gtrid();
+    ChildProcess blocked{
+        {"/bin/sh", "-c", "psql \"$0\" -X -c \"insert into users values (2, 'waits')\"",
+         users_uri_},
+        {}};
+
+    nlohmann::json examined;
+    EXPECT_TRUE(eventually([&] {
+        const auto transaction = json_of({"explain", wanted}, 1)["transactions"][0];
+        examined = transaction["branches"][0]["examined"];
+        return !examined["blocked"].empty();
+    })) << examined;
+    const auto explained = over_shop({"explain", wanted});
+    EXPECT_EQ(over_shop({"resolve"}).exit_code, 0);
+
+    EXPECT_THAT(blocked.wait().err, HasSubstr("duplicate key"));
+    EXPECT_FALSE(examined["locks"].empty()) << examined;
+    EXPECT_THAT(examined["blocked"][0]["statement"].get<std::string>(),
+                HasSubstr("insert into users values (2, 'waits')"));
+    EXPECT_THAT(explained.out,
+                AllOf(HasSubstr("    holds     "), HasSubstr("    blocks    session "),
+                      HasSubstr("insert into users values (2, 'waits')")));
 }
 
 TEST_F(Explain, SaysThatTheLogHoldsNothingOfWhatWasNotDecided) {
