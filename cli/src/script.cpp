@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -49,10 +50,11 @@ std::vector<ScriptServer> servers_of(const Request& request, const std::string& 
     const auto datasources = make_datasources(resources, request.timeout);
     for (std::size_t i = 0; i < resources.size(); ++i) {
         if (only_resource.empty() || resources[i].name == only_resource) {
+            auto product = product_of(*datasources[i]);
             servers.push_back({.resource = resources[i].name,
                                .kind = std::string{datasources[i]->kind()},
-                               .client = client_command(resources[i]),
-                               .product = product_of(*datasources[i])});
+                               .client = client_command(resources[i], product),
+                               .product = std::move(product)});
         }
     }
     if (servers.empty()) {

@@ -2,6 +2,7 @@
 
 #include "server_place.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -86,8 +87,8 @@ std::string for_psql(const Parts& parts) {
     return fmt::format("psql {}", shell_word(uri));
 }
 
-std::string for_mysql(const Parts& parts) {
-    std::vector<std::string> words{"mysql"};
+std::string for_mysql(const Parts& parts, std::string client) {
+    std::vector<std::string> words{std::move(client)};
     const auto add = [&](std::string_view option, std::string_view value) {
         if (!value.empty()) {
             words.push_back(shell_word(fmt::format("--{}={}", option, percent_decoded(value))));
@@ -118,12 +119,14 @@ std::string for_mysql(const Parts& parts) {
 
 }  // namespace
 
-std::string client_command(const Resource& resource) {
+std::string client_command(const Resource& resource, std::string_view product) {
     const auto parts = parts_of(resource.uri);
     if (!parts) {
         return {};
     }
-    return resource.uri.starts_with("postgres") ? for_psql(*parts) : for_mysql(*parts);
+    return resource.uri.starts_with("postgres")
+               ? for_psql(*parts)
+               : for_mysql(*parts, product.starts_with("MariaDB") ? "mariadb" : "mysql");
 }
 
 }  // namespace xa_tm::cli

@@ -6,8 +6,8 @@
 namespace xa_tm::cli {
 namespace {
 
-std::string command_for(const std::string& uri) {
-    return client_command({.name = "users", .uri = uri});
+std::string command_for(const std::string& uri, std::string_view product = "") {
+    return client_command({.name = "users", .uri = uri}, product);
 }
 
 TEST(ClientCommand, ConnectsPsqlByTheSameUri) {
@@ -24,6 +24,7 @@ TEST(ClientCommand, GivesTheClientOfMySqlItsOptions) {
         command_for(
             "mariadb://shop@localhost/points?default-file=/etc/shop/my.cnf&socket=/run/my%20sql.s"),
         "mysql --defaults-file=/etc/shop/my.cnf '--socket=/run/my sql.s' --user=shop points");
+    EXPECT_EQ(command_for("mysql://db-2/points", "MariaDB 11.8.6"), "mariadb --host=db-2 points");
     EXPECT_EQ(command_for("mysql://[::1]/points"), "mysql '--host=[::1]' points");
 }
 
