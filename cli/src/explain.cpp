@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "datasources.h"
+#include "json_document.h"
 #include "look.h"
 #include "render_explanation.h"
 #include "report_view.h"

@@ -259,7 +259,7 @@ Json explanation_json(const Explanation& explanation) {
     auto json = report_json(explanation.report);
     auto entries = Json::array();
     for (const auto& entry : explanation.entries) {
-        Json shown{{"id", entry.id}};
+        Json shown{{"entry", entry.id}};
         shown.update(record_json(entry.record));
         entries.push_back(std::move(shown));
     }

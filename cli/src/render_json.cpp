@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "foreign_xid.h"
+#include "json_document.h"
 #include "report_view.h"
 
 namespace xa_tm::cli {
@@ -10,6 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// What may be missing.
 Json text_or_null(const std::string& text) {
     return text.empty() ? Json{} : Json(text);
 }
@@ -19,16 +21,21 @@ Json maker_of(const RecoveryBranch& branch) {
     if (!foreign) {
         return {};
     }
-    Json json{{"product", foreign->product}, {"parts", Json::object()}};
+    Json json{{"product", foreign->product}, {"parts", Json::array()}};
     for (const auto& part : foreign->parts) {
-        json["parts"][part.name] = part.value;
+        json["parts"].push_back({{"name", part.name}, {"value", part.value}});
     }
     return json;
 }
 
 Json log_of(const RecoveryLogSummary& log) {
-    Json json{{"path", log.path.string()}, {"node", log.node}, {"id", log.id.to_string()},
-              {"epoch", log.incarnation},  {"owner", nullptr}, {"doubt", text_or_null(log.doubt)}};
+    Json json{{"path", log.path.string()},
+              {"node", log.node},
+              {"id", log.id.to_string()},
+              {"epoch", log.incarnation},
+              {"owner", nullptr},
+              {"quarantined_through", log.quarantined_through},
+              {"doubt", text_or_null(log.doubt)}};
     if (log.owner) {
         json["owner"] = Json{{"pid", log.owner->pid}, {"host", log.owner->host}};
     }
@@ -87,7 +94,7 @@ Json transaction_of(const RecoveryTransaction& transaction) {
 
 }  // namespace
 
-Json report_json(const RecoveryReport& report) {
+nlohmann::ordered_json report_json(const RecoveryReport& report) {
     Json json{
         {"log", log_of(report.log)}, {"resources", Json::array()}, {"transactions", Json::array()}};
     for (const auto& resource : report.resources) {
@@ -100,8 +107,7 @@ Json report_json(const RecoveryReport& report) {
 }
 
 std::string render_json(const RecoveryReport& report) {
-    // What a server lists may be any bytes.
-    return report_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return document(report_json(report));
 }
 
 }  // namespace xa_tm::cli

@@ -13,4 +13,7 @@ namespace xa_tm::cli {
 [[nodiscard]] nlohmann::ordered_json report_json(const RecoveryReport& report);
 [[nodiscard]] std::string render_json(const RecoveryReport& report);
 
+/// The same as part of another, or to be written in one line.
+[[nodiscard]] nlohmann::ordered_json report_json(const RecoveryReport& report);
+
 }  // namespace xa_tm::cli

@@ -12,7 +12,7 @@
 
 #include "commands.h"
 #include "datasources.h"
-#include "log_view.h"
+#include "json_document.h"
 #include "look.h"
 #include "render_script.h"
 #include "report_view.h"

@@ -139,7 +139,7 @@ TEST(ExplanationJson, AddsTheEvidenceAndTheNextStepToTheReport) {
     const auto json = explanation_json(decided());
 
     const auto& transaction = json["transactions"][0];
-    EXPECT_EQ(transaction["log_entries"][0]["id"], 42);
+    EXPECT_EQ(transaction["log_entries"][0]["entry"], 42);
     EXPECT_EQ(transaction["log_entries"][0]["decision"]["gtrid"], kGtrid);
     EXPECT_EQ(transaction["next"]["command"], "xa-recover resolve");
     EXPECT_EQ(transaction["branches"][0]["examined"]["locks"], nullptr);
