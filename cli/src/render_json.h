@@ -10,7 +10,6 @@ namespace xa_tm::cli {
 
 /// The whole report as one JSON document that ends with a line break. Actions are those that were
 /// done, else those to do. Bytes that are not UTF-8 are replaced; the hexadecimal keys are exact.
-[[nodiscard]] nlohmann::ordered_json report_json(const RecoveryReport& report);
 [[nodiscard]] std::string render_json(const RecoveryReport& report);
 
 /// The same as part of another, or to be written in one line.
