@@ -43,6 +43,11 @@ protected:
     }
     /// A life that decides, and ends before points has heard of it; points is reachable afterwards.
     std::string leave_decided() {
+        auto gtrid = decide_and_end();
+        points_.set_reachable(true);
+        return gtrid;
+    }
+    std::string decide_and_end() {
         auto life = start();
         auto tx = life->tm.begin();
         auto [users, points] = tx.enlist(life->users, life->points);
@@ -55,8 +60,6 @@ protected:
         });
         const auto report = tx.commit();
         EXPECT_EQ(report.outcome(), Outcome::committed);
-        life.reset();
-        points_.set_reachable(true);
         return report.gtrid();
     }
     [[nodiscard]] static const ResourceStatus& status_of(const RecoveryStatus& status,
@@ -121,9 +124,11 @@ TEST_F(RecoveryDoubts, Trap44TakesTheSilenceOfAPromotedReplicaForAHazardThatStay
         auto life = start();  // Trap10: it never blocks opening
         EXPECT_TRUE(eventually([&] { return life->tm.recovery_status().open_decisions == 0; }));
         EXPECT_EQ(life->tm.recovery_status().heuristics, 1U);
-        auto other = life->tm.begin();
-        other.enlist(life->points).write("other");
-        EXPECT_EQ(other.commit().outcome(), Outcome::committed);
+        {
+            auto other = life->tm.begin();
+            other.enlist(life->points).write("other");
+            EXPECT_EQ(other.commit().outcome(), Outcome::committed);
+        }
     }
     EXPECT_THAT(records_but_sightings(),
                 testing::Contains(IsHeuristicRecord(gtrid, "points:2", XaCode::heurhaz)));
@@ -274,12 +279,14 @@ TEST_F(RecoveryDoubts, DrainsBesideAHeuristic) {
 
 TEST_F(RecoveryDoubts, KeepsAHeuristicAlsoWhereNothingWasDecided) {
     auto life = start();
-    auto tx = life->tm.begin();
-    tx.enlist(life->users).write("ada");
-    tx.enlist(life->points).write("ada:100");
-    points_.answer_next(Verb::rollback, XaCode::heurcom);
-    tx.rollback();
-    const auto gtrid = tx.gtrid();
+    const auto gtrid = [&] {
+        auto tx = life->tm.begin();
+        tx.enlist(life->users).write("ada");
+        tx.enlist(life->points).write("ada:100");
+        points_.answer_next(Verb::rollback, XaCode::heurcom);
+        tx.rollback();
+        return tx.gtrid();
+    }();
     for (int lives = 0; lives < 2; ++lives) {
         life.reset();
         life = start();
