@@ -18,7 +18,7 @@
 #include "plan_facts.h"
 #include "progress.h"
 #include "render_apply.h"
-#include "take_log.h"
+#include "take_over.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -66,7 +66,7 @@ Approved approved_of(const Plan& plan, const std::vector<CheckedEntry>& checked)
 
 RecoveryReport recover(const Request& request, const std::string& node, const Approved& approved) {
     ProgressLine progress;
-    return take_log(request, node)
+    return take_over(request, node)
         ->recover({.timeout = request.timeout,
                    .approve =
                        [&](std::string_view resource, const Xid& xid, RecoveryAction action) {

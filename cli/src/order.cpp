@@ -12,7 +12,7 @@
 #include "look.h"
 #include "operator_name.h"
 #include "render_order.h"
-#include "take_log.h"
+#include "take_over.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -75,7 +75,7 @@ int carry_out(const OrderOptions& options) {
         const auto report = look(request);
         OrderResult result{.verdict = judge(order, report)};
         if (!options.is_dry_run && is_permitted(order, result.verdict)) {
-            const auto manager = take_log(request, report.log.node);
+            const auto manager = take_over(request, report.log.node);
             result = OperatorDesk{*manager}.carry_out(order);
         }
         return print(request, {.order = order,

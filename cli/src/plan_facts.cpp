@@ -5,7 +5,7 @@
 #include "datasources.h"
 #include "log_view.h"
 #include "look.h"
-#include "take_log.h"
+#include "take_over.h"
 #include "xa_tm/error.h"
 
 namespace xa_tm::cli {

@@ -11,7 +11,7 @@
 #include "look.h"
 #include "progress.h"
 #include "report_view.h"
-#include "take_log.h"
+#include "take_over.h"
 
 namespace xa_tm::cli {
 namespace {
@@ -27,7 +27,7 @@ int resolve(const Request& request, bool is_dry_run) {
         {
             ProgressLine progress;
             report =
-                take_log(request, report.log.node)
+                take_over(request, report.log.node)
                     ->recover({.timeout = request.timeout, .on_progress = progress.callback()});
         }
         print(report, request, {.is_resolved = true});

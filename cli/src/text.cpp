@@ -48,20 +48,6 @@ std::string printable(std::string_view text) {
     return shown;
 }
 
-std::string shell_word(std::string_view text) {
-    constexpr std::string_view kPlain =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:=@%+,";
-    if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
-        return std::string{text};
-    }
-    std::string word = "'";
-    for (const char c : text) {
-        const bool is_control = (c >= 0 && c < 0x20) || c == 0x7f;
-        word += c == '\'' ? "'\\''" : is_control ? printable({&c, 1}) : std::string{c};
-    }
-    return word + "'";
-}
-
 std::string as_sentence(std::string_view reason) {
     auto sentence = printable(reason);
     if (!sentence.empty()) {
@@ -72,6 +58,26 @@ std::string as_sentence(std::string_view reason) {
         }
     }
     return sentence;
+}
+
+std::string shell_word(std::string_view word) {
+    constexpr std::string_view kPlain = "._:/=+,@%-";
+    const bool is_plain = !word.empty() && std::ranges::all_of(word, [&](unsigned char c) {
+        return c < 0x80 &&
+               (std::isalnum(c) != 0 || kPlain.find(static_cast<char>(c)) != kPlain.npos);
+    });
+    if (is_plain) {
+        return std::string{word};
+    }
+    std::string text = "'";
+    for (const char c : word) {
+        if (c == '\'') {
+            text += R"('\'')";
+        } else {
+            text += c;
+        }
+    }
+    return printable(text + "'");
 }
 
 std::string wrapped(std::string_view text, std::size_t indent) {

@@ -1,4 +1,4 @@
-#include "take_log.h"
+#include "take_over.h"
 
 #include <algorithm>
 
@@ -9,11 +9,6 @@
 #include "xa_tm/error.h"
 
 namespace xa_tm::cli {
-namespace {
-
-constexpr int kAttemptsMax = 3;
-
-}  // namespace
 
 void check_names(const RecoveryReport& report) {
     for (const auto& transaction : report.transactions) {
@@ -33,7 +28,7 @@ void check_names(const RecoveryReport& report) {
     }
 }
 
-std::unique_ptr<TransactionManager> take_log(const Request& request, const std::string& node) {
+std::unique_ptr<TransactionManager> take_over(const Request& request, const std::string& node) {
     auto manager = std::make_unique<TransactionManager>(
         Config{.node = node,
                .log_directory = request.configuration.log,
@@ -46,6 +41,7 @@ std::unique_ptr<TransactionManager> take_log(const Request& request, const std::
 }
 
 int look_and_act(const std::function<int()>& attempt) {
+    constexpr int kAttemptsMax = 3;
     for (int i = 1;; ++i) {
         try {
             return attempt();
