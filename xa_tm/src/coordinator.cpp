@@ -323,6 +323,7 @@ void Coordinator::Run::leave_to_recovery() {
     }
     if (!pending.is_finished()) {
         coordinator_.table_.hand_over(std::move(pending));
+        keep_progress(gtrid_, coordinator_.table_, coordinator_.log_);
         return;
     }
     coordinator_.table_.leave(gtrid_);

@@ -60,8 +60,11 @@ void mark_heuristics(LoggedState& state) {
 
 PendingDecision PendingDecision::fresh(Decision decision,
                                        std::optional<recovery_log::EntryId> entry) {
-    const auto branches = decision.branches.size();
-    return {std::move(decision), entry, std::vector(branches, Progress::open)};
+    std::vector<Progress> progress;
+    for (const auto& branch : decision.branches) {
+        progress.push_back(branch.is_finished ? Progress::finished : Progress::open);
+    }
+    return {std::move(decision), entry, std::move(progress)};
 }
 
 bool PendingDecision::is_finished() const noexcept {

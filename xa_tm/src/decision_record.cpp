@@ -1,6 +1,7 @@
 // Layout, little-endian: version u8 (1) · kind u8 · body.
 //   kind 1, decision:  gtrid str · decided_at i64 (µs since 1970) · count u16 ·
-//                      count × (resource str · bqual str · server str · evidence str)
+//                      count × (resource str · bqual str · server str · evidence str ·
+//                      is_finished u8)
 //   kind 2, heuristic: gtrid str · bqual str · XA code i32 · resource str · noticed_at i64 · words
 //   str ·
 //                      server str
@@ -109,8 +110,9 @@ Decision read_decision(Reader& reader) {
         auto bqual = reader.string();
         auto server = reader.string();
         auto evidence = reader.string();
-        decision.branches.push_back(
-            {std::move(resource), std::move(bqual), std::move(server), std::move(evidence)});
+        const bool is_finished = reader.number<std::uint8_t>() != 0;
+        decision.branches.push_back({std::move(resource), std::move(bqual), std::move(server),
+                                     std::move(evidence), is_finished});
     }
     return decision;
 }
@@ -175,6 +177,7 @@ void write(Writer& writer, const Decision& decision) {
         writer.string(branch.bqual);
         writer.string(branch.server);
         writer.string(branch.evidence);
+        writer.number(static_cast<std::uint8_t>(branch.is_finished ? 1 : 0));
     }
 }
 

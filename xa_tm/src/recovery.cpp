@@ -144,6 +144,7 @@ public:
             xid.gtrid, xid.bqual, code, resource_, now(), words.substr(0, kMaxWordsBytes), server};
         const auto entry = log_.record(heuristic);
         table_.add({heuristic, entry});
+        keep_progress(xid.gtrid, table_, log_);
         log_message(LogChannel::recovery, LogLevel::error,
                     entry ? "A branch did not end as decided; a person has to compare the data, "
                             "then forget it."
@@ -166,6 +167,7 @@ public:
             XA_TM_CRASH_POINT("recovery.before_forget");
             log_.forget(entry);
         }
+        keep_progress(xid.gtrid, table_, log_);
     }
 
 private:

@@ -205,7 +205,7 @@ KnownTransactions read_known(const std::filesystem::path& directory) {
                                     .owner = image.owner},
                             .transactions = {}};
     TransactionTable table;
-    table.load(state_of(image.entries));
+    std::ignore = table.load(state_of(image.entries));
     known.transactions = table.snapshot();
     known.log.doubt = known.transactions.log_doubt;
     return known;

@@ -226,7 +226,9 @@ TransactionManagerState::TransactionManagerState(Config wanted)
       session_mark_{session_mark_of(log.log(), config.node)} {
     auto logged = log.state_at_open();
     note_opening(log.log(), logged.decisions.size());
-    table.load(std::move(logged));
+    for (const auto replaced : table.load(std::move(logged))) {
+        log.forget(replaced);
+    }
 }
 
 TransactionManagerState::~TransactionManagerState() {

@@ -5,6 +5,7 @@
 #include "transaction_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "xa_tm/recovery_log/check.h"
 
@@ -33,21 +34,27 @@ void append(std::vector<recovery_log::EntryId>& entries,
 
 }  // namespace
 
-void TransactionTable::load(LoggedState state) {
+std::vector<recovery_log::EntryId> TransactionTable::load(LoggedState state) {
+    std::vector<recovery_log::EntryId> replaced;
+    for (auto& sighting : state.sightings) {
+        append(replaced, note(std::move(sighting)));
+    }
     const std::scoped_lock lock{mutex_};
     for (auto& pending : state.decisions) {
-        auto gtrid = pending.decision.gtrid;
-        state_.decisions.insert_or_assign(std::move(gtrid), std::move(pending));
+        const auto [place, is_new] =
+            state_.decisions.try_emplace(pending.decision.gtrid, PendingDecision{});
+        append(replaced, std::exchange(place->second, std::move(pending)).entry);
     }
     for (auto& heuristic : state.heuristics) {
         BranchKey key{heuristic.record.gtrid, heuristic.record.bqual};
-        state_.heuristics.insert_or_assign(std::move(key), std::move(heuristic));
+        auto& kept = state_.heuristics[std::move(key)];
+        append(replaced, std::exchange(kept, std::move(heuristic)).entry);
     }
-    state_.sightings = std::move(state.sightings);
     state_.server_doubts = std::move(state.server_doubts);
     if (!state.log_doubts.empty()) {
         state_.log_doubt = state.log_doubts.front().record.words;
     }
+    return replaced;
 }
 
 void TransactionTable::enter(const std::string& gtrid) {
@@ -119,6 +126,30 @@ void TransactionTable::add(Kept<Heuristic> heuristic) {
     }
     BranchKey key{heuristic.record.gtrid, heuristic.record.bqual};
     state_.heuristics.insert_or_assign(std::move(key), std::move(heuristic));
+}
+
+std::optional<Decision> TransactionTable::unwritten_progress(std::string_view gtrid) const {
+    const std::scoped_lock lock{mutex_};
+    const auto found = state_.decisions.find(gtrid);
+    if (found == state_.decisions.end() || found->second.is_open() || !found->second.entry) {
+        return std::nullopt;
+    }
+    auto decision = found->second.decision;
+    for (std::size_t i = 0; i < decision.branches.size(); ++i) {
+        decision.branches[i].is_finished = found->second.progress[i] == Progress::finished;
+    }
+    return decision == found->second.decision ? std::nullopt : std::optional{std::move(decision)};
+}
+
+std::optional<recovery_log::EntryId> TransactionTable::note_written(const Decision& decision,
+                                                                    recovery_log::EntryId entry) {
+    const std::scoped_lock lock{mutex_};
+    const auto found = state_.decisions.find(decision.gtrid);
+    if (found == state_.decisions.end()) {
+        return entry;  // a person has forgotten it meanwhile
+    }
+    found->second.decision = decision;
+    return std::exchange(found->second.entry, entry);
 }
 
 std::optional<std::vector<recovery_log::EntryId>> TransactionTable::forget(std::string_view gtrid) {
@@ -206,6 +237,17 @@ std::vector<TransactionTable::BranchKey> TransactionTable::waiting_for(
         }
     }
     return waiting;
+}
+
+void keep_progress(std::string_view gtrid, TransactionTable& table, DecisionLog& log) {
+    const auto decision = table.unwritten_progress(gtrid);
+    const auto entry = decision ? log.record(*decision) : std::nullopt;
+    if (!entry) {
+        return;
+    }
+    if (const auto replaced = table.note_written(*decision, *entry)) {
+        log.forget(*replaced);
+    }
 }
 
 }  // namespace xa_tm

@@ -43,8 +43,9 @@ public:
         std::set<std::string, std::less<>> never_decided;
     };
 
-    /// What the log held when it was opened.
-    void load(LoggedState state);
+    /// What the log held when it was opened. Gives the entries that later ones have replaced: their
+    /// forgetting had not reached the disk.
+    std::vector<recovery_log::EntryId> load(LoggedState state);
 
     /// The transaction begins: until it leaves, recovery touches none of its branches.
     void enter(const std::string& gtrid);
@@ -72,6 +73,12 @@ public:
     /// Notes that a branch did not end as it was to, or that nobody knows how; its decision, if
     /// there is one, stays.
     void add(Kept<Heuristic> heuristic);
+    /// The decision with what is known of its branches, when heuristics alone keep it in the log
+    /// and that does not say which of its branches are finished; else nothing.
+    [[nodiscard]] std::optional<Decision> unwritten_progress(std::string_view gtrid) const;
+    /// That has been written; gives the log's entry that it replaces.
+    std::optional<recovery_log::EntryId> note_written(const Decision& decision,
+                                                      recovery_log::EntryId entry);
     /// A person has dealt with the heuristics of this transaction: gives the log entries that have
     /// become needless. Nothing, and nothing changes, while one of its branches is open.
     [[nodiscard]] std::optional<std::vector<recovery_log::EntryId>> forget(std::string_view gtrid);
@@ -97,5 +104,9 @@ private:
     std::condition_variable left_;
     Snapshot state_;
 };
+
+/// Writes down which branches of a decision are finished, once heuristics alone keep it in the log:
+/// no later incarnation need ask a server about them, which may have been put back by then.
+void keep_progress(std::string_view gtrid, TransactionTable& table, DecisionLog& log);
 
 }  // namespace xa_tm

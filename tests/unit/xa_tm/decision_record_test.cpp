@@ -16,7 +16,7 @@ Decision some_decision() {
             std::chrono::sys_time<std::chrono::microseconds>{
                 std::chrono::microseconds{1795417200123456}},
             {{"users", "users:1", "7711245803433096650/16385", "pg_xid=751"},
-             {"points", "points:2", "", ""}}};
+             {"points", "points:2", "", "", true}}};
 }
 
 std::string random_bytes(std::mt19937& random, std::size_t length_max) {

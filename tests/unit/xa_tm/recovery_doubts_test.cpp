@@ -134,6 +134,24 @@ TEST_F(RecoveryDoubts, Trap44TakesTheSilenceOfAPromotedReplicaForAHazardThatStay
                 testing::Contains(IsDecision(gtrid, std::array{"users", "points"})));
 }
 
+TEST_F(RecoveryDoubts, AskNothingOfABranchThatIsFinishedWhileAHeuristicKeepsItsDecision) {
+    auto life = start();
+    const auto gtrid = [&] {
+        auto tx = life->tm.begin();
+        tx.enlist(life->users).write("ada");
+        tx.enlist(life->points).write("ada:100");
+        points_.answer_next(Verb::commit, XaCode::heurrb);
+        return std::string{tx.commit().gtrid()};
+    }();
+    life.reset();
+    users_.set_position({.history = "2", .flushed = 1});  // put back
+    life = start();
+    EXPECT_EQ(life->tm.recovery_status().heuristics, 1U) << "no hazard at users";
+    life.reset();
+    EXPECT_EQ(verbs(users_, gtrid), "start prepare commit");
+    EXPECT_THAT(records_but_sightings(), SizeIs(3)) << "decision, heuristic and doubt";
+}
+
 TEST_F(RecoveryDoubts, CommitsAtAPromotedReplicaWhatItHasPrepared) {
     leave_decided();
     points_.set_position({.history = "2", .flushed = 900});

@@ -90,7 +90,7 @@ TEST(TransactionTable, MarksTheHeuristicBranchesOfALoadedLog) {
     logged.decisions[0].progress[1] = PendingDecision::Progress::heuristic;
     logged.heuristics = {{Heuristic{"g", "points:2", XaCode::heurrb}, 6}};
     logged.log_doubts = {{LogDoubt{"too old"}, 7}};
-    table.load(std::move(logged));
+    EXPECT_THAT(table.load(std::move(logged)), IsEmpty());
     EXPECT_EQ(table.log_doubt(), "too old");
     EXPECT_EQ(table.counts().open_decisions, 1U);
     static_cast<void>(table.finish("g", "users:1"));
@@ -108,6 +108,19 @@ TEST(TransactionTable, KeepsOneSightingAServerAndGivesTheEntryOfTheOneBefore) {
     ASSERT_EQ(sightings.size(), 3U);
     EXPECT_EQ(sightings[0].record.position.flushed, 20U);
     EXPECT_EQ(sightings[0].entry, 4U);
+}
+
+TEST(TransactionTable, LoadsTheLaterOfTwoRecordsOfOneThing) {
+    TransactionTable table;
+    LoggedState logged;
+    logged.sightings = {{{"users", "a", {"1", 10}}, 1}, {{"users", "a", {"1", 20}}, 4}};
+    logged.heuristics = {{Heuristic{"g", "users:1", XaCode::heurhaz}, 2},
+                         {Heuristic{"g", "users:1", XaCode::heurrb}, 3}};
+    EXPECT_THAT(table.load(std::move(logged)), UnorderedElementsAre(1U, 2U));
+    const auto known = table.snapshot();
+    ASSERT_EQ(known.sightings.size(), 1U);
+    EXPECT_EQ(known.sightings[0].record.position.flushed, 20U);
+    EXPECT_EQ(known.heuristics.at({"g", "users:1"}).record.code, XaCode::heurrb);
 }
 
 TEST(TransactionTable, DropsTheDoubtsThatNothingDependsOn) {

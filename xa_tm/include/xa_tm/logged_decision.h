@@ -26,6 +26,8 @@ struct DecidedBranch {
     std::string server;
     /// What the resource manager gave with its vote to prove the branch's fate later; may be empty.
     std::string evidence;
+    /// It is known to have committed, while the decision stays for another branch's sake.
+    bool is_finished = false;
 
     friend bool operator==(const DecidedBranch&, const DecidedBranch&) = default;
 };
