@@ -183,6 +183,18 @@ TEST(PlanFile, HoldsWhileNothingHasChanged) {
     }
 }
 
+TEST(PlanFile, Trap58IsJudgedByNoClock) {
+    auto facts = decided();
+    auto plan = plan_of(facts);
+    plan.made_at = "2999-01-01T00:00:00Z";
+    for (const auto age : {-3600, 0, 1'000'000'000}) {
+        facts.report.transactions[0].age = std::chrono::seconds{age};
+        for (const auto& checked : check(plan, facts)) {
+            EXPECT_EQ(checked.verdict, EntryVerdict::holds);
+        }
+    }
+}
+
 TEST(PlanFile, GoesOnWhereAnEarlierApplyWasKilled) {
     auto facts = decided();
     const auto plan = plan_of(facts);

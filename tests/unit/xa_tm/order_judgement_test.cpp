@@ -238,6 +238,7 @@ TEST(OrderJudgement, ChangesTheCodeWhenTheStateChanges) {
 
     auto other_incarnation = decided();
     ++other_incarnation.log.incarnation;
+    other_incarnation.transactions.front().age = std::chrono::seconds{-3600};
     EXPECT_EQ(judge(order(OrderVerb::rollback), other_incarnation).confirmation, shown);
 
     report.transactions.front().branches.back() =
