@@ -1,59 +1,52 @@
 #pragma once
 
-#include <chrono>
-#include <cstddef>
-#include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
 #include <variant>
-#include <vector>
 
+#include "command.h"
 #include "configuration.h"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace xa_tm::cli {
-
-enum class Command {
-    list,
-    show,
-    resolve,
-    describe,
-    log_list,
-    log_show,
-    log_verify,
-    log_tail,
-    log_inspect,
-    log_repair,
-};
-
-struct CommandLine {
-    Command command = Command::list;
-    std::optional<std::filesystem::path> config_file = std::nullopt;
-    std::optional<std::filesystem::path> log = std::nullopt;
-    std::vector<Resource> resources = {};
-    bool is_json = false;
-    std::chrono::seconds timeout{10};
-    /// Of show; of log show also the id of an entry.
-    std::string gtrid = {};
-    /// Of resolve.
-    bool is_dry_run = false;
-    /// Of log tail.
-    std::size_t record_count = 10;
-    bool follows = false;
-    /// Of log inspect: a file name, empty for all.
-    std::string segment = {};
-    bool has_pages = false;
-    /// Of log repair.
-    std::optional<std::filesystem::path> mirror = std::nullopt;
-    bool accepts_loss = false;
-};
 
 /// Text that was asked for instead of a command: help or the version.
 struct Information {
     std::string text;
 };
 
-/// Throws ConfigurationError for a command line that can't be understood.
-[[nodiscard]] std::variant<CommandLine, Information> parse_command_line(int argc,
-                                                                        const char* const* argv);
+/// A command with its options read.
+struct Invocation {
+    const Command* command;
+    Run run;
+};
+
+/// The program with all its commands and their options, as the parser knows it.
+///
+/// Ownership: owns the parser and, through it, what the commands read into; an Invocation may
+/// outlive it.
+/// Thread safety: one thread at a time.
+class CommandLine {
+public:
+    CommandLine();
+    CommandLine(const CommandLine&) = delete;
+    CommandLine& operator=(const CommandLine&) = delete;
+    ~CommandLine();
+
+    /// Reads a command line; once. Throws ConfigurationError for one that can't be understood.
+    [[nodiscard]] std::variant<Invocation, Information> parse(int argc, const char* const* argv);
+
+    /// For what is made from it: completion and the manual page.
+    [[nodiscard]] const CLI::App& app() const noexcept { return *app_; }
+
+private:
+    struct Node;
+
+    std::unique_ptr<CLI::App> app_;
+    std::vector<Node> nodes_;
+};
 
 }  // namespace xa_tm::cli

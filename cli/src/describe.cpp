@@ -1,3 +1,4 @@
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -6,7 +7,7 @@
 
 #include "commands.h"
 #include "datasources.h"
-#include "exit_code.h"
+#include "options.h"
 #include "text.h"
 #include "xa_tm/error.h"
 
@@ -14,6 +15,12 @@ namespace xa_tm::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr ExitCode kDescribeExitCodes[] = {
+    {kNothingInDoubt, "every resource was asked"},
+    {kUsage, "wrong usage or configuration"},
+    {kUnreadable, "a resource could not be asked"},
+};
 
 /// What one resource's server says of itself, or why it says nothing.
 struct Described {
@@ -62,8 +69,6 @@ Json as_json(const Described& described) {
     return json;
 }
 
-}  // namespace
-
 int describe(const Request& request) {
     const auto datasources = make_datasources(request.configuration.resources, request.timeout);
     auto json = Json{{"resources", Json::array()}};
@@ -78,5 +83,23 @@ int describe(const Request& request) {
     write_out(request.is_json ? json.dump(2) + "\n" : text);
     return is_complete ? kNothingInDoubt : kUnreadable;
 }
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<ServerOptions>(app);
+    return [options] { return describe(options->request_without_log()); };
+}
+
+}  // namespace
+
+constinit const Command kDescribeCommand{
+    .name = "describe",
+    .about = "Show what each server says of itself",
+    .notes = R"(Connects to each resource, asks what it is and how it is set, and says what that
+means for global transactions. Needs no log, and changes nothing.)",
+    .examples = R"(xa-recover describe --config /etc/shop/xa.toml
+xa-recover describe --resource users=postgresql:///users --json)",
+    .exit_codes = kDescribeExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

@@ -1,12 +1,15 @@
 #include <algorithm>
+#include <memory>
 
+#include <CLI/CLI.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "commands.h"
 #include "configuration.h"
-#include "exit_code.h"
-#include "log_commands.h"
+#include "options.h"
+#include "render_log.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -268,6 +271,8 @@ std::string render_log_inspect(const LogInspection& log, const std::vector<Segme
     return text;
 }
 
+namespace {
+
 int log_inspect(const LogRequest& request, std::string_view segment, bool has_pages) {
     const auto log = recovery_log::inspect_log(request.directory);
     if (log.id) {
@@ -277,5 +282,39 @@ int log_inspect(const LogRequest& request, std::string_view segment, bool has_pa
                                  {request.is_json, wants_colour()}));
     return log.error ? kUnreadable : kNothingInDoubt;
 }
+
+struct LogInspectOptions {
+    explicit LogInspectOptions(CLI::App& app) : log{app} {
+        app.add_option("--segment", segment, "Only this segment")->type_name("FILE");
+        app.add_flag("--pages", has_pages, "Every page with its records");
+        log.add_directory(app);
+    }
+
+    LogOptions log;
+    /// A file name, empty for all segments.
+    std::string segment;
+    bool has_pages = false;
+};
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<LogInspectOptions>(app);
+    return [options] {
+        return log_inspect(options->log.request(), options->segment, options->has_pages);
+    };
+}
+
+}  // namespace
+
+constinit const Command kLogInspectCommand{
+    .name = "log inspect",
+    .about = "Show its files and pages",
+    .notes = R"(Shows the segments as they lie on disk, every page that is not as it was written,
+and why an opening would refuse them. Exit code 3 when it would.)",
+    .examples = R"(xa-recover log inspect /var/lib/shop/xa
+xa-recover log inspect --pages --segment decision-0000000007-0000000001.xlog \
+                       /var/lib/shop/xa)",
+    .exit_codes = kLogExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

@@ -1,11 +1,13 @@
 #include <algorithm>
+#include <memory>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "commands.h"
 #include "configuration.h"
-#include "exit_code.h"
-#include "log_commands.h"
+#include "options.h"
+#include "render_log.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -106,11 +108,33 @@ std::string render_log_list(const std::filesystem::path& directory,
     return text + "\n" + wrapped(summary_of(entries), 0);
 }
 
+namespace {
+
 int log_list(const LogRequest& request) {
     const auto image = recovery_log::read_log(request.directory);
     check_node(request.directory, request.node, image.node);
     write_out(render_log_list(request.directory, image, {request.is_json, wants_colour()}));
     return kNothingInDoubt;
 }
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<LogOptions>(app);
+    options->add_directory(app);
+    return [options] { return log_list(options->request()); };
+}
+
+}  // namespace
+
+constinit const Command kLogListCommand{
+    .name = "log list",
+    .about = "Show the live decisions",
+    .notes = R"(Shows the decisions that are live: logged, and not yet known to be finished in
+every branch. What the log's owner has written last may still be on its way to
+the disk; such entries are marked.)",
+    .examples = R"(xa-recover log list /var/lib/shop/xa
+xa-recover log list --config /etc/shop/xa.toml --json)",
+    .exit_codes = kLogExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

@@ -1,14 +1,17 @@
 #include <array>
+#include <memory>
 #include <vector>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <pwd.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "configuration.h"
-#include "exit_code.h"
-#include "log_commands.h"
+#include "options.h"
+#include "render_log.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -137,6 +140,8 @@ std::string render_log_repair(const RepairPlan& plan, const RepairView& view,
                            : repair_text(plan, view, options.has_colour);
 }
 
+namespace {
+
 int log_repair(const LogRequest& request, const std::optional<std::filesystem::path>& mirror,
                bool accepts_loss) {
     const recovery_log::RepairOptions options{.directory = request.directory,
@@ -160,5 +165,45 @@ int log_repair(const LogRequest& request, const std::optional<std::filesystem::p
         render_log_repair(plan, {.is_done = false, .has_mirror = mirror.has_value()}, rendering));
     return plan.error ? kUnreadable : kNothingInDoubt;
 }
+
+struct LogRepairOptions {
+    explicit LogRepairOptions(CLI::App& app) : log{app} {
+        app.add_option("--from", mirror, "A copy of the log's folder")->type_name("DIR2");
+        app.add_flag("--accept-loss", accepts_loss, "Go on without what is lost");
+        log.add_directory(app);
+    }
+
+    LogOptions log;
+    std::string mirror;
+    bool accepts_loss = false;
+};
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<LogRepairOptions>(app);
+    return [options] {
+        const auto mirror = options->mirror.empty()
+                                ? std::nullopt
+                                : std::optional<std::filesystem::path>{options->mirror};
+        return log_repair(options->log.request(), mirror, options->accepts_loss);
+    };
+}
+
+}  // namespace
+
+constinit const Command kLogRepairCommand{
+    .name = "log repair",
+    .about = "Make a damaged log open again",
+    .notes = R"(Alone it shows what a repair would end with, and changes nothing: exit code 3 when
+the log is damaged. --from takes the pages that are bad here from a copy of the
+folder, however old; it acts when nothing is lost then. --accept-loss goes on with
+what is left, and puts the incarnations that may lack decisions in quarantine.
+A repair takes the log's lock, writes what is intact into a new segment, leaves a
+note, and keeps the old files as *.broken. It may be killed and repeated.)",
+    .examples = R"(xa-recover log repair /var/lib/shop/xa
+xa-recover log repair --from /mnt/mirror/xa /var/lib/shop/xa
+xa-recover log repair --accept-loss /var/lib/shop/xa)",
+    .exit_codes = kLogExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

@@ -1,14 +1,17 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <memory>
 
+#include <CLI/CLI.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "commands.h"
 #include "configuration.h"
-#include "exit_code.h"
-#include "log_commands.h"
+#include "options.h"
+#include "render_log.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -209,6 +212,8 @@ std::string render_log_show(const LogHeader& header, const std::vector<LogHistor
     return text;
 }
 
+namespace {
+
 int log_show(const LogRequest& request, std::string_view wanted) {
     Search search{wanted};
     recovery_log::RecordReader{request.directory}.read_new(
@@ -235,5 +240,33 @@ int log_show(const LogRequest& request, std::string_view wanted) {
     }
     return kNothingInDoubt;
 }
+
+struct LogShowOptions {
+    explicit LogShowOptions(CLI::App& app) : log{app} {
+        app.add_option("ENTRY|GTRID", wanted, "The id of an entry, or a transaction")->required();
+        log.add_directory(app);
+    }
+
+    LogOptions log;
+    std::string wanted;
+};
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<LogShowOptions>(app);
+    return [options] { return log_show(options->log.request(), options->wanted); };
+}
+
+}  // namespace
+
+constinit const Command kLogShowCommand{
+    .name = "log show",
+    .about = "Show entries in full",
+    .notes = R"(Shows entries in full: the branches, what proves their fate at their servers, and
+where in the files they stand. Also finds forgotten ones that still stand there.)",
+    .examples = R"(xa-recover log show 42 /var/lib/shop/xa
+xa-recover log show shop-1:91b52e0c7a14d3f8:7:42 --config /etc/shop/xa.toml)",
+    .exit_codes = kLogExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

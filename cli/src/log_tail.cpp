@@ -1,13 +1,16 @@
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <thread>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "commands.h"
 #include "configuration.h"
-#include "exit_code.h"
-#include "log_commands.h"
+#include "options.h"
+#include "render_log.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -63,6 +66,8 @@ std::string render_log_record(const LoggedRecord& record, RenderOptions options)
                        record.is_repeated ? "again: " : "", what_of(record));
 }
 
+namespace {
+
 int log_tail(const LogRequest& request, std::size_t count, bool follows) {
     constexpr std::chrono::milliseconds kPause{100};
     const auto log = recovery_log::inspect_log(request.directory);
@@ -84,5 +89,38 @@ int log_tail(const LogRequest& request, std::size_t count, bool follows) {
     }
     return kNothingInDoubt;
 }
+
+struct LogTailOptions {
+    explicit LogTailOptions(CLI::App& app) : log{app} {
+        app.add_option("-n,--lines", record_count, "How many; default 10")->type_name("N");
+        app.add_flag("-f,--follow", follows, "Go on with those that come, until\ninterrupted");
+        log.add_directory(app);
+    }
+
+    LogOptions log;
+    std::size_t record_count = 10;
+    bool follows = false;
+};
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<LogTailOptions>(app);
+    return [options] {
+        return log_tail(options->log.request(), options->record_count, options->follows);
+    };
+}
+
+}  // namespace
+
+constinit const Command kLogTailCommand{
+    .name = "log tail",
+    .about = "Show the last records",
+    .notes = R"(One line a record: the number of its page, its type, its id, and what it says.
+With --json one object a line. A new segment repeats what is live: "again". An owner
+that fills several segments between two looks of --follow leaves gaps.)",
+    .examples = R"(xa-recover log tail -n 50 /var/lib/shop/xa
+xa-recover log tail --follow --json /var/lib/shop/xa)",
+    .exit_codes = kLogExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

@@ -1,11 +1,13 @@
 #include <algorithm>
+#include <memory>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "commands.h"
 #include "configuration.h"
-#include "exit_code.h"
-#include "log_commands.h"
+#include "options.h"
+#include "render_log.h"
 #include "text.h"
 
 namespace xa_tm::cli {
@@ -189,6 +191,8 @@ std::string render_log_verify(const LogInspection& log, RenderOptions options) {
     return options.is_json ? document(verify_json(log)) : verify_text(log, options.has_colour);
 }
 
+namespace {
+
 int log_verify(const LogRequest& request) {
     const auto log = recovery_log::inspect_log(request.directory);
     if (log.id) {
@@ -197,5 +201,25 @@ int log_verify(const LogRequest& request) {
     write_out(render_log_verify(log, {request.is_json, wants_colour()}));
     return is_sound(log) ? kNothingInDoubt : kUnreadable;
 }
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<LogOptions>(app);
+    options->add_directory(app);
+    return [options] { return log_verify(options->request()); };
+}
+
+}  // namespace
+
+constinit const Command kLogVerifyCommand{
+    .name = "log verify",
+    .about = "Read and check all of it",
+    .notes = R"(Reads every page of every copy and judges the log as its next opening would. It is
+sound also with warnings: a write that a crash cut off, or a bad copy of a page whose
+other copy is good. Exit code 3 when it would not open.)",
+    .examples = R"(xa-recover log verify /var/lib/shop/xa
+xa-recover log verify --config /etc/shop/xa.toml --json)",
+    .exit_codes = kLogExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

@@ -176,8 +176,7 @@ std::string entry_text(std::span<const std::byte> body) {
 }
 
 nlohmann::ordered_json record_json(const std::optional<LogRecord>& record) {
-    Json json{
-        {"decision", nullptr}, {"heuristic", nullptr}, {"order", nullptr}, {"note", nullptr}};
+    Json json{{"decision", nullptr}, {"heuristic", nullptr}, {"order", nullptr}, {"note", nullptr}};
     if (!record) {
         return json;
     }

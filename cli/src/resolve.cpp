@@ -4,12 +4,15 @@
 // - only the log's owner acts: beside a live one this process shows and does nothing.
 
 #include <algorithm>
+#include <memory>
 #include <string>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "commands.h"
 #include "datasources.h"
+#include "look.h"
 #include "report_view.h"
 #include "xa_tm/error.h"
 #include "xa_tm/transaction_manager.h"
@@ -51,8 +54,6 @@ RecoveryReport recover(const Request& request, const std::string& node) {
     return manager.recover({.timeout = request.timeout});
 }
 
-}  // namespace
-
 int resolve(const Request& request, bool is_dry_run) {
     for (int attempt = 1;; ++attempt) {
         auto report = look(request);
@@ -73,5 +74,34 @@ int resolve(const Request& request, bool is_dry_run) {
         return exit_code_of(report);
     }
 }
+
+struct ResolveOptions {
+    explicit ResolveOptions(CLI::App& app) : server{app} {
+        app.add_flag("--dry-run", is_dry_run, "Only show what would be done");
+    }
+
+    ServerOptions server;
+    bool is_dry_run = false;
+};
+
+Run add_options(CLI::App& app) {
+    const auto options = std::make_shared<ResolveOptions>(app);
+    return [options] { return resolve(options->server.request(), options->is_dry_run); };
+}
+
+}  // namespace
+
+constinit const Command kResolveCommand{
+    .name = "resolve",
+    .about = "Finish what is in doubt",
+    .notes = R"(Takes the log of a process that has died, commits what that process had decided
+to commit, and rolls back what it can no longer decide. May be repeated, and
+killed at any moment. It does nothing beside the log's live owner, which finishes
+everything by itself, nor when the log names a resource that is not given here.)",
+    .examples = R"(xa-recover resolve --dry-run --config /etc/shop/xa.toml
+xa-recover resolve --config /etc/shop/xa.toml --timeout 60)",
+    .exit_codes = kExitCodes,
+    .add_options = add_options,
+};
 
 }  // namespace xa_tm::cli

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log_commands.h"
+#include "render_log.h"
 
 namespace xa_tm::cli {
 namespace {

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "log_view.h"
@@ -12,39 +10,14 @@
 #include "xa_tm/recovery_log/log_repair.h"
 #include "xa_tm/recovery_log/record_reader.h"
 
-/// The commands on the log itself: no server is asked. All but a repair take no lock and change
-/// nothing.
+/// What the commands on the log itself print. Pure, but for the age of a decision. No server is
+/// asked. All but a repair take no lock and change nothing.
 namespace xa_tm::cli {
-
-/// What every `log` command is given.
-struct LogRequest {
-    std::filesystem::path directory;
-    /// When given, the log must have been made for this node.
-    std::optional<std::string> node;
-    bool is_json;
-};
 
 struct RenderOptions {
     bool is_json = false;
     bool has_colour = false;
 };
-
-/// Each prints to standard output and gives the exit code. Throws ConfigurationError or
-/// recovery_log::LogError.
-[[nodiscard]] int log_list(const LogRequest& request);
-/// `wanted` is the id of an entry or a gtrid.
-[[nodiscard]] int log_show(const LogRequest& request, std::string_view wanted);
-[[nodiscard]] int log_verify(const LogRequest& request);
-/// The last `count` records; with `follows` also those that come, until a signal ends the process.
-[[nodiscard]] int log_tail(const LogRequest& request, std::size_t count, bool follows);
-/// `segment` is a file name, empty for all segments.
-[[nodiscard]] int log_inspect(const LogRequest& request, std::string_view segment, bool has_pages);
-
-/// Without a mirror and without an accepted loss this only shows what a repair would do.
-[[nodiscard]] int log_repair(const LogRequest& request,
-                             const std::optional<std::filesystem::path>& mirror, bool accepts_loss);
-
-// What they print. Pure, but for the age of a decision.
 
 [[nodiscard]] std::string render_log_list(const std::filesystem::path& directory,
                                           const recovery_log::LogImage& image,

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "exit_code.h"
+
+/// What help and the manual page say of the program as a whole.
+namespace xa_tm::cli {
+
+inline constexpr std::string_view kProgram = "xa-recover";
+
+inline constexpr std::string_view kAbout =
+    R"(Shows and finishes the global transactions that an outage left in doubt.
+
+It reads the recovery log of one transaction manager and asks every resource what
+it holds prepared. It acts only in `resolve`, only on branches of that log, and
+only when no process owns the log; beside a running application it just shows.
+The commands of `log` look into the log itself and ask nobody.)";
+
+inline constexpr std::string_view kConfigurationFile =
+    R"(node = "shop-1"            # optional; the log must have been made for it
+log = "/var/lib/shop/xa"   # a relative path starts at this file's folder
+[resources]
+users = "postgresql:///users?host=/run/postgresql"
+points = "mysql://shop@localhost/points?socket=/run/mysqld/mysqld.sock")";
+
+inline constexpr std::string_view kPasswords =
+    R"(Other users of this machine can read a command line. Put a URI with a
+password in a configuration file that only you can read, or, for PostgreSQL,
+leave it out and use ~/.pgpass or PGPASSWORD.)";
+
+inline constexpr std::string_view kProgramExamples =
+    R"(xa-recover list --config /etc/shop/xa.toml
+xa-recover show shop-1:91b52e0c7a14d3f8:7:42 --config /etc/shop/xa.toml
+xa-recover resolve --dry-run --config /etc/shop/xa.toml
+xa-recover resolve --config /etc/shop/xa.toml
+xa-recover log verify /var/lib/shop/xa)";
+
+// The parts of a help footer; each ends with a line break unless it is the last.
+
+[[nodiscard]] std::string exit_codes_text(std::span<const ExitCode> codes);
+[[nodiscard]] std::string examples_text(std::string_view examples);
+[[nodiscard]] std::string program_footer();
+
+}  // namespace xa_tm::cli

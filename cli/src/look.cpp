@@ -1,0 +1,59 @@
+#include "look.h"
+
+#include <span>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "datasources.h"
+#include "render_json.h"
+#include "report_view.h"
+#include "text.h"
+#include "xa_tm/recovery_log/recovery_log.h"
+
+namespace xa_tm::cli {
+namespace {
+
+/// A URI that leads to another resource's server makes prepared branches look absent. Beside a
+/// live owner nothing is concluded from that, and new branches come between two looks.
+void check_places(const Request& request, const RecoveryReport& report,
+                  std::span<Datasource* const> datasources) {
+    if (report.log.owner || datasources.size() < 2) {
+        return;
+    }
+    for (auto* const datasource : datasources) {
+        Datasource* const only_one[] = {datasource};
+        const auto alone = inspect(request.configuration.log, only_one, request.timeout);
+        if (const auto* branch = find_misplaced(report, alone)) {
+            throw ConfigurationError{fmt::format(
+                "the server of resource {} holds a branch of resource {} (xid {}), and the server "
+                "of {} does not: their URIs are swapped, or one is wrong",
+                datasource->name(), home_of(TransactionState::commit_decided, *branch),
+                branch->name, home_of(TransactionState::commit_decided, *branch))};
+        }
+    }
+}
+
+}  // namespace
+
+RecoveryReport look(const Request& request) {
+    const auto& configuration = request.configuration;
+    const auto datasources = make_datasources(configuration.resources, request.timeout);
+    check_node(configuration.log, configuration.node,
+               recovery_log::read_log(configuration.log).node);
+    std::vector<Datasource*> pointers;
+    pointers.reserve(datasources.size());
+    for (const auto& datasource : datasources) {
+        pointers.push_back(datasource.get());
+    }
+    auto report = inspect(configuration.log, pointers, request.timeout);
+    check_places(request, report, pointers);
+    return report;
+}
+
+void print(const RecoveryReport& report, const Request& request, TableOptions options) {
+    options.has_colour = wants_colour();
+    write_out(request.is_json ? render_json(report) : render_table(report, options));
+}
+
+}  // namespace xa_tm::cli
