@@ -335,19 +335,24 @@ void Coordinator::Run::leave_to_recovery() {
 void Coordinator::Run::record_heuristics() {
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         const auto& answer = branches_[i].last_answer;
-        const auto state = protocol_.state(i);
-        if (!is_heuristic(state)) {
+        if (!is_heuristic(protocol_.state(i))) {
             continue;
         }
-        // Without a decision in the log the report and this message are all there is to tell.
-        const bool is_durable =
-            protocol_.is_decision_logged() &&
-            coordinator_.log_.record({gtrid_, branches_[i].xid.bqual, answer.code});
+        const Heuristic heuristic{
+            gtrid_,
+            branches_[i].xid.bqual,
+            answer.code,
+            branches_[i].datasource->name(),
+            std::chrono::time_point_cast<LogTime::duration>(std::chrono::system_clock::now()),
+            describe(answer).substr(0, kMaxWordsBytes),
+            branches_[i].server};
+        const auto entry = coordinator_.log_.record(heuristic);
+        coordinator_.table_.add({heuristic, entry});
         log_message(LogChannel::coordinator, LogLevel::error,
-                    is_durable ? "Resource manager finished a branch by itself; a person has to "
-                                 "compare the data."
-                               : "Resource manager finished a branch by itself and the log could "
-                                 "not keep that; a person has to compare the data.",
+                    entry ? "Resource manager finished a branch by itself; a person has to compare "
+                            "the data, then forget it."
+                          : "Resource manager finished a branch by itself and the log could not "
+                            "keep that; a person has to compare the data.",
                     {.gtrid = gtrid_,
                      .resource = branches_[i].datasource->name(),
                      .code = answer.code,

@@ -1,6 +1,8 @@
 #include "decision_log.h"
 
 #include <algorithm>
+#include <type_traits>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -11,12 +13,44 @@ namespace {
 
 using Progress = PendingDecision::Progress;
 
-void mark_heuristic(std::vector<PendingDecision>& pending, const Heuristic& heuristic) {
-    for (auto& item : pending) {
-        for (std::size_t i = 0; i < item.progress.size(); ++i) {
-            if (item.decision.gtrid == heuristic.gtrid &&
-                item.decision.branches[i].bqual == heuristic.bqual) {
-                item.progress[i] = Progress::heuristic;
+/// Sorts a record into the list of its kind.
+class Sorter {
+public:
+    Sorter(LoggedState& state, recovery_log::EntryId entry) : state_{state}, entry_{entry} {}
+
+    void operator()(Decision&& decision) {
+        state_.decisions.push_back(PendingDecision::fresh(std::move(decision), entry_));
+    }
+    void operator()(Heuristic&& record) { keep(state_.heuristics, std::move(record)); }
+    void operator()(OperatorAct&& record) { keep(state_.acts, std::move(record)); }
+    void operator()(ServerSighting&& record) { keep(state_.sightings, std::move(record)); }
+    void operator()(ServerDoubt&& record) { keep(state_.server_doubts, std::move(record)); }
+    void operator()(LogDoubt&& record) { keep(state_.log_doubts, std::move(record)); }
+
+private:
+    template <class Record>
+    void keep(std::vector<Kept<Record>>& list, Record&& record) {
+        list.push_back({std::move(record), entry_});
+    }
+
+    LoggedState& state_;
+    recovery_log::EntryId entry_;
+};
+
+void mark_heuristics(LoggedState& state) {
+    std::unordered_map<std::string_view, PendingDecision*> by_gtrid;
+    for (auto& pending : state.decisions) {
+        by_gtrid.emplace(pending.decision.gtrid, &pending);
+    }
+    for (const auto& [heuristic, entry] : state.heuristics) {
+        const auto found = by_gtrid.find(heuristic.gtrid);
+        if (found == by_gtrid.end()) {
+            continue;
+        }
+        auto& pending = *found->second;
+        for (std::size_t i = 0; i < pending.progress.size(); ++i) {
+            if (pending.decision.branches[i].bqual == heuristic.bqual) {
+                pending.progress[i] = Progress::heuristic;
             }
         }
     }
@@ -34,9 +68,12 @@ bool PendingDecision::is_finished() const noexcept {
     return std::ranges::all_of(progress, [](Progress p) { return p == Progress::finished; });
 }
 
-std::vector<PendingDecision> decisions_of(const std::vector<recovery_log::Entry>& entries) {
-    std::vector<PendingDecision> pending;
-    std::vector<Heuristic> heuristics;
+bool PendingDecision::is_open() const noexcept {
+    return std::ranges::find(progress, Progress::open) != progress.end();
+}
+
+LoggedState state_of(const std::vector<recovery_log::Entry>& entries) {
+    LoggedState state;
     for (const auto& entry : entries) {
         auto record = decode(entry.body);
         if (!record) {
@@ -46,16 +83,10 @@ std::vector<PendingDecision> decisions_of(const std::vector<recovery_log::Entry>
                             "does not know; use the version that wrote it",
                             entry.id));
         }
-        if (auto* decision = std::get_if<Decision>(&*record)) {
-            pending.push_back(PendingDecision::fresh(std::move(*decision), entry.id));
-        } else if (auto* heuristic = std::get_if<Heuristic>(&*record)) {
-            heuristics.push_back(std::move(*heuristic));
-        }
+        std::visit(Sorter{state, entry.id}, std::move(*record));
     }
-    for (const auto& heuristic : heuristics) {
-        mark_heuristic(pending, heuristic);
-    }
-    return pending;
+    mark_heuristics(state);
+    return state;
 }
 
 bool DecisionLog::takes_decisions() {
@@ -68,11 +99,15 @@ recovery_log::Forced DecisionLog::force(recovery_log::Reservation reservation,
     return log_->force(std::move(reservation), encode(decision));
 }
 
-bool DecisionLog::record(const Heuristic& heuristic) noexcept {
-    const auto bytes = encode(heuristic);
+std::optional<recovery_log::EntryId> DecisionLog::record(const LogRecord& record) noexcept {
+    const auto bytes = encode(record);
     auto reservation = log_->reserve(bytes.size());
-    return reservation.has_value() &&
-           log_->force(std::move(*reservation), bytes).result == recovery_log::ForceResult::durable;
+    if (!reservation) {
+        return std::nullopt;
+    }
+    const auto forced = log_->force(std::move(*reservation), bytes);
+    return forced.result == recovery_log::ForceResult::durable ? std::optional{forced.id}
+                                                               : std::nullopt;
 }
 
 }  // namespace xa_tm

@@ -15,7 +15,7 @@ struct PendingDecision {
     enum class Progress {
         open,       ///< the resource manager has not confirmed the commit
         finished,   ///< committed there
-        heuristic,  ///< finished by the resource manager itself; waits for a person
+        heuristic,  ///< did not end as decided, or nobody knows; waits for a person
     };
 
     Decision decision;
@@ -26,15 +26,35 @@ struct PendingDecision {
 
     [[nodiscard]] static PendingDecision fresh(Decision decision,
                                                std::optional<recovery_log::EntryId> entry);
+    /// Every branch is committed.
     [[nodiscard]] bool is_finished() const noexcept;
+    /// A branch is open: recovery has something left to do.
+    [[nodiscard]] bool is_open() const noexcept;
 };
 
-/// What the entries of a log say. Throws Error (log_damaged) on an entry of a version that we don't
-/// know: it may hold a decision, and presuming abort then could tear data.
-[[nodiscard]] std::vector<PendingDecision> decisions_of(
-    const std::vector<recovery_log::Entry>& entries);
+/// A record with the log entry that holds it; nothing where the log could not take it, so that this
+/// process alone knows.
+template <class Record>
+struct Kept {
+    Record record;
+    std::optional<recovery_log::EntryId> entry;
+};
 
-/// Decisions and heuristics in the recovery log.
+/// What the entries of a log say.
+struct LoggedState {
+    std::vector<PendingDecision> decisions;
+    std::vector<Kept<Heuristic>> heuristics;
+    std::vector<Kept<OperatorAct>> acts;
+    std::vector<Kept<ServerSighting>> sightings;
+    std::vector<Kept<ServerDoubt>> server_doubts;
+    std::vector<Kept<LogDoubt>> log_doubts;
+};
+
+/// Throws Error (log_damaged) on an entry of a version that we don't know: it may hold a decision,
+/// and presuming abort then could tear data.
+[[nodiscard]] LoggedState state_of(const std::vector<recovery_log::Entry>& entries);
+
+/// What the transaction manager keeps in the recovery log.
 ///
 /// Ownership: owns the log.
 /// Thread safety: all members may be called from several threads at once.
@@ -45,9 +65,7 @@ public:
 
     [[nodiscard]] const recovery_log::RecoveryLog& log() const noexcept { return *log_; }
     [[nodiscard]] recovery_log::RecoveryLog& log() noexcept { return *log_; }
-    [[nodiscard]] std::vector<PendingDecision> pending_at_open() const {
-        return decisions_of(log_->live_entries());
-    }
+    [[nodiscard]] LoggedState state_at_open() const { return state_of(log_->live_entries()); }
 
     /// False while the log is full or poisoned.
     [[nodiscard]] bool takes_decisions();
@@ -57,11 +75,10 @@ public:
     }
     [[nodiscard]] recovery_log::Forced force(recovery_log::Reservation reservation,
                                              const Decision& decision) noexcept;
+    /// Makes any record durable; nothing when the log can't, so that it is known only until this
+    /// process ends.
+    [[nodiscard]] std::optional<recovery_log::EntryId> record(const LogRecord& record) noexcept;
     void forget(recovery_log::EntryId entry) noexcept { log_->forget(entry); }
-
-    /// Makes a heuristic outcome durable; false when the log can't, so that it is known only until
-    /// restart.
-    [[nodiscard]] bool record(const Heuristic& heuristic) noexcept;
 
 private:
     std::unique_ptr<recovery_log::RecoveryLog> log_;

@@ -1,11 +1,13 @@
 // Layout, little-endian: version u8 (1) · kind u8 · body.
 //   kind 1, decision:  gtrid str · decided_at i64 (µs since 1970) · count u16 ·
 //                      count × (resource str · bqual str · server str · evidence str)
-//   kind 2, heuristic: gtrid str · bqual str · XA code i32 · resource str · noticed_at i64 · words str
+//   kind 2, heuristic: gtrid str · bqual str · XA code i32 · resource str · noticed_at i64 · words str ·
+//                      server str
 //   kind 3, operator's act: ordered_at i64 · who str · verb u8 · formatID i64 · gtrid str ·
 //                      resource str · reason str · overridden str
 //   kind 4, server sighting: resource str · server str · history str · flushed u64
-//   kind 5, server doubt: resource str · server str · through_incarnation u32 · words str
+//   kind 5, server doubt: resource str · server str · through_incarnation u32 ·
+//                      through_sequence u64 · words str
 //   kind 6, log doubt: words str
 //   str: length u16 · bytes
 
@@ -119,8 +121,9 @@ Heuristic read_heuristic(Reader& reader) {
     auto resource = reader.string();
     const auto noticed_at = reader.time();
     auto words = reader.string();
-    return {std::move(gtrid),    std::move(bqual), code,
-            std::move(resource), noticed_at,       std::move(words)};
+    auto server = reader.string();
+    return {std::move(gtrid), std::move(bqual), code,
+            std::move(resource), noticed_at, std::move(words), std::move(server)};
 }
 
 OperatorAct read_operator_act(Reader& reader) {
@@ -153,6 +156,7 @@ ServerDoubt read_server_doubt(Reader& reader) {
     doubt.resource = reader.string();
     doubt.server = reader.string();
     doubt.through_incarnation = reader.number<std::uint32_t>();
+    doubt.through_sequence = reader.number<std::uint64_t>();
     doubt.words = reader.string();
     return doubt;
 }
@@ -181,6 +185,7 @@ void write(Writer& writer, const Heuristic& heuristic) {
     writer.string(heuristic.resource);
     writer.time(heuristic.noticed_at);
     writer.string(heuristic.words);
+    writer.string(heuristic.server);
 }
 
 void write(Writer& writer, const OperatorAct& act) {
@@ -208,6 +213,7 @@ void write(Writer& writer, const ServerDoubt& doubt) {
     writer.string(doubt.resource);
     writer.string(doubt.server);
     writer.number(doubt.through_incarnation);
+    writer.number(doubt.through_sequence);
     writer.string(doubt.words);
 }
 

@@ -10,6 +10,8 @@ namespace xa_tm {
 /// The longest server identity and evidence that a record keeps; drivers give less.
 inline constexpr std::size_t kMaxServerBytes = 64;
 inline constexpr std::size_t kMaxEvidenceBytes = 64;
+/// The longest sentence that a record keeps; servers may say more.
+inline constexpr std::size_t kMaxWordsBytes = 1000;
 
 [[nodiscard]] std::vector<std::byte> encode(const LogRecord& record);
 /// The most bytes that a decision over these branches can take, whatever their servers and

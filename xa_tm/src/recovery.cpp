@@ -1,8 +1,8 @@
 // Invariants:
 // - the order of a look is list, known, list: a branch is judged only when it stands in both lists,
-// by what
-//   was known in between (traps 1 to 3);
+//   by what was known in between (traps 1 to 3);
 // - a list that did not arrive whole is no list: the pass ends without a judgement (law 7);
+// - what a look tells of the server or the log is kept before anything is done by it;
 // - a decision is forgotten only after every branch it names is known to be finished (law 6).
 
 #include "recovery.h"
@@ -14,12 +14,16 @@
 #include "connection_pool.h"
 #include "gather.h"
 #include "logging.h"
+#include "server_doubts.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/check.h"
 #include "xa_tm/recovery_log/crash_point.h"
 
 namespace xa_tm {
 namespace {
+
+/// How far a server has come is written to the log no more often than that.
+constexpr std::chrono::minutes kSightingInterval{1};
 
 Error not_answered(const Datasource& datasource, Verb verb, const Answer& answer) {
     return {{answer.code == XaCode::rmfail ? ErrorCode::resource_unreachable
@@ -49,27 +53,189 @@ std::optional<RecoveredState> end_of_branch(RecoveryAction action, XaCode code) 
     return std::nullopt;
 }
 
+std::string_view reason_of_end(RecoveredState state, const PlannedBranch& planned) {
+    switch (state) {
+        case RecoveredState::committed: return "the log held the decision to commit";
+        case RecoveredState::rolled_back:
+            return "no decision to commit was logged, and none can be any more";
+        case RecoveredState::finished:
+            return planned.evidence.empty()
+                       ? "the log held the decision, the server that had prepared the branch does "
+                         "not know it any more, and no session is at it: that it has committed is "
+                         "inferred, because this server keeps no proof"
+                       : "the log held the decision, and the branch's transaction id proves that "
+                         "it has committed";
+        case RecoveredState::prepared:
+        case RecoveredState::absent:
+        case RecoveredState::unreachable:
+        case RecoveredState::heuristic: break;
+    }
+    return planned.reason;
+}
+
+LogTime now() {
+    return std::chrono::time_point_cast<LogTime::duration>(std::chrono::system_clock::now());
+}
+
 }  // namespace
 
+/// What the log's owner does with what a pass finds: it goes to the table, where every later plan
+/// sees it, and to the log.
+class ResourceRecovery::Keeping {
+public:
+    Keeping(const std::string& resource, TransactionTable& table, DecisionLog& log) noexcept
+        : resource_{resource}, table_{table}, log_{log} {}
+
+    /// Adds to `input` what the lists tell of the server and of the log. True when the sighting was
+    /// written to the log.
+    bool learn(PlanInput& input, const ServerPosition& position, bool is_due) {
+        note_doubts(input, {resource_, input.server, position});
+        note_log_doubt(input);
+        return note_sighting({resource_, input.server, position}, is_due);
+    }
+
+    void keep(const Xid& xid, XaCode code, const std::string& words, const std::string& server) {
+        const Heuristic heuristic{xid.gtrid, xid.bqual, code,
+                                  resource_, now(),     words.substr(0, kMaxWordsBytes),
+                                  server};
+        const auto entry = log_.record(heuristic);
+        table_.add({heuristic, entry});
+        log_message(LogChannel::recovery, LogLevel::error,
+                    entry ? "A branch did not end as decided; a person has to compare the data, "
+                            "then forget it."
+                          : "A branch did not end as decided and the log could not keep that; a "
+                            "person has to compare the data.",
+                    {.gtrid = xid.gtrid, .resource = resource_, .code = code, .detail = words});
+    }
+
+    void keep_findings(ResourcePass& pass, const std::string& server) {
+        for (const auto& planned : pass.planned) {
+            if (planned.is_finding) {
+                keep(*planned.listed.xid, *planned.heuristic, planned.reason, server);
+            }
+        }
+        table_.add_never_decided(never_decided_by(pass.planned));
+    }
+
+    void finish(const Xid& xid) {
+        for (const auto entry : table_.finish(xid.gtrid, xid.bqual)) {
+            XA_TM_CRASH_POINT("recovery.before_forget");
+            log_.forget(entry);
+        }
+    }
+
+private:
+    void note_doubts(PlanInput& input, const ServerSighting& sighting) {
+        const auto words = doubt_about(sighting, table_.sightings_of(resource_));
+        if (!words) {
+            for (const auto entry :
+                 table_.drop_doubts(resource_, input.server, settled_through(input))) {
+                log_.forget(entry);
+            }
+            return;
+        }
+        const ServerDoubt doubt{resource_, input.server, input.incarnation,
+                                input.sequences_issued, *words};
+        const Kept<ServerDoubt> kept{doubt, log_.record(doubt)};
+        input.known.server_doubts.push_back(kept);
+        table_.add(kept);
+        log_message(LogChannel::recovery, LogLevel::error,
+                    "The server may lack what our log knows of it; nothing undecided is rolled "
+                    "back there without proof.",
+                    {.resource = resource_, .detail = *words});
+    }
+
+    void note_log_doubt(PlanInput& input) {
+        const auto words =
+            input.known.log_doubt.empty() ? doubt_about_log(input) : std::nullopt;
+        if (!words) {
+            return;
+        }
+        std::ignore = log_.record(LogDoubt{*words});
+        table_.add(LogDoubt{*words});
+        input.known.log_doubt = *words;
+        log_message(LogChannel::recovery, LogLevel::fatal,
+                    "The recovery log is an old copy of itself; no transaction begins before the "
+                    "newest copy is restored.",
+                    {.resource = resource_, .detail = *words});
+    }
+
+    bool note_sighting(const ServerSighting& sighting, bool is_due) {
+        if (sighting.server.empty() && sighting.position == ServerPosition{}) {
+            return false;  // a server that tells nothing of itself
+        }
+        const auto noted = table_.sightings_of(resource_);
+        const auto same = std::ranges::find_if(noted, [&](const auto& other) {
+            return other.record.server == sighting.server;
+        });
+        const bool is_new = same == noted.end();
+        const auto kept = is_new ? std::nullopt : same->entry;
+        const bool is_another_life =
+            !is_new && (sighting.position.flushed < same->record.position.flushed ||
+                        sighting.position.history != same->record.position.history);
+        if (kept && !is_another_life && (!is_due || same->record == sighting)) {
+            table_.note({sighting, kept});
+            return false;
+        }
+        const auto entry = log_.record(sighting);
+        table_.note({sighting, entry ? entry : kept});
+        if (entry && kept) {
+            log_.forget(*kept);
+        }
+        return entry.has_value();
+    }
+
+    const std::string& resource_;
+    TransactionTable& table_;
+    DecisionLog& log_;
+};
+
 bool ResourcePass::is_done() const noexcept {
-    return resource.is_reachable && unended_session.empty() &&
+    return resource.is_reachable && resource.unended_session.empty() &&
            std::ranges::all_of(planned, [](const PlannedBranch& branch) {
                return branch.action == RecoveryAction::none;
            });
 }
 
 ResourcePass ResourceRecovery::look(const Known& known) {
-    return look(known, {});
+    return look(known, {}, nullptr);
 }
 
-ResourcePass ResourceRecovery::look(const Known& known, std::string unended_session) {
+ResourcePass ResourceRecovery::survey(const Known& known, TransactionTable& table,
+                                      DecisionLog& log) {
+    Keeping keeping{datasource_.name(), table, log};
+    return look(known, end_sessions(), &keeping);
+}
+
+ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& table,
+                                       DecisionLog& log, const PassLimits& limits) {
+    Keeping keeping{datasource_.name(), table, log};
+    auto pass = look(known, end_sessions(), &keeping);
+    for (auto& planned : pass.planned) {
+        if (planned.action != RecoveryAction::none && limits.approve && !limits.approve(planned)) {
+            planned.action = RecoveryAction::none;
+            planned.reason += "; left alone, because it was not asked for";
+        }
+    }
+    try {
+        act(pass, keeping, limits);
+    } catch (const std::exception& error) {  // of a driver, too: this thread has to go on
+        connection_.reset();
+        pass.resource.is_reachable = false;
+        pass.resource.error = error.what();
+    }
+    return pass;
+}
+
+ResourcePass ResourceRecovery::look(const Known& known, std::string unended_session,
+                                    Keeping* keeping) {
     ResourcePass pass{.resource = {.name = datasource_.name(),
                                    .kind = std::string{datasource_.kind()},
                                    .is_reachable = true,
-                                   .error = {}},
+                                   .error = {},
+                                   .unended_session = std::move(unended_session)},
                       .planned = {},
-                      .states = {},
-                      .unended_session = std::move(unended_session)};
+                      .states = {}};
     try {
         server_.reset();
         auto before = list();
@@ -77,18 +243,32 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
         XA_TM_CRASH_POINT("recovery.listed");
         auto facts = known();
         auto after = list();
-        pass.planned = plan_recovery({.view = facts.view,
-                                      .node = facts.log.node,
-                                      .log = facts.log.id,
-                                      .incarnation = facts.log.incarnation,
-                                      .quarantined_through = facts.log.quarantined_through,
-                                      .resource = datasource_.name(),
-                                      .resources = resources_,
-                                      .server = *server_,
-                                      .unended_session = pass.unended_session,
-                                      .before = std::move(before),
-                                      .known = std::move(facts.transactions),
-                                      .after = std::move(after)});
+        PlanInput input{.view = facts.view,
+                        .node = std::move(facts.log.node),
+                        .log = facts.log.id,
+                        .incarnation = facts.log.incarnation,
+                        .quarantined_through = facts.log.quarantined_through,
+                        .sequences_issued = facts.sequences_issued,
+                        .resource = datasource_.name(),
+                        .resources = resources_,
+                        .server = *server_,
+                        .unended_session = pass.resource.unended_session,
+                        .before = std::move(before.listed),
+                        .known = std::move(facts.transactions),
+                        .after = std::move(after.listed)};
+        if (keeping != nullptr) {
+            const auto time = std::chrono::steady_clock::now();
+            const bool is_due =
+                !sighting_kept_at_ || time - *sighting_kept_at_ >= kSightingInterval;
+            if (keeping->learn(input, before.position, is_due)) {
+                sighting_kept_at_ = time;
+            }
+        }
+        pass.planned = plan_recovery(input);
+        pass.resource.doubt = words_of_doubt(input);
+        if (keeping != nullptr) {
+            keeping->keep_findings(pass, *server_);
+        }
     } catch (const std::exception& error) {  // of a driver, too: this thread has to go on
         connection_.reset();
         pass.resource.is_reachable = false;
@@ -100,41 +280,55 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
     return pass;
 }
 
-ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& table,
-                                       DecisionLog& log) {
-    auto pass = look(known, end_lost_sessions());
-    for (std::size_t i = 0; i < pass.planned.size() && pass.resource.is_reachable; ++i) {
-        try {
-            act(pass.planned[i], pass.states[i], table, log);
-        } catch (const std::exception& error) {
-            connection_.reset();
-            pass.resource.is_reachable = false;
-            pass.resource.error = error.what();
-        }
+/// What a session may still do whose process has died, or whose connection was closed in doubt,
+/// would make the server's list untrue a moment later. Gives why one has not ended, or nothing.
+std::string ResourceRecovery::end_sessions() {
+    server_.reset();
+    try {
+        auto why = end_lost_sessions();
+        return why.empty() ? end_ended_sessions() : why;
+    } catch (const std::exception& error) {
+        connection_.reset();
+        return error.what();  // the others would wait for the same server
     }
-    return pass;
 }
 
-/// What a session of this process may still do, whose connection was closed in doubt, would make
-/// the server's list untrue a moment later. Gives why one has not ended, or nothing.
 std::string ResourceRecovery::end_lost_sessions() {
     std::string why;
-    server_.reset();
     for (const auto& session : datasource_.pool().lost_sessions()) {
-        try {
-            const auto answer = ask({.verb = Verb::end_session, .session = session});
-            if (answer.code == XaCode::ok) {
-                datasource_.pool().forget_lost_session(session);
-            } else {
-                why = fmt::format("session {} of this process: {}", session.number,
-                                  answer.message.empty() ? to_string(answer.code) : answer.message);
-            }
-        } catch (const std::exception& error) {
-            connection_.reset();
-            return error.what();  // the others would wait for the same server
+        const auto answer = ask({.verb = Verb::end_session, .session = session});
+        if (answer.code == XaCode::ok) {
+            datasource_.pool().forget_lost_session(session);
+        } else {
+            why = fmt::format("session {} of this process: {}", session.number,
+                              answer.message.empty() ? to_string(answer.code) : answer.message);
         }
     }
     return why;
+}
+
+std::string ResourceRecovery::end_ended_sessions() {
+    if (mark_.ended.empty()) {
+        return {};
+    }
+    connect();
+    if (have_ended_sessions_ended_) {
+        return {};
+    }
+    const auto answer = ask({.verb = Verb::end_ended_sessions});
+    have_ended_sessions_ended_ = answer.code == XaCode::ok;
+    return have_ended_sessions_ended_
+               ? std::string{}
+               : fmt::format("a session of a process that has ended: {}",
+                             answer.message.empty() ? to_string(answer.code) : answer.message);
+}
+
+void ResourceRecovery::connect() {
+    if (connection_ == nullptr || !connection_->is_reusable()) {
+        connection_.reset();
+        have_ended_sessions_ended_ = false;
+        connection_ = datasource_.connect(mark_);
+    }
 }
 
 /// Throws Error when the answer did not come; every other answer is the caller's to read.
@@ -145,10 +339,7 @@ Answer ResourceRecovery::ask(Request request) {
             {.code = ErrorCode::resource_unreachable, .resource = datasource_.name()},
             fmt::format("resource {}: not asked, because recovery is ending", datasource_.name()));
     }
-    if (connection_ == nullptr || !connection_->is_reusable()) {
-        connection_.reset();
-        connection_ = datasource_.connect(mark_);
-    }
+    connect();
     if (server_ && connection_->server_identity() != *server_) {
         throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
                     fmt::format("resource {}: another server than a moment ago answers; the next "
@@ -162,14 +353,14 @@ Answer ResourceRecovery::ask(Request request) {
     return answer;
 }
 
-std::vector<ListedBranch> ResourceRecovery::list() {
+Answer ResourceRecovery::list() {
     const bool is_kept_connection = connection_ != nullptr;
     try {
         auto answer = ask({.verb = Verb::recover});
         if (answer.code != XaCode::ok) {
             throw not_answered(datasource_, Verb::recover, answer);
         }
-        return std::move(answer.listed);
+        return answer;
     } catch (const Error& error) {
         connection_.reset();
         if (!is_kept_connection || error.code() != ErrorCode::resource_unreachable) {
@@ -179,76 +370,95 @@ std::vector<ListedBranch> ResourceRecovery::list() {
     return list();  // the connection of the last pass had died meanwhile: ask over a new one
 }
 
-void ResourceRecovery::act(PlannedBranch& planned, RecoveredState& state, TransactionTable& table,
-                           DecisionLog& log) {
-    if (planned.action == RecoveryAction::none) {
+/// Throws Error when a connection was lost: what it was told may have been carried out.
+void ResourceRecovery::act(ResourcePass& pass, Keeping& keeping, const PassLimits& limits) {
+    const auto count = static_cast<std::size_t>(
+        std::ranges::count_if(pass.planned, [](const PlannedBranch& planned) {
+            return planned.action != RecoveryAction::none;
+        }));
+    if (!pass.resource.is_reachable || count == 0) {
         return;
     }
-    const Xid& xid = *planned.listed.xid;
-    const auto answer = send(planned);
-    if (const auto end = end_of_branch(planned.action, answer.code)) {
-        state = *end;
-        if (planned.action != RecoveryAction::rollback) {
-            finish(xid, table, log);
+    connect();
+    FinishingCrew crew{*connection_,
+                       [this] {
+                           auto further = datasource_.connect(mark_);
+                           if (further->server_identity() != server_) {
+                               throw Error({.code = ErrorCode::resource_refused,
+                                            .resource = datasource_.name()},
+                                           "another server answers");
+                           }
+                           return further;
+                       },
+                       answer_timeout_, interrupt_};
+    std::size_t next = 0;
+    const auto next_job = [&]() -> std::optional<FinishingCrew::Job> {
+        while (next < pass.planned.size() && pass.planned[next].action == RecoveryAction::none) {
+            ++next;
         }
-        planned.action = RecoveryAction::none;
-        log_message(
-            LogChannel::recovery, LogLevel::info, "Branch finished by recovery.",
-            {.gtrid = xid.gtrid, .resource = datasource_.name(), .detail = to_string(state)});
-    } else if (planned.action != RecoveryAction::rollback &&
-               (is_heuristic(answer.code) || is_rolled_back(answer.code))) {
-        state = RecoveredState::heuristic;
-        planned.action = RecoveryAction::none;
-        planned.reason = with_server_words(
-            "its resource manager finished it by itself against the decision", answer);
-        keep_heuristic(xid, answer, table, log);
-    } else {
-        // Not known, busy, still attached to an old session, or refused: the next pass asks again.
-        planned.reason = with_server_words("not finished yet", answer);
+        if (next == pass.planned.size()) {
+            return std::nullopt;
+        }
+        const auto index = next++;
+        return FinishingCrew::Job{index, request_for(pass.planned[index])};
+    };
+    const auto lost = crew.run(count, next_job, [&](std::size_t index, const Answer& answer) {
+        take(pass, index, answer, keeping);
+        if (limits.on_finished && pass.planned[index].action == RecoveryAction::none) {
+            limits.on_finished();
+        }
+    });
+    if (lost) {
+        throw not_answered(datasource_, Verb::commit, *lost);
     }
 }
 
-Answer ResourceRecovery::send(const PlannedBranch& planned) {
+Request ResourceRecovery::request_for(const PlannedBranch& planned) const {
     const Xid& xid = *planned.listed.xid;
     switch (planned.action) {
-        case RecoveryAction::commit: {
+        case RecoveryAction::commit:
             XA_TM_CRASH_POINT("recovery.commit_sent");
-            auto answer = ask({.verb = Verb::commit, .xid = xid, .evidence = planned.evidence});
-            XA_TM_CRASH_POINT("recovery.commit_answered");
-            return answer;
-        }
-        case RecoveryAction::rollback: {
+            return {.verb = Verb::commit, .xid = xid, .evidence = planned.evidence};
+        case RecoveryAction::rollback:
             XA_TM_CRASH_POINT("recovery.rollback_sent");
-            auto answer = ask({.verb = Verb::rollback, .xid = xid});
-            XA_TM_CRASH_POINT("recovery.rollback_answered");
-            return answer;
-        }
+            return {.verb = Verb::rollback, .xid = xid};
         case RecoveryAction::confirm:
-            return ask({.verb = Verb::locate, .xid = xid, .evidence = planned.evidence});
+            return {.verb = Verb::locate, .xid = xid, .evidence = planned.evidence};
         case RecoveryAction::none: break;
     }
     XA_TM_CHECK(false, "only called when there is something to do");
 }
 
-void ResourceRecovery::keep_heuristic(const Xid& xid, const Answer& answer, TransactionTable& table,
-                                      DecisionLog& log) {
-    table.mark_heuristic(xid.gtrid, xid.bqual);
-    const bool is_durable = log.record({xid.gtrid, xid.bqual, answer.code});
-    log_message(LogChannel::recovery, LogLevel::error,
-                is_durable ? "Resource manager finished a branch by itself; a person has to "
-                             "compare the data."
-                           : "Resource manager finished a branch by itself and the log could not "
-                             "keep that; a person has to compare the data.",
-                {.gtrid = xid.gtrid,
-                 .resource = datasource_.name(),
-                 .code = answer.code,
-                 .detail = answer.message});
-}
-
-void ResourceRecovery::finish(const Xid& xid, TransactionTable& table, DecisionLog& log) {
-    if (const auto finished = table.finish(xid.gtrid, xid.bqual); finished && finished->entry) {
-        XA_TM_CRASH_POINT("recovery.before_forget");
-        log.forget(*finished->entry);
+void ResourceRecovery::take(ResourcePass& pass, std::size_t index, const Answer& answer,
+                            Keeping& keeping) const {
+    auto& planned = pass.planned[index];
+    const Xid& xid = *planned.listed.xid;
+    const bool is_rollback = planned.action == RecoveryAction::rollback;
+    if (planned.action == RecoveryAction::commit) {
+        XA_TM_CRASH_POINT("recovery.commit_answered");
+    } else if (is_rollback) {
+        XA_TM_CRASH_POINT("recovery.rollback_answered");
+    }
+    if (const auto end = end_of_branch(planned.action, answer.code)) {
+        pass.states[index] = *end;
+        planned.reason = reason_of_end(*end, planned);
+        planned.action = RecoveryAction::none;
+        if (!is_rollback) {
+            keeping.finish(xid);
+        }
+        log_message(
+            LogChannel::recovery, LogLevel::debug, "Branch finished by recovery.",
+            {.gtrid = xid.gtrid, .resource = datasource_.name(), .detail = to_string(*end)});
+    } else if (!is_rollback && (is_heuristic(answer.code) || is_rolled_back(answer.code))) {
+        pass.states[index] = RecoveredState::heuristic;
+        planned.heuristic = answer.code;
+        planned.action = RecoveryAction::none;
+        planned.reason = with_server_words(
+            "its resource manager finished it by itself against the decision", answer);
+        keeping.keep(xid, answer.code, planned.reason, *server_);
+    } else {
+        // Not known, busy, still attached to an old session, or refused: the next pass asks again.
+        planned.reason = with_server_words("not finished yet", answer);
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "decision_log.h"
+#include "finishing_crew.h"
 #include "interrupt.h"
 #include "recovery_plan.h"
 #include "transaction_table.h"
@@ -22,6 +24,8 @@ namespace xa_tm {
 struct KnownTransactions {
     LogView view;
     RecoveryLogSummary log;
+    /// See PlanInput::sequences_issued.
+    std::uint64_t sequences_issued = 0;
     TransactionTable::Snapshot transactions;
 };
 
@@ -35,20 +39,26 @@ struct ResourcePass {
 
     /// True when the resource was listed and nothing is left for recovery to do there.
     [[nodiscard]] bool is_done() const noexcept;
-    /// See PlanInput::unended_session.
-    std::string unended_session = {};
 };
 
-/// Recovery of one resource: as the log's owner ends the sessions that this process has lost, so
-/// that the server's list is the truth; lists, judges, and as the log's owner acts. Each resource
-/// has one of its own, so that one which is down delays no other.
+/// What a pass may do, and whom it tells.
+struct PassLimits {
+    /// Whether an action may be taken; empty: whatever the plan says.
+    std::function<bool(const PlannedBranch&)> approve = {};
+    /// Called after each branch that was finished.
+    std::function<void()> on_finished = {};
+};
+
+/// Recovery of one resource: as the log's owner ends the sessions that this process and those
+/// before it have lost, so that the server's list is the truth; lists, judges, keeps what that
+/// tells of the server and the log, and acts. Each resource has one of its own, so that one which
+/// is down delays no other.
 ///
-/// Ownership: keeps one connection between passes; borrows the datasource.
+/// Ownership: keeps its connections between passes; borrows the datasource.
 /// Thread safety: one thread at a time.
 class ResourceRecovery {
 public:
     using Known = std::function<KnownTransactions()>;
-
     ResourceRecovery(Datasource& datasource, std::set<std::string, std::less<>> resources,
                      SessionMark mark, std::chrono::milliseconds answer_timeout)
         : datasource_{datasource},
@@ -58,10 +68,14 @@ public:
 
     /// List, read what is known, list again, judge. Touches nothing.
     [[nodiscard]] ResourcePass look(const Known& known);
-    /// look(), then everything that it found to be done, with the outcome noted in the table and
+    /// look() as the log's owner, before anything is done anywhere: what the list tells of the
+    /// server and of the log is kept, in the table and durably, so that every later plan knows.
+    [[nodiscard]] ResourcePass survey(const Known& known, TransactionTable& table,
+                                      DecisionLog& log);
+    /// survey(), then everything that it found to be done, with the outcome noted in the table and
     /// the log.
     [[nodiscard]] ResourcePass recover(const Known& known, TransactionTable& table,
-                                       DecisionLog& log);
+                                       DecisionLog& log, const PassLimits& limits = {});
 
     /// Once the interrupt is raised, nothing more is asked and no answer waited for. It outlives
     /// this.
@@ -70,16 +84,19 @@ public:
     [[nodiscard]] Datasource& datasource() const noexcept { return datasource_; }
 
 private:
-    [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session);
+    class Keeping;
+
+    [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session,
+                                    Keeping* keeping);
+    [[nodiscard]] std::string end_sessions();
     [[nodiscard]] std::string end_lost_sessions();
+    [[nodiscard]] std::string end_ended_sessions();
     [[nodiscard]] Answer ask(Request request);
-    [[nodiscard]] std::vector<ListedBranch> list();
-    void act(PlannedBranch& planned, RecoveredState& state, TransactionTable& table,
-             DecisionLog& log);
-    [[nodiscard]] Answer send(const PlannedBranch& planned);
-    void keep_heuristic(const Xid& xid, const Answer& answer, TransactionTable& table,
-                        DecisionLog& log);
-    void finish(const Xid& xid, TransactionTable& table, DecisionLog& log);
+    [[nodiscard]] Answer list();
+    void connect();
+    void act(ResourcePass& pass, Keeping& keeping, const PassLimits& limits);
+    [[nodiscard]] Request request_for(const PlannedBranch& planned) const;
+    void take(ResourcePass& pass, std::size_t index, const Answer& answer, Keeping& keeping) const;
 
     Datasource& datasource_;
     std::set<std::string, std::less<>> resources_;
@@ -89,6 +106,10 @@ private:
     std::unique_ptr<Connection> connection_;
     /// The server that this pass looks at, once it has answered; no other may take its place.
     std::optional<std::string> server_ = std::nullopt;
+    /// Whether the sessions of ended incarnations were seen to have ended, over connection_: they
+    /// don't come back.
+    bool have_ended_sessions_ended_ = false;
+    std::optional<std::chrono::steady_clock::time_point> sighting_kept_at_ = std::nullopt;
 };
 
 /// Puts the passes over all resources and what is known together into one report.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ struct PlanInput {
     std::uint32_t incarnation;
     /// No decision means nothing for the incarnations up to this one.
     std::uint32_t quarantined_through = 0;
+    /// How many transactions this incarnation has begun; only its owner knows.
+    std::uint64_t sequences_issued = 0;
     /// The resource that was listed, and all that are configured.
     std::string resource;
     std::set<std::string, std::less<>> resources;
@@ -46,12 +49,32 @@ struct PlannedBranch {
     TransactionState state;
     RecoveryAction action;
     std::string reason;
-    /// From the decision: what proves the branch's fate.
+    /// From the decision: which server prepared it, and what proves its fate.
+    std::string server = {};
     std::string evidence = {};
+    /// How it ended against, or without, the decision.
+    std::optional<XaCode> heuristic = std::nullopt;
+    /// That is what this plan has found out, so that the log's owner has to keep it.
+    bool is_finding = false;
 };
 
 /// One action and its reason for every branch that stands in both lists, and for every branch that
 /// a decision still waits for at this resource. Pure: nothing but the input decides.
 [[nodiscard]] std::vector<PlannedBranch> plan_recovery(const PlanInput& input);
+
+/// How a branch ended that did not end as it was to, and what a person has to do, as a sentence.
+[[nodiscard]] std::string words_of(const Heuristic& heuristic);
+
+/// The doubt about the server that was listed which reaches furthest, as a sentence; or empty.
+[[nodiscard]] std::string words_of_doubt(const PlanInput& input);
+
+/// The transactions that this plan proves never to have been decided: see
+/// TransactionTable::Snapshot::never_decided.
+[[nodiscard]] std::set<std::string, std::less<>> never_decided_by(
+    const std::vector<PlannedBranch>& plan);
+
+/// What such a proof, found at any resource, changes in this plan.
+void apply_never_decided(std::vector<PlannedBranch>& plan,
+                         const std::set<std::string, std::less<>>& gtrids);
 
 }  // namespace xa_tm

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -58,13 +61,40 @@ public:
                 if (std::ranges::find(told, xid, &RecoveryBranch::xid) != told.end()) {
                     continue;  // seen before the resource was lost in the middle of its pass
                 }
-                told.push_back({branch.resource,
-                                xid,
-                                {},
-                                RecoveredState::unreachable,
-                                RecoveryAction::commit,
-                                why_unheard(branch.resource)});
+                const bool is_heuristic = pending.progress[i] == Progress::heuristic;
+                told.push_back({.resource = branch.resource,
+                                .xid = xid,
+                                .name = {},
+                                .state = is_heuristic ? RecoveredState::heuristic
+                                                      : RecoveredState::unreachable,
+                                .action = is_heuristic ? RecoveryAction::none
+                                                       : RecoveryAction::commit,
+                                .reason = why_unheard(branch.resource),
+                                .heuristic = code_of(gtrid, branch.bqual),
+                                .server = branch.server,
+                                .evidence = branch.evidence});
             }
+        }
+    }
+
+    /// Branches that did not end as they were to, and whose transaction has no decision left.
+    void add_heuristics() {
+        for (const auto& [key, kept] : known_.transactions.heuristics) {
+            const auto& [gtrid, bqual] = key;
+            if (known_.transactions.decisions.contains(gtrid)) {
+                continue;
+            }
+            const auto& heuristic = kept.record;
+            auto& into = transaction(gtrid, TransactionState::heuristic);
+            into.age = age_since(heuristic.noticed_at);
+            into.branches.push_back({.resource = heuristic.resource,
+                                     .xid = Xid{kFormatId, gtrid, bqual},
+                                     .name = {},
+                                     .state = RecoveredState::heuristic,
+                                     .action = RecoveryAction::none,
+                                     .reason = words_of(heuristic),
+                                     .heuristic = heuristic.code,
+                                     .server = heuristic.server});
         }
     }
 
@@ -83,23 +113,36 @@ private:
     void add(const ResourcePass& pass, const PlannedBranch& planned, RecoveredState state) {
         const auto gtrid = display_gtrid(planned.listed);
         auto& into = transaction(gtrid, planned.state);
-        into.branches.push_back({pass.resource.name, planned.listed.xid, planned.listed.name, state,
-                                 planned.action, planned.reason});
+        into.branches.push_back({.resource = pass.resource.name,
+                                 .xid = planned.listed.xid,
+                                 .name = planned.listed.name,
+                                 .state = state,
+                                 .action = planned.action,
+                                 .reason = planned.reason,
+                                 .heuristic = planned.heuristic,
+                                 .server = planned.server,
+                                 .evidence = planned.evidence});
         if (planned.listed.prepared_at && !into.age) {
             into.age = age_since(planned.listed.prepared_at);
         }
     }
 
     RecoveryTransaction& transaction(const std::string& gtrid, TransactionState state) {
-        const auto is_same = [&](const RecoveryTransaction& other) {
-            return other.gtrid == gtrid && other.state == state;
-        };
-        const auto found = std::ranges::find_if(report_.transactions, is_same);
-        if (found != report_.transactions.end()) {
-            return *found;
+        const auto [found, is_new] =
+            indices_.try_emplace({gtrid, state}, report_.transactions.size());
+        if (is_new) {
+            report_.transactions.push_back(
+                RecoveryTransaction{.gtrid = gtrid, .state = state, .age = {}, .branches = {}});
         }
-        return report_.transactions.emplace_back(
-            RecoveryTransaction{.gtrid = gtrid, .state = state, .age = {}, .branches = {}});
+        return report_.transactions[found->second];
+    }
+
+    [[nodiscard]] std::optional<XaCode> code_of(const std::string& gtrid,
+                                                const std::string& bqual) const {
+        const auto found = known_.transactions.heuristics.find({gtrid, bqual});
+        return found == known_.transactions.heuristics.end()
+                   ? std::nullopt
+                   : std::optional{found->second.record.code};
     }
 
     [[nodiscard]] bool is_reachable(const std::string& resource) const {
@@ -146,6 +189,8 @@ private:
 
     const KnownTransactions& known_;
     RecoveryReport report_{};
+    /// Where in the report a transaction is.
+    std::map<std::pair<std::string, TransactionState>, std::size_t> indices_;
 };
 
 /// What a process that does not own the log can know.
@@ -159,10 +204,10 @@ KnownTransactions read_known(const std::filesystem::path& directory) {
                                     .quarantined_through = image.quarantined_through,
                                     .owner = image.owner},
                             .transactions = {}};
-    for (auto& pending : decisions_of(image.entries)) {
-        auto gtrid = pending.decision.gtrid;
-        known.transactions.decisions.emplace(std::move(gtrid), std::move(pending));
-    }
+    TransactionTable table;
+    table.load(state_of(image.entries));
+    known.transactions = table.snapshot();
+    known.log.doubt = known.transactions.log_doubt;
     return known;
 }
 
@@ -248,6 +293,7 @@ RecoveryReport make_report(const KnownTransactions& known, std::span<const Resou
         builder.add(pass);
     }
     builder.add_unheard();
+    builder.add_heuristics();
     return builder.take();
 }
 
@@ -269,8 +315,13 @@ RecoveryReport inspect(const std::filesystem::path& log_directory,
     }
     std::vector<ResourcePass> passes;
     passes.reserve(looks.size());
+    std::set<std::string, std::less<>> never_decided;
     for (auto& look : looks) {
         passes.push_back(look.get());
+        never_decided.merge(never_decided_by(passes.back().planned));
+    }
+    for (auto& pass : passes) {
+        apply_never_decided(pass.planned, never_decided);
     }
     return make_report(final_known, passes);
 }

@@ -6,8 +6,6 @@
 
 #include <algorithm>
 
-#include "logging.h"
-
 namespace xa_tm {
 namespace {
 
@@ -53,7 +51,7 @@ void RecoveryService::wait_for_first_passes() {
     std::unique_lock lock{mutex_};
     changed_.wait(lock, [this] {
         return std::ranges::all_of(workers_,
-                                   [](const auto& worker) { return worker->is_first_pass_done; });
+                                   [](const auto& worker) { return worker->passes_ended > 0; });
     });
 }
 
@@ -69,41 +67,67 @@ void RecoveryService::wake(std::string_view resource) {
     changed_.notify_all();
 }
 
+std::vector<ResourceStatus> RecoveryService::status() const {
+    const std::scoped_lock lock{mutex_};
+    std::vector<ResourceStatus> status;
+    for (const auto& worker : workers_) {
+        status.push_back(worker->watch.status(std::chrono::steady_clock::now()));
+    }
+    return status;
+}
+
+bool RecoveryService::has_work_left() const {
+    const std::scoped_lock lock{mutex_};
+    return !are_all_idle();
+}
+
+bool RecoveryService::wait_until_idle(std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock{mutex_};
+    // A pass that is under way may have looked too early.
+    std::vector<std::uint64_t> passes_wanted;
+    for (auto& worker : workers_) {
+        worker->is_woken = true;
+        passes_wanted.push_back(worker->passes_begun + 1);
+    }
+    changed_.notify_all();
+    return changed_.wait_until(lock, deadline, [&] {
+        for (std::size_t i = 0; i < workers_.size(); ++i) {
+            if (workers_[i]->passes_ended < passes_wanted[i]) {
+                return false;
+            }
+        }
+        return are_all_idle();
+    });
+}
+
+bool RecoveryService::are_all_idle() const {
+    return std::ranges::all_of(workers_,
+                               [](const auto& worker) { return worker->watch.is_idle(); });
+}
+
 void RecoveryService::run(Worker& worker) {
     auto retry = kFirstRetry;
     std::unique_lock lock{mutex_};
     while (!is_stopping_) {
         worker.is_woken = false;
+        ++worker.passes_begun;
+        auto watch = worker.watch;
         lock.unlock();
         const auto pass =
             worker.recovery.recover(parameters_.known, parameters_.table, parameters_.log);
-        note(worker, pass);
-        const bool is_done =
-            pass.is_done() && !parameters_.table.is_waiting_for(pass.resource.name);
+        const auto waiting = parameters_.table.waiting_for(pass.resource.name);
+        if (!interrupt_.is_raised()) {  // else what was given up says nothing of the resource
+            watch.note(pass, waiting, std::chrono::steady_clock::now());
+        }
         lock.lock();
-        worker.is_first_pass_done = true;
+        worker.watch = std::move(watch);
+        ++worker.passes_ended;
         changed_.notify_all();
         // What waits is tried again soon, then less and less often; without traffic, and for ever.
-        retry = is_done ? kFirstRetry : std::min(retry * 2, parameters_.interval);
-        const auto pause = is_done ? parameters_.interval : retry;
+        const bool is_idle = worker.watch.is_idle();
+        retry = is_idle ? kFirstRetry : std::min(retry * 2, parameters_.interval);
+        const auto pause = is_idle ? parameters_.interval : retry;
         changed_.wait_for(lock, pause, [&] { return is_stopping_ || worker.is_woken; });
-    }
-}
-
-/// One message per change of state, not per pass.
-void RecoveryService::note(Worker& worker, const ResourcePass& pass) const {
-    const bool was_reachable = std::exchange(worker.is_reachable, pass.resource.is_reachable);
-    if (was_reachable == pass.resource.is_reachable || interrupt_.is_raised()) {
-        return;
-    }
-    if (pass.resource.is_reachable) {
-        log_message(LogChannel::recovery, LogLevel::info,
-                    "Resource can be reached again; recovery goes on there.",
-                    {.resource = pass.resource.name});
-    } else {
-        log_message(LogChannel::recovery, LogLevel::warning,
-                    "Resource can't be listed; recovery keeps trying.",
-                    {.resource = pass.resource.name, .detail = pass.resource.error});
     }
 }
 

@@ -10,13 +10,14 @@
 
 #include "interrupt.h"
 #include "recovery.h"
+#include "resource_watch.h"
 
 namespace xa_tm {
 
 /// Recovery in the background: one thread a resource, each passing over its own at its own pace.
 ///
 /// Ownership: owns its threads; borrows the table, the log and the datasources, which outlive it.
-/// Thread safety: wake() may be called from several threads at once.
+/// Thread safety: all members may be called from several threads at once.
 class RecoveryService {
 public:
     struct Parameters {
@@ -40,22 +41,29 @@ public:
     /// There is something to do at this resource: pass over it soon.
     void wake(std::string_view resource);
 
+    [[nodiscard]] std::vector<ResourceStatus> status() const;
+    /// False when the last pass over every resource has left nothing to do.
+    [[nodiscard]] bool has_work_left() const;
+    /// Passes over every resource that has work left, until none has; false at the deadline.
+    [[nodiscard]] bool wait_until_idle(std::chrono::steady_clock::time_point deadline);
+
 private:
     struct Worker {
         explicit Worker(ResourceRecovery resource) : recovery{std::move(resource)} {}
         ResourceRecovery recovery;
-        bool is_first_pass_done = false;
+        std::uint64_t passes_begun = 0;
+        std::uint64_t passes_ended = 0;
         bool is_woken = false;
-        bool is_reachable = true;
+        ResourceWatch watch = {};
         std::thread thread = {};
     };
 
     void stop() noexcept;
     void run(Worker& worker);
-    void note(Worker& worker, const ResourcePass& pass) const;
+    [[nodiscard]] bool are_all_idle() const;
 
     Parameters parameters_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool is_stopping_ = false;
     Interrupt interrupt_;  ///< raised with is_stopping_, for who waits for a server

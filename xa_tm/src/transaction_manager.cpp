@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <future>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -98,6 +100,110 @@ void keep_finished(ResourcePass& now, const ResourcePass& before) {
     }
 }
 
+/// What recover() has done so far, told to whoever waits for it.
+class Progress {
+public:
+    Progress(const RecoverOptions& options, const std::vector<ResourcePass>& survey)
+        : options_{options} {
+        for (const auto& pass : survey) {
+            known_ += static_cast<std::size_t>(
+                std::ranges::count_if(pass.planned, [](const PlannedBranch& planned) {
+                    return planned.action != RecoveryAction::none;
+                }));
+        }
+    }
+
+    [[nodiscard]] PassLimits limits_for(const std::string& resource) {
+        PassLimits limits{.on_finished = [this] { add_finished(); }};
+        if (options_.approve) {
+            limits.approve = [this, &resource](const PlannedBranch& planned) {
+                return options_.approve(resource, *planned.listed.xid, planned.action);
+            };
+        }
+        return limits;
+    }
+
+private:
+    void add_finished() {
+        const std::scoped_lock lock{mutex_};
+        ++finished_;
+        if (options_.on_progress) {
+            options_.on_progress(finished_, std::max(known_, finished_));
+        }
+    }
+
+    const RecoverOptions& options_;
+    std::mutex mutex_;
+    std::size_t known_ = 0;
+    std::size_t finished_ = 0;
+};
+
+/// Looks at every resource at the same time, before anything is done at one: what one server tells
+/// of the log, or proves of a transaction, counts at all of them.
+std::vector<ResourcePass> survey(TransactionManagerState& state,
+                                 std::vector<ResourceRecovery>& recoveries) {
+    const auto known = [&state] { return state.known(); };
+    std::vector<std::future<ResourcePass>> looks;
+    for (auto& recovery : recoveries) {
+        looks.push_back(std::async(std::launch::async, [&state, &known, &recovery] {
+            return recovery.survey(known, state.table, state.log);
+        }));
+    }
+    std::vector<ResourcePass> passes;
+    passes.reserve(looks.size());
+    for (auto& look : looks) {
+        passes.push_back(look.get());
+    }
+    return passes;
+}
+
+/// One pass over every resource at the same time.
+void pass_over(TransactionManagerState& state, std::vector<ResourceRecovery>& recoveries,
+               std::vector<ResourcePass>& passes, Progress& progress) {
+    const auto known = [&state] { return state.known(); };
+    std::vector<std::future<void>> running;
+    for (std::size_t i = 0; i < recoveries.size(); ++i) {
+        running.push_back(std::async(std::launch::async, [&, i] {
+            const auto& resource = recoveries[i].datasource().name();
+            auto pass = recoveries[i].recover(known, state.table, state.log,
+                                              progress.limits_for(resource));
+            keep_finished(pass, passes[i]);
+            passes[i] = std::move(pass);
+        }));
+    }
+    for (auto& one : running) {
+        one.get();
+    }
+}
+
+/// Throws Error when the log that was opened can't be the one that knows what the servers hold.
+void check_log(const TransactionManagerState& state, const std::vector<ResourcePass>& passes) {
+    const auto known = state.known();
+    if (!known.log.doubt.empty()) {
+        throw Error(
+            {.code = ErrorCode::log_outdated},
+            fmt::format("the log in {} is an old copy of itself: {}; restore its newest copy. If "
+                        "there is none, finish by `xa-recover resolve` what it still knows, move "
+                        "it away and start with a new log: branches that only the lost one could "
+                        "decide are then shown by `xa-recover list` and left to a person",
+                        known.log.path.string(), known.log.doubt));
+    }
+    for (const auto& pass : passes) {
+        const auto lost = std::ranges::find(pass.planned, TransactionState::lost_log,
+                                            &PlannedBranch::state);
+        if (lost != pass.planned.end() && !state.config.allow_lost_log) {
+            throw Error(
+                {.code = ErrorCode::log_lost, .resource = pass.resource.name},
+                fmt::format("resource {} holds {}, {}; if the log in {} is the wrong one, start "
+                            "with the right one; if that is lost, finish its branches by "
+                            "`xa-recover commit` or `rollback` after comparing the data, or set "
+                            "allow_lost_log to start beside them",
+                            pass.resource.name, lost->listed.xid->gtrid, lost->reason,
+                            known.log.path.string()));
+        }
+    }
+}
+
 SessionMark session_mark_of(const recovery_log::RecoveryLog& log, const std::string& node) {
     const auto mark_of = [&](std::uint32_t incarnation) {
         return fmt::format("xa_tm:{}:{}:{}", log.id().to_string(), incarnation, node);
@@ -118,11 +224,9 @@ TransactionManagerState::TransactionManagerState(Config wanted)
       coordinator{log, table, config.answer_timeout,
                   [this](std::string_view resource) { wake_recovery(resource); }},
       session_mark_{session_mark_of(log.log(), config.node)} {
-    auto pending_at_open = log.pending_at_open();
-    note_opening(log.log(), pending_at_open.size());
-    for (auto& pending : pending_at_open) {
-        table.hand_over(std::move(pending));
-    }
+    auto logged = log.state_at_open();
+    note_opening(log.log(), logged.decisions.size());
+    table.load(std::move(logged));
 }
 
 TransactionManagerState::~TransactionManagerState() {
@@ -154,14 +258,20 @@ std::string TransactionManagerState::next_gtrid() {
 }
 
 KnownTransactions TransactionManagerState::known() const {
+    // In this order: a transaction that begins in between is in the live set.
+    const std::uint64_t issued = sequence_;
+    auto transactions = table.snapshot();
+    auto doubt = transactions.log_doubt;
     return {.view = LogView::owner,
             .log = {.path = config.log_directory,
                     .node = config.node,
                     .id = log.log().id(),
                     .incarnation = log.log().incarnation(),
                     .quarantined_through = log.log().quarantined_through(),
-                    .owner = std::nullopt},
-            .transactions = table.snapshot()};
+                    .owner = std::nullopt,
+                    .doubt = std::move(doubt)},
+            .sequences_issued = issued,
+            .transactions = std::move(transactions)};
 }
 
 std::vector<Datasource*> TransactionManagerState::datasource_pointers() const {
@@ -220,9 +330,11 @@ void TransactionManager::start() {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is started already");
     }
+    auto recoveries = state_->resource_recoveries();
+    check_log(*state_, survey(*state_, recoveries));
     auto log_keeper = std::make_unique<LogKeeper>(state_->log.log());
     state_->recovery_service = std::make_unique<RecoveryService>(
-        state_->resource_recoveries(),
+        std::move(recoveries),
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
                                     .table = state_->table,
                                     .log = state_->log,
@@ -235,6 +347,10 @@ Transaction TransactionManager::begin() {
     if (state_->recovery_service == nullptr) {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is not started; call start() first");
+    }
+    if (state_->is_draining) {
+        throw Error({.code = ErrorCode::invalid_state},
+                    "the transaction manager is being drained; nothing begins any more");
     }
     if (!state_->log.takes_decisions()) {
         throw Error(
@@ -252,27 +368,54 @@ RecoveryReport TransactionManager::recover(const RecoverOptions& options) {
     const auto deadline = std::chrono::steady_clock::now() +
                           std::min<std::chrono::milliseconds>(options.timeout, kMaxDuration);
     auto recoveries = state_->resource_recoveries();
-    std::vector<ResourcePass> passes(recoveries.size());
-    const auto pass_over = [&](std::size_t i) {
-        const auto known = [this] { return state_->known(); };
-        auto pass = recoveries[i].recover(known, state_->table, state_->log);
-        keep_finished(pass, passes[i]);
-        passes[i] = std::move(pass);
-    };
+    auto passes = survey(*state_, recoveries);
+    Progress progress{options, passes};
     for (;;) {
-        std::vector<std::future<void>> running;
-        for (std::size_t i = 0; i < recoveries.size(); ++i) {
-            running.push_back(std::async(std::launch::async, pass_over, i));
-        }
-        for (auto& one : running) {
-            one.get();
-        }
+        pass_over(*state_, recoveries, passes, progress);
         const auto next = std::chrono::steady_clock::now() + kPauseBetweenPasses;
         if (std::ranges::all_of(passes, &ResourcePass::is_done) || next >= deadline) {
             return make_report(state_->known(), passes);
         }
         std::this_thread::sleep_until(next);
     }
+}
+
+DrainReport TransactionManager::drain(std::chrono::milliseconds timeout) {
+    const auto deadline = std::chrono::steady_clock::now() +
+                          std::min<std::chrono::milliseconds>(timeout, kMaxDuration);
+    state_->is_draining = true;
+    const bool have_all_ended = state_->table.wait_until_none_is_live(deadline);
+    const bool is_idle = state_->recovery_service == nullptr
+                             ? !has_work_left()
+                             : state_->recovery_service->wait_until_idle(deadline);
+    return {.is_drained = have_all_ended && is_idle, .left = recovery_status()};
+}
+
+bool TransactionManager::has_work_left() const {
+    const auto counts = state_->table.counts();
+    return counts.live + counts.open_decisions > 0 ||
+           (state_->recovery_service != nullptr && state_->recovery_service->has_work_left());
+}
+
+RecoveryStatus TransactionManager::recovery_status() const {
+    const auto counts = state_->table.counts();
+    RecoveryStatus status{.resources = {},
+                          .live_transactions = counts.live,
+                          .open_decisions = counts.open_decisions,
+                          .heuristics = counts.heuristics,
+                          .log_doubt = state_->table.log_doubt(),
+                          .log = log_status()};
+    if (state_->recovery_service != nullptr) {
+        status.resources = state_->recovery_service->status();
+    }
+    status.alarm = alarm_of(0, counts.heuristics, {});
+    for (const auto& resource : status.resources) {
+        status.alarm = std::max(status.alarm, resource.alarm);
+    }
+    if (!status.log_doubt.empty()) {
+        status.alarm = AlarmLevel::critical;
+    }
+    return status;
 }
 
 RecoveryLogSummary TransactionManager::log_summary() const {

@@ -44,6 +44,8 @@ public:
     std::unique_ptr<LogKeeper> log_keeper;
     std::unique_ptr<RecoveryService> recovery_service;
     Coordinator coordinator;
+    /// Set for good by drain(): nothing begins any more.
+    std::atomic<bool> is_draining{false};
 
     void wake_recovery(std::string_view resource) const;
 

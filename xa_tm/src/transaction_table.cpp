@@ -1,3 +1,7 @@
+// Invariants:
+// - a branch of a decision is Progress::heuristic exactly while heuristics holds it;
+// - a decision stays until every branch is finished, or a person forgets it.
+
 #include "transaction_table.h"
 
 #include <algorithm>
@@ -9,14 +13,42 @@ namespace {
 
 using Progress = PendingDecision::Progress;
 
-void set_progress(PendingDecision& pending, std::string_view bqual, Progress progress) {
+/// Beyond that a transaction is left to a person although a proof had been seen.
+constexpr std::size_t kNeverDecidedMax = 100'000;
+
+Progress* progress_of(PendingDecision& pending, std::string_view bqual) {
     const auto& branches = pending.decision.branches;
     const auto branch = std::ranges::find(branches, bqual, &DecidedBranch::bqual);
-    XA_TM_CHECK(branch != branches.end(), "recovery acts on branches that the decision names");
-    pending.progress[static_cast<std::size_t>(branch - branches.begin())] = progress;
+    return branch == branches.end()
+               ? nullptr
+               : &pending.progress[static_cast<std::size_t>(branch - branches.begin())];
+}
+
+void append(std::vector<recovery_log::EntryId>& entries,
+            const std::optional<recovery_log::EntryId>& entry) {
+    if (entry) {
+        entries.push_back(*entry);
+    }
 }
 
 }  // namespace
+
+void TransactionTable::load(LoggedState state) {
+    const std::scoped_lock lock{mutex_};
+    for (auto& pending : state.decisions) {
+        auto gtrid = pending.decision.gtrid;
+        state_.decisions.insert_or_assign(std::move(gtrid), std::move(pending));
+    }
+    for (auto& heuristic : state.heuristics) {
+        BranchKey key{heuristic.record.gtrid, heuristic.record.bqual};
+        state_.heuristics.insert_or_assign(std::move(key), std::move(heuristic));
+    }
+    sightings_ = std::move(state.sightings);
+    state_.server_doubts = std::move(state.server_doubts);
+    if (!state.log_doubts.empty()) {
+        state_.log_doubt = state.log_doubts.front().record.words;
+    }
+}
 
 void TransactionTable::enter(const std::string& gtrid) {
     const std::scoped_lock lock{mutex_};
@@ -26,6 +58,7 @@ void TransactionTable::enter(const std::string& gtrid) {
 void TransactionTable::leave(const std::string& gtrid) {
     const std::scoped_lock lock{mutex_};
     state_.live.erase(gtrid);
+    left_.notify_all();
 }
 
 void TransactionTable::hand_over(PendingDecision pending) {
@@ -33,6 +66,12 @@ void TransactionTable::hand_over(PendingDecision pending) {
     state_.live.erase(pending.decision.gtrid);
     auto gtrid = pending.decision.gtrid;
     state_.decisions.insert_or_assign(std::move(gtrid), std::move(pending));
+    left_.notify_all();
+}
+
+bool TransactionTable::wait_until_none_is_live(std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock{mutex_};
+    return left_.wait_until(lock, deadline, [this] { return state_.live.empty(); });
 }
 
 TransactionTable::Snapshot TransactionTable::snapshot() const {
@@ -40,42 +79,142 @@ TransactionTable::Snapshot TransactionTable::snapshot() const {
     return state_;
 }
 
-std::optional<PendingDecision> TransactionTable::finish(std::string_view gtrid,
-                                                        std::string_view bqual) {
+TransactionTable::Counts TransactionTable::counts() const {
     const std::scoped_lock lock{mutex_};
+    const auto open = std::ranges::count_if(
+        state_.decisions, [](const auto& item) { return item.second.is_open(); });
+    return {state_.live.size(), static_cast<std::size_t>(open), state_.heuristics.size()};
+}
+
+std::vector<recovery_log::EntryId> TransactionTable::finish(std::string_view gtrid,
+                                                            std::string_view bqual) {
+    const std::scoped_lock lock{mutex_};
+    std::vector<recovery_log::EntryId> needless;
     const auto found = state_.decisions.find(gtrid);
     if (found == state_.decisions.end()) {
-        return std::nullopt;
+        return needless;
     }
-    set_progress(found->second, bqual, Progress::finished);
-    if (!found->second.is_finished()) {
-        return std::nullopt;
+    auto* progress = progress_of(found->second, bqual);
+    XA_TM_CHECK(progress != nullptr, "recovery acts on branches that the decision names");
+    const auto hazard = state_.heuristics.find(BranchKey{gtrid, bqual});
+    if (hazard != state_.heuristics.end()) {
+        append(needless, hazard->second.entry);
+        state_.heuristics.erase(hazard);
     }
-    auto finished = std::move(found->second);
-    state_.decisions.erase(found);
-    return finished;
+    *progress = Progress::finished;
+    if (found->second.is_finished()) {
+        append(needless, found->second.entry);
+        state_.decisions.erase(found);
+    }
+    return needless;
 }
 
-void TransactionTable::mark_heuristic(std::string_view gtrid, std::string_view bqual) {
+void TransactionTable::add(Kept<Heuristic> heuristic) {
     const std::scoped_lock lock{mutex_};
-    const auto found = state_.decisions.find(gtrid);
+    const auto found = state_.decisions.find(heuristic.record.gtrid);
     if (found != state_.decisions.end()) {
-        set_progress(found->second, bqual, Progress::heuristic);
+        if (auto* progress = progress_of(found->second, heuristic.record.bqual)) {
+            *progress = Progress::heuristic;
+        }
+    }
+    BranchKey key{heuristic.record.gtrid, heuristic.record.bqual};
+    state_.heuristics.insert_or_assign(std::move(key), std::move(heuristic));
+}
+
+std::optional<std::vector<recovery_log::EntryId>> TransactionTable::forget(std::string_view gtrid) {
+    const std::scoped_lock lock{mutex_};
+    const auto decision = state_.decisions.find(gtrid);
+    if (decision != state_.decisions.end() && decision->second.is_open()) {
+        return std::nullopt;
+    }
+    std::vector<recovery_log::EntryId> needless;
+    for (auto it = state_.heuristics.lower_bound(BranchKey{gtrid, ""});
+         it != state_.heuristics.end() && it->first.first == gtrid;
+         it = state_.heuristics.erase(it)) {
+        append(needless, it->second.entry);
+    }
+    if (decision != state_.decisions.end()) {
+        append(needless, decision->second.entry);
+        state_.decisions.erase(decision);
+    }
+    return needless;
+}
+
+std::vector<Kept<ServerSighting>> TransactionTable::sightings_of(std::string_view resource) const {
+    const std::scoped_lock lock{mutex_};
+    std::vector<Kept<ServerSighting>> found;
+    std::ranges::copy_if(
+        sightings_, std::back_inserter(found),
+        [&](const auto& sighting) { return sighting.record.resource == resource; });
+    return found;
+}
+
+std::optional<recovery_log::EntryId> TransactionTable::note(Kept<ServerSighting> sighting) {
+    const std::scoped_lock lock{mutex_};
+    const auto same = std::ranges::find_if(sightings_, [&](const auto& other) {
+        return other.record.resource == sighting.record.resource &&
+               other.record.server == sighting.record.server;
+    });
+    if (same == sightings_.end()) {
+        sightings_.push_back(std::move(sighting));
+        return std::nullopt;
+    }
+    return std::exchange(*same, std::move(sighting)).entry;
+}
+
+void TransactionTable::add(Kept<ServerDoubt> doubt) {
+    const std::scoped_lock lock{mutex_};
+    state_.server_doubts.push_back(std::move(doubt));
+}
+
+std::vector<recovery_log::EntryId> TransactionTable::drop_doubts(
+    std::string_view resource, std::string_view server, std::uint32_t through_incarnation) {
+    const std::scoped_lock lock{mutex_};
+    std::vector<recovery_log::EntryId> needless;
+    std::erase_if(state_.server_doubts, [&](const auto& doubt) {
+        const bool is_needless = doubt.record.resource == resource &&
+                                 doubt.record.server == server &&
+                                 doubt.record.through_incarnation <= through_incarnation;
+        if (is_needless) {
+            append(needless, doubt.entry);
+        }
+        return is_needless;
+    });
+    return needless;
+}
+
+void TransactionTable::add(const LogDoubt& doubt) {
+    const std::scoped_lock lock{mutex_};
+    if (state_.log_doubt.empty()) {
+        state_.log_doubt = doubt.words;
     }
 }
 
-bool TransactionTable::is_waiting_for(std::string_view resource) const {
+std::string TransactionTable::log_doubt() const {
     const std::scoped_lock lock{mutex_};
-    return std::ranges::any_of(state_.decisions, [&](const auto& item) {
-        const auto& pending = item.second;
+    return state_.log_doubt;
+}
+
+void TransactionTable::add_never_decided(std::set<std::string, std::less<>> gtrids) {
+    const std::scoped_lock lock{mutex_};
+    if (state_.never_decided.size() < kNeverDecidedMax) {
+        state_.never_decided.merge(gtrids);
+    }
+}
+
+std::vector<TransactionTable::BranchKey> TransactionTable::waiting_for(
+    std::string_view resource) const {
+    const std::scoped_lock lock{mutex_};
+    std::vector<BranchKey> waiting;
+    for (const auto& [gtrid, pending] : state_.decisions) {
         for (std::size_t i = 0; i < pending.progress.size(); ++i) {
-            if (pending.decision.branches[i].resource == resource &&
-                pending.progress[i] == Progress::open) {
-                return true;
+            const auto& branch = pending.decision.branches[i];
+            if (branch.resource == resource && pending.progress[i] == Progress::open) {
+                waiting.emplace_back(gtrid, branch.bqual);
             }
         }
-        return false;
-    });
+    }
+    return waiting;
 }
 
 }  // namespace xa_tm

@@ -1,29 +1,48 @@
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "decision_log.h"
 
 namespace xa_tm {
 
-/// Which transactions of this process are live, and which decisions are left to recovery: the two
-/// facts that must be read together, or a transaction between them would be judged an orphan (trap
-/// 2).
+/// Which transactions of this process are live, which decisions are left to recovery, and what is
+/// known that makes a judgement unsafe: facts that must be read together, or a transaction between
+/// them would be judged an orphan (trap 2).
 ///
 /// Ownership: a value inside the manager.
 /// Thread safety: all members may be called from several threads at once.
 class TransactionTable {
 public:
+    /// The gtrid and the bqual of one of our branches.
+    using BranchKey = std::pair<std::string, std::string>;
+
     struct Snapshot {
         std::set<std::string, std::less<>> live;
         std::map<std::string, PendingDecision, std::less<>> decisions;
+        std::map<BranchKey, Kept<Heuristic>> heuristics;
+        std::vector<Kept<ServerDoubt>> server_doubts;
+        /// Why the log is an old copy of itself; empty when nothing speaks for that.
+        std::string log_doubt;
+        /// Transactions that were never decided, for certain: a branch of theirs was prepared, at a
+        /// server without a doubt, when they could no longer be decided; had they been, it would
+        /// have been committed before the decision was forgotten.
+        std::set<std::string, std::less<>> never_decided;
     };
+
+    /// What the log held when it was opened.
+    void load(LoggedState state);
 
     /// The transaction begins: until it leaves, recovery touches none of its branches.
     void enter(const std::string& gtrid);
@@ -32,21 +51,52 @@ public:
     void leave(const std::string& gtrid);
     /// It has ended with a decision that recovery has to carry through.
     void hand_over(PendingDecision pending);
+    /// Waits until no transaction is live; false when one is at the deadline.
+    [[nodiscard]] bool wait_until_none_is_live(std::chrono::steady_clock::time_point deadline);
 
     [[nodiscard]] Snapshot snapshot() const;
 
-    /// Notes that a decided branch is finished; gives the decision when it was the last one, to be
-    /// forgotten.
-    [[nodiscard]] std::optional<PendingDecision> finish(std::string_view gtrid,
-                                                        std::string_view bqual);
-    /// Notes that a decided branch was finished by its resource manager; the decision stays.
-    void mark_heuristic(std::string_view gtrid, std::string_view bqual);
-    /// True when a decision waits for a branch at this resource.
-    [[nodiscard]] bool is_waiting_for(std::string_view resource) const;
+    struct Counts {
+        std::size_t live;
+        std::size_t open_decisions;
+        std::size_t heuristics;
+    };
+    [[nodiscard]] Counts counts() const;
+
+    /// Notes that a decided branch is finished; gives the log entries that have become needless: a
+    /// hazard that proved to be none, and the decision behind its last branch.
+    [[nodiscard]] std::vector<recovery_log::EntryId> finish(std::string_view gtrid,
+                                                            std::string_view bqual);
+    /// Notes that a branch did not end as it was to, or that nobody knows how; its decision, if
+    /// there is one, stays.
+    void add(Kept<Heuristic> heuristic);
+    /// A person has dealt with the heuristics of this transaction: gives the log entries that have
+    /// become needless. Nothing, and nothing changes, while one of its branches is open.
+    [[nodiscard]] std::optional<std::vector<recovery_log::EntryId>> forget(std::string_view gtrid);
+
+    /// How far the resource's servers had come when they were last seen.
+    [[nodiscard]] std::vector<Kept<ServerSighting>> sightings_of(std::string_view resource) const;
+    /// Replaces the sighting of the same server; gives the log entry of that.
+    std::optional<recovery_log::EntryId> note(Kept<ServerSighting> sighting);
+    void add(Kept<ServerDoubt> doubt);
+    /// Nothing depends any more on the doubts about this server up to this incarnation; gives their
+    /// entries.
+    [[nodiscard]] std::vector<recovery_log::EntryId> drop_doubts(std::string_view resource,
+                                                                 std::string_view server,
+                                                                 std::uint32_t through_incarnation);
+    void add(const LogDoubt& doubt);
+    /// See Snapshot::log_doubt.
+    [[nodiscard]] std::string log_doubt() const;
+    void add_never_decided(std::set<std::string, std::less<>> gtrids);
+
+    /// The branches at this resource that a decision waits for.
+    [[nodiscard]] std::vector<BranchKey> waiting_for(std::string_view resource) const;
 
 private:
     mutable std::mutex mutex_;
+    std::condition_variable left_;
     Snapshot state_;
+    std::vector<Kept<ServerSighting>> sightings_;
 };
 
 }  // namespace xa_tm

@@ -21,6 +21,7 @@ using recovery_log::ForceResult;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 const std::string kGtrid = "shop-1:0000000000000001:1:1";
 
@@ -83,8 +84,8 @@ TEST_F(Coordinator, KeepsADecisionUntilEveryBranchHasCommitted) {
     EXPECT_THAT(scripted_->forgotten, IsEmpty());
     EXPECT_FALSE(is_live());
     EXPECT_TRUE(is_handed_over());
-    EXPECT_TRUE(table_.is_waiting_for("points"));
-    EXPECT_FALSE(table_.is_waiting_for("users"));
+    EXPECT_THAT(table_.waiting_for("points"), SizeIs(1));
+    EXPECT_THAT(table_.waiting_for("users"), IsEmpty());
     EXPECT_THAT(woken_, ElementsAre("points"));
 }
 

@@ -32,8 +32,18 @@ std::string random_bytes(std::mt19937& random, std::size_t length_max) {
 TEST(DecisionRecord, RoundTrips) {
     const LogRecord decision{some_decision()};
     EXPECT_EQ(decode(encode(decision)), decision);
-    const LogRecord heuristic{Heuristic{"shop-1:9f2c4e0d11a0b3c7:3:41", "users:1", XaCode::heurrb}};
-    EXPECT_EQ(decode(encode(heuristic)), heuristic);
+    const LogTime time{std::chrono::microseconds{1795417200123457}};
+    const std::vector<LogRecord> others{
+        Heuristic{"shop-1:9f2c4e0d11a0b3c7:3:41", "users:1", XaCode::heurrb, "users", time,
+                  "rolled back by hand", "7711245803433096650/16385"},
+        OperatorAct{time, "ann@db1", OrderVerb::rollback, -1, std::string{"g\0x", 3}, "users",
+                    "ticket 7", "law 4"},
+        ServerSighting{"users", "7711245803433096650/16385", {"00000002", 123456789012345}},
+        ServerDoubt{"users", "server", 7, 123456789012345, "put back"},
+        LogDoubt{"an old copy"}};
+    for (const auto& record : others) {
+        EXPECT_EQ(decode(encode(record)), record);
+    }
 }
 
 TEST(DecisionRecord, RoundTripsArbitraryBytes) {
@@ -71,11 +81,23 @@ TEST(DecisionRecord, IsNotReadFromAnotherVersionOrKind) {
     EXPECT_EQ(decode(bytes), std::nullopt);
 }
 
-TEST(DecisionsOf, MarksTheBranchThatAHeuristicNames) {
+TEST(DecisionRecord, IsNoOrderOfAnUnknownVerb) {
+    const OperatorAct act{{}, "", OrderVerb::commit, 0, "", "", "", ""};
+    auto bytes = encode(act);
+    constexpr std::size_t kVerbAt = 2 + 8 + 2;
+    ASSERT_EQ(bytes.at(kVerbAt), std::byte{1});
+    for (const auto verb : {std::byte{0}, std::byte{4}}) {
+        bytes[kVerbAt] = verb;
+        EXPECT_EQ(decode(bytes), std::nullopt);
+    }
+}
+
+TEST(StateOf, MarksTheBranchThatAHeuristicNames) {
     const auto decision = some_decision();
     const auto pending =
-        decisions_of({{7, encode(decision)},
-                      {8, encode(Heuristic{decision.gtrid, "points:2", XaCode::heurrb})}});
+        state_of({{7, encode(decision)},
+                  {8, encode(Heuristic{decision.gtrid, "points:2", XaCode::heurrb})}})
+            .decisions;
     ASSERT_EQ(pending.size(), 1U);
     EXPECT_EQ(pending[0].entry, 7U);
     EXPECT_EQ(pending[0].progress[0], PendingDecision::Progress::open);
@@ -83,9 +105,9 @@ TEST(DecisionsOf, MarksTheBranchThatAHeuristicNames) {
     EXPECT_FALSE(pending[0].is_finished());
 }
 
-TEST(DecisionsOf, RefusesAnEntryThatItCanNotRead) {
+TEST(StateOf, RefusesAnEntryThatItCanNotRead) {
     try {
-        std::ignore = decisions_of({{7, {std::byte{250}}}});
+        std::ignore = state_of({{7, {std::byte{250}}}});
         FAIL() << "an unreadable entry may hold a decision";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::log_damaged);

@@ -126,7 +126,9 @@ MATCHER_P2(IsDecision, gtrid, resources, "") {
 }
 
 MATCHER_P3(IsHeuristicRecord, gtrid, bqual, code, "") {
-    return arg == LogRecord{Heuristic{gtrid, bqual, code}};
+    const auto* heuristic = std::get_if<Heuristic>(&arg);
+    return heuristic != nullptr && heuristic->gtrid == gtrid && heuristic->bqual == bqual &&
+           heuristic->code == code;
 }
 
 /// An Error with this code.

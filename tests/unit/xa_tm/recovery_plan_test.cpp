@@ -32,6 +32,7 @@ PlanInput input_with(std::vector<ListedBranch> prepared, LogView view = LogView:
             .node = "tm1",
             .log = kLog,
             .incarnation = kIncarnation,
+            .sequences_issued = 41,
             .resource = "users",
             .resources = {"users", "points"},
             .server = "server-1",
@@ -44,6 +45,22 @@ void decide(PlanInput& input, const std::string& gtrid) {
     input.known.decisions.emplace(
         gtrid, PendingDecision::fresh(
                    {gtrid, {}, {{"users", "users:1", "", ""}, {"points", "points:2", "", ""}}}, 1));
+}
+
+/// The log has it that this branch did not end as decided, concluded from this server.
+void keep_heuristic(PlanInput& input, const Xid& xid, XaCode code, const std::string& server) {
+    input.known.heuristics.insert_or_assign(
+        {xid.gtrid, xid.bqual},
+        Kept<Heuristic>{{xid.gtrid, xid.bqual, code, "users", {}, "it was so", server}, 9});
+}
+
+constexpr recovery_log::EntryId kDoubtEntry = 5;
+
+void doubt_server(PlanInput& input, const std::string& server,
+                  std::uint32_t incarnation = kIncarnation - 1, std::uint64_t sequence = 1000) {
+    input.known.server_doubts = {
+        {ServerDoubt{"users", server, incarnation, sequence, "the server was put back"},
+         kDoubtEntry}};
 }
 
 PlannedBranch only_branch(const PlanInput& input) {
@@ -182,7 +199,9 @@ TEST(RecoveryPlan, ConcludesNothingFromTheSilenceOfAnotherServer) {
     decide(input, gtrid);
     input.known.decisions.at(gtrid).decision.branches[0].server = "server-2";
     expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
-    EXPECT_EQ(only_branch(input).seen, RecoveredState::unreachable);
+    EXPECT_EQ(only_branch(input).seen, RecoveredState::heuristic);
+    EXPECT_EQ(only_branch(input).heuristic, XaCode::heurhaz);
+    EXPECT_TRUE(only_branch(input).is_finding);
     EXPECT_THAT(only_branch(input).reason,
                 testing::AllOf(testing::HasSubstr("server-1"), testing::HasSubstr("server-2")));
     input.known.decisions.at(gtrid).decision.branches[0].server = "server-1";
@@ -210,9 +229,117 @@ TEST(RecoveryPlan, LeavesAHeuristicToAPerson) {
     for (const bool is_listed : {true, false}) {
         auto input = input_with(is_listed ? std::vector{listed(xid)} : std::vector<ListedBranch>{});
         decide(input, xid.gtrid);
-        input.known.decisions.at(xid.gtrid).progress[0] = PendingDecision::Progress::heuristic;
-        expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
+        for (const auto code : {XaCode::heurrb, XaCode::heurmix}) {
+            keep_heuristic(input, xid, code, "server-1");
+            expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
+            EXPECT_EQ(only_branch(input).seen, RecoveredState::heuristic);
+            EXPECT_EQ(only_branch(input).heuristic, code);
+            EXPECT_FALSE(only_branch(input).is_finding);
+        }
     }
+}
+
+TEST(RecoveryPlan, HoldsOnToAHazardWhileNothingNewIsKnown) {
+    const auto xid = xid_of(of_incarnation(3));
+    auto input = input_with({});
+    decide(input, xid.gtrid);
+    input.known.decisions.at(xid.gtrid).decision.branches[0].server = "server-1";
+    keep_heuristic(input, xid, XaCode::heurhaz, "server-1");
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
+    EXPECT_EQ(only_branch(input).seen, RecoveredState::heuristic);
+    input.server = "server-2";
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
+    EXPECT_FALSE(only_branch(input).is_finding);
+}
+
+TEST(RecoveryPlan, TakesAHazardBackWhenTheBranchsOwnServerAnswersAtLast) {
+    const auto xid = xid_of(of_incarnation(3));
+    auto input = input_with({});
+    decide(input, xid.gtrid);
+    input.known.decisions.at(xid.gtrid).decision.branches[0].server = "server-1";
+    keep_heuristic(input, xid, XaCode::heurhaz, "server-2");
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::confirm);
+    input.before = input.after = {listed(xid)};
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::commit);
+}
+
+TEST(RecoveryPlan, TakesAHazardBackWhenTheBranchIsPreparedAfterAll) {
+    const auto xid = xid_of(of_incarnation(3));
+    auto input = input_with({listed(xid)});
+    decide(input, xid.gtrid);
+    keep_heuristic(input, xid, XaCode::heurhaz, "server-1");
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::commit);
+}
+
+TEST(RecoveryPlan, Trap52PresumesNothingAtAServerThatWasPutBack) {
+    auto input = input_with({listed(xid_of(of_incarnation(3)))});
+    doubt_server(input, "server-1");
+    expect_judged(input, TransactionState::restored, RecoveryAction::none);
+    EXPECT_THAT(only_branch(input).reason, testing::HasSubstr("put back"));
+    EXPECT_THAT(never_decided_by(plan_recovery(input)), IsEmpty());
+}
+
+TEST(RecoveryPlan, DoubtsNoOtherServerAndNothingThatBeganLater) {
+    auto input = input_with({listed(xid_of(of_incarnation(3)))});
+    doubt_server(input, "server-2");
+    expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+    input = input_with({listed(xid_of(of_incarnation(kIncarnation)))});
+    doubt_server(input, "server-1", kIncarnation, 40);
+    expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+    doubt_server(input, "server-1", kIncarnation, 41);
+    expect_judged(input, TransactionState::restored, RecoveryAction::none);
+}
+
+TEST(RecoveryPlan, CommitsWhatIsDecidedAlsoAtAServerThatWasPutBack) {
+    const auto xid = xid_of(of_incarnation(3));
+    auto input = input_with({listed(xid)});
+    decide(input, xid.gtrid);
+    doubt_server(input, "server-1");
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::commit);
+}
+
+TEST(RecoveryPlan, Trap52TakesTheSilenceOfAServerThatWasPutBackForAHazard) {
+    const auto xid = xid_of(of_incarnation(3));
+    auto input = input_with({});
+    decide(input, xid.gtrid);
+    doubt_server(input, "server-1");
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
+    EXPECT_EQ(only_branch(input).heuristic, XaCode::heurhaz);
+    EXPECT_TRUE(only_branch(input).is_finding);
+    // Decided behind the doubt, so prepared at the server as it is now.
+    input.known.decisions.at(xid.gtrid).entry = kDoubtEntry + 1;
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::confirm);
+}
+
+TEST(RecoveryPlan, RollsBackAtAServerThatWasPutBackWhatWasProvablyNeverDecided) {
+    const auto xid = xid_of(of_incarnation(3));
+    auto sound = input_with({listed(xid_of(of_incarnation(3), {"points", 2}))});
+    sound.resource = "points";
+    const auto proofs = never_decided_by(plan_recovery(sound));
+    EXPECT_THAT(proofs, testing::ElementsAre(xid.gtrid));
+    auto input = input_with({listed(xid)});
+    doubt_server(input, "server-1");
+    input.known.never_decided = proofs;
+    expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+    input.known.never_decided.clear();
+    auto plan = plan_recovery(input);
+    apply_never_decided(plan, proofs);
+    EXPECT_EQ(plan.at(0).action, RecoveryAction::rollback);
+}
+
+TEST(RecoveryPlan, PresumesNothingWhenTheLogIsAnOldCopyOfItself) {
+    for (const auto incarnation : {3U, kIncarnation}) {
+        auto input = input_with({listed(xid_of(of_incarnation(incarnation)))});
+        input.known.log_doubt = "points holds a later branch";
+        expect_judged(input, TransactionState::lost_log, RecoveryAction::none);
+        EXPECT_THAT(only_branch(input).reason, testing::HasSubstr("points holds a later branch"));
+    }
+}
+
+TEST(RecoveryPlan, PresumesNothingForATransactionThatThisIncarnationHasNotBegun) {
+    auto input = input_with({listed(xid_of(of_incarnation(kIncarnation)))});
+    input.sequences_issued = 40;
+    expect_judged(input, TransactionState::lost_log, RecoveryAction::none);
 }
 
 /// Every combination of what can be known of one branch of ours: the laws hold in each.

@@ -60,6 +60,7 @@ protected:
                         .id = kLog,
                         .incarnation = 5,
                         .owner = std::nullopt},
+                .sequences_issued = 1,
                 .transactions = table_.snapshot()};
     }
     ResourcePass pass(ResourceRecovery& recovery) {
@@ -215,7 +216,7 @@ TEST_F(Recovery, KeepsTheDecisionWhileASessionMayStillBeAtTheBranch) {
     const auto found = pass(users_recovery_);
     EXPECT_FALSE(found.is_done());
     EXPECT_THAT(found.states, ElementsAre(RecoveredState::absent));
-    EXPECT_TRUE(table_.is_waiting_for("users"));
+    EXPECT_THAT(table_.waiting_for("users"), SizeIs(1));
     prepare(users_, gtrid, "users:1");  // now it shows up
     EXPECT_THAT(pass(users_recovery_).states, ElementsAre(RecoveredState::committed));
     EXPECT_EQ(verbs(users_, gtrid), "locate commit");
@@ -245,8 +246,8 @@ TEST_F(Recovery, MakesAHeuristicAnswerDurableAndNeverForgetsIt) {
     EXPECT_EQ(verbs(users_, gtrid), "commit");
     const auto entries = recovery_log::read_log(directory_.path()).entries;
     ASSERT_THAT(entries, SizeIs(2));
-    EXPECT_EQ(decode(entries[1].body).value(),
-              LogRecord(Heuristic{gtrid, "users:1", XaCode::heurrb}));
+    EXPECT_THAT(decode(entries[1].body).value(),
+                IsHeuristicRecord(gtrid, "users:1", XaCode::heurrb));
 }
 
 TEST_F(Recovery, GoesOnWithTheOtherBranchesWhenOneIsNotFinished) {

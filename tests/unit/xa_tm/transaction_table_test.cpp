@@ -1,9 +1,17 @@
 #include "transaction_table.h"
 
+#include <thread>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace xa_tm {
 namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::UnorderedElementsAre;
 
 PendingDecision pending(const std::string& gtrid) {
     return PendingDecision::fresh(
@@ -30,22 +38,96 @@ TEST(TransactionTable, TurnsALiveTransactionIntoADecisionInOneStep) {
 TEST(TransactionTable, GivesADecisionBackOnlyWhenItsLastBranchIsFinished) {
     TransactionTable table;
     table.hand_over(pending("g"));
-    EXPECT_FALSE(table.finish("g", "users:1").has_value());
-    EXPECT_FALSE(table.is_waiting_for("users"));
-    EXPECT_TRUE(table.is_waiting_for("points"));
-    const auto finished = table.finish("g", "points:2");
-    ASSERT_TRUE(finished.has_value());
-    EXPECT_EQ(finished->entry, 5U);
+    EXPECT_THAT(table.finish("g", "users:1"), IsEmpty());
+    EXPECT_THAT(table.waiting_for("users"), IsEmpty());
+    EXPECT_THAT(table.waiting_for("points"), ElementsAre(Pair("g", "points:2")));
+    EXPECT_THAT(table.finish("g", "points:2"), ElementsAre(5U));
     EXPECT_TRUE(table.snapshot().decisions.empty());
 }
 
 TEST(TransactionTable, NeverForgetsADecisionWithAHeuristicBranch) {
     TransactionTable table;
     table.hand_over(pending("g"));
-    table.mark_heuristic("g", "points:2");
-    EXPECT_FALSE(table.finish("g", "users:1").has_value());
+    table.add({Heuristic{"g", "points:2", XaCode::heurrb}, 6});
+    EXPECT_THAT(table.finish("g", "users:1"), IsEmpty());
     EXPECT_TRUE(table.snapshot().decisions.contains("g"));
-    EXPECT_FALSE(table.is_waiting_for("points"));
+    EXPECT_THAT(table.waiting_for("points"), IsEmpty());
+}
+
+TEST(TransactionTable, ForgetsHeuristicsWithTheirDecisionOnlyWhenNoBranchIsOpen) {
+    TransactionTable table;
+    table.hand_over(pending("g"));
+    table.add({Heuristic{"g", "points:2", XaCode::heurrb}, 6});
+    EXPECT_EQ(table.forget("g"), std::nullopt);
+    EXPECT_EQ(table.snapshot().heuristics.size(), 1U);
+    static_cast<void>(table.finish("g", "users:1"));
+    EXPECT_THAT(table.forget("g").value(), ElementsAre(6U, 5U));
+    EXPECT_TRUE(table.snapshot().decisions.empty());
+    EXPECT_TRUE(table.snapshot().heuristics.empty());
+}
+
+TEST(TransactionTable, ForgetsOnlyTheHeuristicsOfOneTransaction) {
+    TransactionTable table;
+    table.add({Heuristic{"g", "users:1", XaCode::heurmix}, 1});
+    table.add({Heuristic{"g", "points:2", XaCode::heurhaz}, 2});
+    table.add({Heuristic{"g2", "users:1", XaCode::heurmix}, 3});
+    EXPECT_THAT(table.forget("g").value(), UnorderedElementsAre(1U, 2U));
+    EXPECT_EQ(table.counts().heuristics, 1U);
+}
+
+TEST(TransactionTable, TakesAHazardThatProvedToBeNoneOutOfTheLog) {
+    TransactionTable table;
+    table.hand_over(pending("g"));
+    table.add({Heuristic{"g", "points:2", XaCode::heurhaz}, 6});
+    EXPECT_THAT(table.finish("g", "points:2"), ElementsAre(6U));
+    EXPECT_THAT(table.finish("g", "users:1"), ElementsAre(5U));
+}
+
+TEST(TransactionTable, MarksTheHeuristicBranchesOfALoadedLog) {
+    TransactionTable table;
+    LoggedState logged;
+    logged.decisions = {pending("g")};
+    logged.decisions[0].progress[1] = PendingDecision::Progress::heuristic;
+    logged.heuristics = {{Heuristic{"g", "points:2", XaCode::heurrb}, 6}};
+    logged.log_doubts = {{LogDoubt{"too old"}, 7}};
+    table.load(std::move(logged));
+    EXPECT_EQ(table.log_doubt(), "too old");
+    EXPECT_EQ(table.counts().open_decisions, 1U);
+    static_cast<void>(table.finish("g", "users:1"));
+    EXPECT_EQ(table.counts().open_decisions, 0U);
+    EXPECT_THAT(table.forget("g").value(), ElementsAre(6U, 5U));
+}
+
+TEST(TransactionTable, KeepsOneSightingAServerAndGivesTheEntryOfTheOneBefore) {
+    TransactionTable table;
+    EXPECT_EQ(table.note({{"users", "a", {"1", 10}}, 1}), std::nullopt);
+    EXPECT_EQ(table.note({{"users", "b", {"1", 5}}, 2}), std::nullopt);
+    EXPECT_EQ(table.note({{"points", "a", {"1", 7}}, 3}), std::nullopt);
+    EXPECT_EQ(table.note({{"users", "a", {"1", 20}}, 4}), 1U);
+    const auto sightings = table.sightings_of("users");
+    ASSERT_EQ(sightings.size(), 2U);
+    EXPECT_EQ(sightings[0].record.position.flushed, 20U);
+    EXPECT_EQ(sightings[0].entry, 4U);
+}
+
+TEST(TransactionTable, DropsTheDoubtsThatNothingDependsOn) {
+    TransactionTable table;
+    table.add({ServerDoubt{"users", "a", 3, 0, "w"}, 1});
+    table.add({ServerDoubt{"users", "a", 5, 0, "w"}, 2});
+    table.add({ServerDoubt{"users", "b", 3, 0, "w"}, 3});
+    table.add({ServerDoubt{"points", "a", 3, 0, "w"}, 4});
+    EXPECT_THAT(table.drop_doubts("users", "a", 4), ElementsAre(1U));
+    EXPECT_EQ(table.snapshot().server_doubts.size(), 3U);
+}
+
+TEST(TransactionTable, WaitsUntilNoTransactionIsLive) {
+    TransactionTable table;
+    table.enter("g");
+    EXPECT_FALSE(table.wait_until_none_is_live(std::chrono::steady_clock::now()));
+    std::thread other{[&] { table.leave("g"); }};
+    EXPECT_TRUE(table.wait_until_none_is_live(std::chrono::steady_clock::now() +
+                                              std::chrono::minutes{1}));
+    other.join();
 }
 
 }  // namespace

@@ -51,6 +51,8 @@ struct Heuristic {
     LogTime noticed_at = {};
     /// What it was concluded from, as a sentence or in the server's words.
     std::string words = {};
+    /// Connection::server_identity() of the server whose answer, or silence, that was.
+    std::string server = {};
 
     friend bool operator==(const Heuristic&, const Heuristic&) = default;
 };
@@ -93,8 +95,10 @@ struct ServerSighting {
 struct ServerDoubt {
     std::string resource;
     std::string server;
-    /// Branches of the incarnations up to this one are concerned.
+    /// Transactions up to this one of this incarnation are concerned; what began later, began at
+    /// the server as it is now.
     std::uint32_t through_incarnation;
+    std::uint64_t through_sequence;
     /// What was seen, as a sentence.
     std::string words;
 

@@ -1,0 +1,95 @@
+#include "server_doubts.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "global_id.h"
+
+namespace xa_tm {
+namespace {
+
+std::string name_of(const std::string& server) {
+    return server.empty() ? "one without an identity" : server;
+}
+
+}  // namespace
+
+std::optional<std::string> doubt_about(const ServerSighting& now,
+                                       std::span<const Kept<ServerSighting>> noted) {
+    if (noted.empty()) {
+        return std::nullopt;
+    }
+    const auto same = std::ranges::find_if(
+        noted, [&](const auto& sighting) { return sighting.record.server == now.server; });
+    if (same == noted.end()) {
+        return fmt::format("another server or database answers ({}) than before ({})",
+                           name_of(now.server), name_of(noted.back().record.server));
+    }
+    const auto& then = same->record.position;
+    if (!then.history.empty() && !now.position.history.empty() &&
+        then.history != now.position.history) {
+        return fmt::format(
+            "the server lives another history (timeline {}) than before ({}): a standby was "
+            "promoted, or a backup restored",
+            now.position.history, then.history);
+    }
+    if (now.position.flushed != 0 && now.position.flushed < then.flushed) {
+        return fmt::format(
+            "the server was put back to an old copy: its log ends at {}, and had been at {}",
+            now.position.flushed, then.flushed);
+    }
+    return std::nullopt;
+}
+
+std::uint32_t settled_through(const PlanInput& input) {
+    auto oldest = input.incarnation;
+    const auto take = [&](std::string_view gtrid) {
+        const auto id = parse_gtrid(gtrid);
+        if (id && id->log == input.log) {
+            oldest = std::min(oldest, id->incarnation);
+        }
+    };
+    for (const auto* list : {&input.before, &input.after}) {
+        for (const auto& branch : *list) {
+            if (branch.xid && branch.xid->format_id == kFormatId) {
+                take(branch.xid->gtrid);
+            }
+        }
+    }
+    for (const auto& [gtrid, pending] : input.known.decisions) {
+        const auto concerns_resource = [&](const DecidedBranch& branch) {
+            return branch.resource == input.resource;
+        };
+        if (std::ranges::any_of(pending.decision.branches, concerns_resource)) {
+            take(gtrid);
+        }
+    }
+    return oldest - 1;
+}
+
+std::optional<std::string> doubt_about_log(const PlanInput& input) {
+    // What was listed before the number of transactions was read was begun before.
+    for (const auto& branch : input.before) {
+        const auto id = branch.xid && branch.xid->format_id == kFormatId
+                            ? parse_gtrid(branch.xid->gtrid)
+                            : std::nullopt;
+        if (!id || id->log != input.log) {
+            continue;
+        }
+        // Beside its owner, and without one, what the log's last incarnation has begun is not
+        // known.
+        const bool is_later_here = input.view == LogView::owner &&
+                                   id->incarnation == input.incarnation &&
+                                   id->sequence > input.sequences_issued;
+        if (id->incarnation > input.incarnation || is_later_here) {
+            return fmt::format(
+                "resource {} holds {}, which this log has never begun: it has come to transaction "
+                "{} of incarnation {}",
+                input.resource, branch.xid->gtrid, input.sequences_issued, input.incarnation);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace xa_tm
