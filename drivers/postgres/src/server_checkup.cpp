@@ -98,9 +98,10 @@ ServerFact slots_fact(const ServerCheckup& checkup, std::size_t pool_size_max) {
     } else {
         fact.severity = Severity::notice;
         fact.meaning = fmt::format(
-            "the application's pool may prepare {} branches at once, and others hold {} now: a "
-            "transaction that finds no slot is rolled back",
-            pool_size_max, held_by_others);
+            "the application's pool may prepare {} branches at once{}: a transaction that finds no "
+            "slot is rolled back",
+            pool_size_max,
+            held_by_others == 0 ? "" : fmt::format(", and others hold {} now", held_by_others));
     }
     return fact;
 }

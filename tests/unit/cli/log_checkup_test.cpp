@@ -158,7 +158,11 @@ TEST(LogCheckup, ShowsHeuristicsUntilAPersonHasForgottenThem) {
 TEST(LogCheckup, ShowsEveryDoubtThatWasNoted) {
     auto looked = sound();
     looked.add(LogDoubt{"users holds a branch of incarnation 9"});
-    looked.add(ServerDoubt{"points", "server", 6, "it has come less far than it had"});
+    looked.add(ServerDoubt{.resource = "points",
+                           .server = "server",
+                           .through_incarnation = 6,
+                           .through_sequence = 1,
+                           .words = "it has come less far than it had"});
     EXPECT_EQ(looked.fact("log's age").severity, Severity::bad);
     EXPECT_EQ(looked.fact("log's age").meaning, "users holds a branch of incarnation 9");
     EXPECT_EQ(looked.fact("server of points").severity, Severity::notice);
