@@ -13,7 +13,11 @@ public:
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
 
-    std::unique_ptr<Connection> connect() override { return manager_.connect({}); }
+    using Subject::connect;
+    std::unique_ptr<Connection> connect(const SessionMark& mark) override {
+        return manager_.connect(mark);
+    }
+    std::unique_ptr<Connection> connect_as_admin() override { return manager_.connect({}); }
     void reset() override {}
     bool has_row(int id) override { return manager_.has_row(std::to_string(id)); }
 
@@ -23,6 +27,7 @@ public:
     void insert(Connection& connection, int id) override {
         FakeResourceManager::branch_of(connection).write(std::to_string(id));
     }
+    void lock_row(Connection& connection, int id) override { insert(connection, id); }
     void read(Connection&) override {}
     void fail_statement(Connection& connection) override {
         FakeResourceManager::branch_of(connection).fail_statement();
@@ -31,6 +36,13 @@ public:
         return [branch = FakeResourceManager::branch_of(connection), id] {
             branch.write(std::to_string(id));
         };
+    }
+    std::shared_ptr<void> wait_for_row(const Xid& holder, int id) override {
+        manager_.block(holder, {.number = 7,
+                                .user = "app",
+                                .waiting = {},
+                                .statement = "update conformance, row " + std::to_string(id)});
+        return nullptr;
     }
     Connection& make_deadlock(Connection& one, Connection&) override {
         FakeResourceManager::branch_of(one).lose_deadlock();

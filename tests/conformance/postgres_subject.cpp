@@ -27,6 +27,11 @@ public:
             throw std::runtime_error("the session did not end");
         }
     }
+
+protected:
+    std::int64_t waiting_sessions() override {
+        return admin().number("select count(*) from pg_locks where not granted");
+    }
 };
 
 }  // namespace

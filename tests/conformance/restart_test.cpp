@@ -1,14 +1,10 @@
 // What a server still knows of branches when it comes back: after a crash, and from a backup.
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "child_process.h"
 #include "every_kind.h"
 #include "sandbox.h"
 
@@ -30,16 +26,26 @@ protected:
         ASSERT_EQ(run(*connection, Verb::commit_one_phase, xid).code, XaCode::ok);
     }
 
-    /// With what may be done to its files while it is down.
-    template <class Function>
-    void crash(Function while_down) {
+    void crash() {
         sandbox::kill(GetParam().name);
-        while_down();
         sandbox::restart(GetParam().name);
         subject_ = GetParam().make(GetParam().name);
     }
-    void crash() {
-        crash([] {});
+
+    ServerPosition position() {
+        const auto answer = run(*subject_->connect(), Verb::recover);
+        EXPECT_EQ(answer.code, XaCode::ok) << answer.message;
+        return answer.position;
+    }
+
+    /// More than what a server writes when it starts.
+    void work(int first_id) {
+        const auto xid = unique_xid();
+        const auto connection = start(xid);
+        for (int id = first_id; id < first_id + 1000; ++id) {
+            subject_->insert(*connection, id);
+        }
+        ASSERT_EQ(run(*connection, Verb::commit_one_phase, xid).code, XaCode::ok);
     }
 
     Answer ask(Connection& connection, Verb verb, const Xid& xid, const std::string& evidence) {
@@ -71,34 +77,48 @@ TEST_P(Restart, BringsBackWhatWasWrittenAndNotWhatWasOnlyLockedWhereTheServerDoe
     EXPECT_TRUE(subject_->has_row(2));
 }
 
-/// A copy of a server's files, made while that is down.
-class Backup {
-public:
-    explicit Backup(const std::string& server)
-        : data_{std::filesystem::canonical(std::filesystem::path{std::getenv("XA_TM_SANDBOX_DIR")} /
-                                           server / "data")},
-          copy_{data_.parent_path() / "backup"} {}
-    Backup(const Backup&) = delete;
-    Backup& operator=(const Backup&) = delete;
-    ~Backup() { std::filesystem::remove_all(copy_); }
+TEST_P(Restart, NeverMakesTheServersPositionSmaller) {
+    auto last = position();
+    EXPECT_GT(last.flushed, 0U);
+    int id = 0;
+    const auto expect_no_smaller = [&](const char* when) {
+        const auto now = position();
+        EXPECT_GE(now.flushed, last.flushed) << when;
+        EXPECT_EQ(now.history, last.history) << when;
+        last = now;
+    };
+    for (int round = 0; round < 2; ++round) {
+        const auto prepared = unique_xid();
+        const auto owner = prepare(prepared, ++id);
+        insert_outside(++id);
+        expect_no_smaller("after work");
+        crash();
+        expect_no_smaller("after a crash");
+        EXPECT_EQ(run(*subject_->connect(), Verb::commit, prepared).code, XaCode::ok);
+        expect_no_smaller("after recovery");
+        sandbox::restart(GetParam().name);
+        subject_ = GetParam().make(GetParam().name);
+        expect_no_smaller("after a clean restart");
+        crash();
+        expect_no_smaller("after a crash of an idle server");
+    }
+}
 
-    void make() const { copy(data_, copy_); }
-    void restore() const { copy(copy_, data_); }
-
-private:
-    /// With owners and rights.
-    static void copy(const std::filesystem::path& from, const std::filesystem::path& to) {
-        std::filesystem::remove_all(to);
-        EXPECT_EQ(run_program({"/bin/cp", "-a", from.string(), to.string()}).exit_code, 0);
+class RestoredServer : public Restart {
+protected:
+    void TearDown() override {
+        Restart::TearDown();
+        sandbox::drop_snapshot(GetParam().name);
     }
 
-    std::filesystem::path data_;
-    std::filesystem::path copy_;
+    void restore() {
+        sandbox::restore(GetParam().name);
+        subject_ = GetParam().make(GetParam().name);
+    }
 };
 
-TEST_P(Restart, Trap29ACommitThatABackupLacksIsSeenWhereTheServerKeepsEvidence) {
-    const Backup backup{GetParam().name};
-    crash([&] { backup.make(); });
+TEST_P(RestoredServer, Trap29ACommitThatABackupLacksIsSeenWhereTheServerKeepsEvidence) {
+    sandbox::snapshot(GetParam().name);
     const auto xid = unique_xid();
     std::string evidence;
     std::string server;
@@ -111,7 +131,7 @@ TEST_P(Restart, Trap29ACommitThatABackupLacksIsSeenWhereTheServerKeepsEvidence) 
         evidence = vote.evidence;
         ASSERT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
     }
-    crash([&] { backup.restore(); });
+    restore();
     const auto connection = subject_->connect();
     EXPECT_EQ(connection->server_identity(), server) << "a backup has its server's name";
     EXPECT_FALSE(subject_->has_row(1));
@@ -127,7 +147,55 @@ TEST_P(Restart, Trap29ACommitThatABackupLacksIsSeenWhereTheServerKeepsEvidence) 
     }
 }
 
+TEST_P(RestoredServer, Trap52ABackupThatHasBranchesPreparedAgainIsBehindTheServersPosition) {
+    const auto finished = unique_xid();
+    const auto lacking = unique_xid();
+    prepare(finished, 1).reset();
+    sandbox::snapshot(GetParam().name);
+    subject_ = GetParam().make(GetParam().name);
+    EXPECT_EQ(run(*subject_->connect(), Verb::commit, finished).code, XaCode::ok);
+    prepare(lacking, 2).reset();
+    work(3);
+    const auto before = position();
+    const auto server = subject_->connect()->server_identity();
+
+    restore();
+    EXPECT_EQ(listed(), std::vector{finished}) << "its commit is undone, and the other is gone";
+    EXPECT_EQ(subject_->connect()->server_identity(), server);
+    const auto after = position();
+    EXPECT_LT(after.flushed, before.flushed);
+    EXPECT_EQ(after.history, before.history) << "a copy of the files has no history of its own";
+    RecordProperty("behind_bytes", std::to_string(before.flushed - after.flushed));
+    EXPECT_EQ(run(*subject_->connect(), Verb::rollback, finished).code, XaCode::ok);
+}
+
+class Failover : public Conformance {};
+
+TEST_P(Failover, Trap51AnotherServerThatAnswersHasAnotherIdentityAndBothAreHeard) {
+    const auto& kinds = servers();
+    const auto here = std::ranges::find(kinds, std::string_view{GetParam().name}, &Kind::name);
+    // The next one that speaks the same protocol.
+    const bool is_postgres = std::string_view{GetParam().name}.starts_with("postgres");
+    const auto other = std::ranges::find_if(kinds, [&](const Kind& kind) {
+        return kind.name != here->name &&
+               std::string_view{kind.name}.starts_with("postgres") == is_postgres;
+    });
+    const auto xid = unique_xid();
+    const auto branch = prepare(xid, 1);
+    const auto successor_subject = other->make(other->name);
+    const auto successor = successor_subject->connect();
+    EXPECT_EQ(run(*successor, Verb::locate, xid).code, XaCode::nota);
+    EXPECT_EQ(run(*successor, Verb::commit, xid).code, XaCode::nota);
+    EXPECT_NE(successor->server_identity(), branch->server_identity());
+    EXPECT_FALSE(successor->server_identity().empty());
+    EXPECT_EQ(listed(), std::vector{xid}) << "the former server still has it";
+    EXPECT_EQ(run(*branch, Verb::commit, xid).code, XaCode::ok);
+    EXPECT_TRUE(subject_->has_row(1));
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, Restart, every_server(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, RestoredServer, every_server(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, Failover, every_server(), name_of);
 
 }  // namespace
 }  // namespace xa_tm::test

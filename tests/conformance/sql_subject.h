@@ -22,11 +22,17 @@ class SqlSubject : public Subject {
 public:
     explicit SqlSubject(const std::string& server)
         : datasource_{"subject", sandbox::uri(server)},
+          admin_datasource_{"subject", sandbox::admin_uri(server)},
           outside_{sandbox::uri(server)},
-          admin_{sandbox::admin_uri(server)} {}
+          admin_{sandbox::admin_uri(server)},
+          uri_{sandbox::uri(server)} {}
 
-    std::unique_ptr<Connection> connect() override {
-        return datasource_.connect({"xa_tm-conformance"});
+    using Subject::connect;
+    std::unique_ptr<Connection> connect(const SessionMark& mark) override {
+        return datasource_.connect(mark);
+    }
+    std::unique_ptr<Connection> connect_as_admin() override {
+        return admin_datasource_.connect({});
     }
 
     void reset() override {
@@ -56,6 +62,8 @@ public:
         D::sql_of(connection) << insert_statement(id);
     }
 
+    void lock_row(Connection& connection, int id) override { update(connection, id); }
+
     void read(Connection& connection) override {
         int count = 0;
         D::sql_of(connection) << "select count(*) from conformance", soci::into(count);
@@ -75,6 +83,17 @@ public:
         return [&sql, statement = insert_statement(id)] { sql << statement; };
     }
 
+    std::shared_ptr<void> wait_for_row(const Xid&, int id) override {
+        auto waiting = std::make_shared<std::jthread>([this, id] {
+            Database{uri_}.execute("update conformance set hits = 7 where id = " +
+                                   std::to_string(id));
+        });
+        if (!eventually([this] { return waiting_sessions() == 1; })) {
+            throw std::runtime_error("nobody waits for the row");
+        }
+        return waiting;
+    }
+
     Connection& make_deadlock(Connection& one, Connection& other) override {
         outside_.execute("insert into conformance (id, hits) values (-1, 0), (-2, 0)");
         update(one, -1);
@@ -90,6 +109,8 @@ public:
     }
 
 protected:
+    /// Sessions that wait for a row.
+    virtual std::int64_t waiting_sessions() = 0;
     Database& admin() { return admin_; }
 
 private:
@@ -105,8 +126,10 @@ private:
     }
 
     D datasource_;
+    D admin_datasource_;
     Database outside_;
     Database admin_;
+    std::string uri_;
 };
 
 }  // namespace xa_tm::test

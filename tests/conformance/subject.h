@@ -28,7 +28,12 @@ public:
     virtual ~Subject() = default;
 
     [[nodiscard]] virtual Traits traits() const = 0;
-    [[nodiscard]] virtual std::unique_ptr<Connection> connect() = 0;
+    [[nodiscard]] virtual std::unique_ptr<Connection> connect(const SessionMark& mark) = 0;
+    [[nodiscard]] std::unique_ptr<Connection> connect() {
+        return connect({.text = "xa_tm-conformance"});
+    }
+    /// As a user who may see everything.
+    [[nodiscard]] virtual std::unique_ptr<Connection> connect_as_admin() = 0;
     /// No rows, and no branch is prepared.
     virtual void reset() = 0;
     /// Seen from outside the transaction.
@@ -40,10 +45,16 @@ public:
 
     // The application's work in the branch that is open on the connection.
     virtual void insert(Connection& connection, int id) = 0;
+    /// Writes a row that is there already.
+    virtual void lock_row(Connection& connection, int id) = 0;
     virtual void read(Connection& connection) = 0;
     virtual void fail_statement(Connection& connection) = 0;
     /// An insert that is made ready now and run when it is called, which may be too late.
     [[nodiscard]] virtual std::function<void()> late_insert(Connection& connection, int id) = 0;
+    /// Begins to write the row that a prepared branch has written, outside of any branch; returns
+    /// when that waits. What it gives ends the wait when it is destroyed, whose branch has to be
+    /// finished by then.
+    [[nodiscard]] virtual std::shared_ptr<void> wait_for_row(const Xid& holder, int id) = 0;
     /// Lets two branches lock each other out, and returns the one that was given up.
     [[nodiscard]] virtual Connection& make_deadlock(Connection& one, Connection& other) = 0;
     /// Ends the session at the server, as an administrator can; returns when it has ended.

@@ -11,7 +11,7 @@
 #include "eventually.h"
 #include "resources.h"
 #include "sandbox.h"
-#include "xa_tm/recovery_log/recovery_log.h"
+#include "undone.h"
 #include "xa_tm/transaction_manager.h"
 
 namespace xa_tm::test {
@@ -115,7 +115,7 @@ bool CrashRig::expect_settled() {
     EXPECT_TRUE(report.is_complete());
     EXPECT_FALSE(report.is_anything_in_doubt());
     EXPECT_EQ(count_prepared(), 0U);
-    EXPECT_TRUE(recovery_log::read_log(log_.path()).entries.empty());
+    EXPECT_EQ(count_undone(log_.path()), 0U);
     const auto rows = count_rows();
     EXPECT_TRUE(rows == 0 || rows == servers_.size())
         << "torn: " << rows << " of " << servers_.size();

@@ -29,6 +29,7 @@
 #include "sandbox.h"
 #include "temporary_directory.h"
 #include "transfer_traffic.h"
+#include "undone.h"
 #include "xa_tm/transaction_manager.h"
 
 namespace xa_tm::test {
@@ -199,13 +200,13 @@ private:
     }
 
     [[nodiscard]] bool is_settled() {
-        return manager_.log_status().live_entries == 0 &&
+        return count_undone(manager_) == 0 &&
                std::ranges::all_of(ledgers_, [&](const Ledger& ledger) {
                    return ledger.prepared(own_names()).empty();
                });
     }
     [[nodiscard]] std::string what_is_left() {
-        std::string left = fmt::format("{} decisions", manager_.log_status().live_entries);
+        std::string left = fmt::format("{} decisions", count_undone(manager_));
         for (const auto& ledger : ledgers_) {
             left += fmt::format("; at {}: {}", ledger.server(),
                                 fmt::join(ledger.prepared(own_names()), ", "));

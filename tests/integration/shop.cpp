@@ -5,7 +5,7 @@
 
 #include "eventually.h"
 #include "sandbox.h"
-#include "xa_tm/recovery_log/recovery_log.h"
+#include "undone.h"
 
 namespace xa_tm::test {
 Shop::Shop()
@@ -68,7 +68,7 @@ std::size_t Shop::count_prepared() {
 }
 
 std::size_t Shop::count_log_entries() const {
-    return recovery_log::read_log(log_directory_.path()).entries.size();
+    return count_undone(log_directory_.path());
 }
 
 bool Shop::is_settled_eventually() {

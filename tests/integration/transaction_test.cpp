@@ -11,6 +11,7 @@
 #include <soci/soci.h>
 
 #include "shop.h"
+#include "undone.h"
 #include "xa_tm/error.h"
 
 namespace xa_tm::test {
@@ -30,7 +31,7 @@ TEST_F(Shop, CommitsOnBothServers) {
     EXPECT_THAT(report.branches(), Each(Field(&BranchReport::state, BranchState::committed)));
     EXPECT_EQ(count_rows(1), 2);
     EXPECT_EQ(count_prepared(), 0U);
-    EXPECT_EQ(manager_->log_status().live_entries, 0U);
+    EXPECT_EQ(count_undone(*manager_), 0U);
 }
 
 TEST_F(Shop, LeavesNothingForTheNextStartAfterACommit) {

@@ -20,9 +20,10 @@ namespace xa_tm::test {
 /// One connection; its descriptor is readable when the answer is there.
 class FakeResourceManager::Session final : public Connection {
 public:
-    Session(FakeResourceManager& manager, std::uint64_t number)
+    Session(FakeResourceManager& manager, std::uint64_t number, SessionMark mark)
         : manager_{manager},
           number_{number},
+          mark_{std::move(mark)},
           descriptor_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
         XA_TM_CHECK(descriptor_ >= 0, "a test opens few descriptors");
     }
@@ -84,6 +85,7 @@ public:
 
     FakeResourceManager& manager_;
     const std::uint64_t number_;
+    const SessionMark mark_;
     const int descriptor_;
     std::size_t outstanding_ = 0;
     std::deque<Answer> answers_;
@@ -138,14 +140,14 @@ FakeResourceManager::FakeResourceManager(std::string name, DatasourceOptions opt
 
 FakeResourceManager::~FakeResourceManager() = default;
 
-std::unique_ptr<Connection> FakeResourceManager::connect(const SessionMark&) {
+std::unique_ptr<Connection> FakeResourceManager::connect(const SessionMark& mark) {
     const std::lock_guard lock{mutex_};
     if (!is_reachable_) {
         throw Error({.code = ErrorCode::resource_unreachable, .resource = name()},
                     fmt::format("resource {}: set to be unreachable", name()));
     }
     ++connects_;
-    auto session = std::make_unique<Session>(*this, connects_);
+    auto session = std::make_unique<Session>(*this, connects_, mark);
     sessions_.insert(session.get());
     return session;
 }
@@ -191,6 +193,27 @@ void FakeResourceManager::add_prepared(const ListedBranch& branch) {
 void FakeResourceManager::drop(const Xid& xid) {
     const std::lock_guard lock{mutex_};
     branches_.erase(xid);
+}
+
+void FakeResourceManager::set_position(const ServerPosition& position) {
+    const std::lock_guard lock{mutex_};
+    position_ = position;
+}
+
+void FakeResourceManager::block(const Xid& xid, const BlockedSession& session) {
+    const std::lock_guard lock{mutex_};
+    branches_.at(xid).blocked.push_back(session);
+}
+
+std::vector<std::string> FakeResourceManager::session_marks() const {
+    const std::lock_guard lock{mutex_};
+    std::vector<std::string> marks;
+    for (const auto* session : sessions_) {
+        if (!session->is_broken_) {
+            marks.push_back(session->mark_.text);
+        }
+    }
+    return marks;
 }
 
 std::vector<SentVerb> FakeResourceManager::sent() const {
@@ -312,8 +335,8 @@ Answer FakeResourceManager::carry_out(Session& session, const Request& request) 
         case Verb::recover: return list();
         case Verb::locate: return {.code = branches_.contains(xid) ? XaCode::retry : XaCode::nota};
         case Verb::end_session: return end_session(request.session);
-        case Verb::end_ended_sessions:
-        case Verb::examine: return {};
+        case Verb::end_ended_sessions: return end_ended_sessions(session);
+        case Verb::examine: return examine(xid);
     }
     XA_TM_CHECK(false, "every verb is modelled");
 }
@@ -351,6 +374,30 @@ Answer FakeResourceManager::end_session(const SessionId& id) {
     return {};
 }
 
+Answer FakeResourceManager::end_ended_sessions(const Session& asking) {
+    for (auto* session : sessions_) {
+        if (std::ranges::find(asking.mark_.ended, session->mark_.text) !=
+            asking.mark_.ended.end()) {
+            end(*session);
+        }
+    }
+    return {};
+}
+
+Answer FakeResourceManager::examine(const Xid& xid) const {
+    const auto found = branches_.find(xid);
+    if (found == branches_.end() || found->second.owner != nullptr) {
+        return {.code = XaCode::nota, .message = "unknown xid"};
+    }
+    Answer answer;
+    for (const auto& row : found->second.writes) {
+        answer.holdings.locks.push_back(
+            {.object = fmt::format("row {}", row), .mode = "exclusive"});
+    }
+    answer.holdings.blocked = found->second.blocked;
+    return answer;
+}
+
 /// At the server's side: what is not prepared is rolled back.
 void FakeResourceManager::end(Session& session) {
     session.is_broken_ = true;
@@ -372,6 +419,7 @@ Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& x
     }
     if (verb == Verb::prepare && !branch.writes.empty()) {
         branch.owner = nullptr;
+        ++position_.flushed;
         return {};
     }
     const bool is_read_only = branch.writes.empty();
@@ -402,7 +450,7 @@ Answer FakeResourceManager::finish(Session& session, Verb verb, const Xid& xid) 
 }
 
 Answer FakeResourceManager::list() const {
-    Answer answer{.listed = foreign_};
+    Answer answer{.listed = foreign_, .position = position_};
     for (const auto& [xid, branch] : branches_) {
         if (branch.owner == nullptr) {
             answer.listed.push_back(
@@ -415,6 +463,7 @@ Answer FakeResourceManager::list() const {
 void FakeResourceManager::commit_writes(const Xid& xid) {
     if (const auto found = branches_.find(xid); found != branches_.end()) {
         rows_.merge(found->second.writes);
+        ++position_.flushed;
         branches_.erase(found);
     }
 }

@@ -90,6 +90,11 @@ public:
     void add_prepared(const ListedBranch& branch);
     /// Lets the fake forget a branch as if it had never been there.
     void drop(const Xid& xid);
+    /// What recover tells of how far the server has come; at first 1 byte of no history, and one
+    /// byte more with each branch that is prepared or has committed.
+    void set_position(const ServerPosition& position);
+    /// A session that waits for what the prepared branch holds.
+    void block(const Xid& xid, const BlockedSession& session);
 
     /// All verbs of all connections, in the order in which they were sent.
     [[nodiscard]] std::vector<SentVerb> sent() const;
@@ -98,6 +103,8 @@ public:
     [[nodiscard]] std::vector<Xid> prepared() const;
     [[nodiscard]] bool has_row(const std::string& row) const;
     [[nodiscard]] std::size_t connects() const;
+    /// The marks of all sessions that are there.
+    [[nodiscard]] std::vector<std::string> session_marks() const;
     /// What came along with the last such verb.
     [[nodiscard]] std::string evidence_of(Verb verb) const;
     /// Batches that were sent, of one verb or more.
@@ -110,6 +117,7 @@ private:
         std::set<std::string> writes = {};
         /// Set once it can only be rolled back.
         std::optional<XaCode> rollback_only = std::nullopt;
+        std::vector<BlockedSession> blocked = {};
     };
     struct Script {
         Verb verb;
@@ -127,6 +135,8 @@ private:
     [[nodiscard]] Answer start(Session& session, const Xid& xid);
     [[nodiscard]] Answer execute(Session& session, const std::string& statement);
     [[nodiscard]] Answer end_session(const SessionId& id);
+    [[nodiscard]] Answer end_ended_sessions(const Session& asking);
+    [[nodiscard]] Answer examine(const Xid& xid) const;
     void end(Session& session);
     [[nodiscard]] Answer end_branch(Session& session, Verb verb, const Xid& xid);
     [[nodiscard]] Answer finish(Session& session, Verb verb, const Xid& xid);
@@ -143,6 +153,7 @@ private:
     std::deque<Script> scripts_;
     std::vector<SentVerb> sent_;
     std::set<Session*> sessions_;
+    ServerPosition position_ = {.history = {}, .flushed = 1};
     bool is_reachable_ = true;
     std::size_t connects_ = 0;
     std::size_t trips_ = 0;

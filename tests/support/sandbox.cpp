@@ -92,6 +92,15 @@ void kill(const std::string& server) {
 void restart(const std::string& server) {
     run("restart " + server);
 }
+void snapshot(const std::string& server) {
+    run("snapshot " + server);
+}
+void restore(const std::string& server) {
+    run("restore " + server);
+}
+void drop_snapshot(const std::string& server) {
+    run("snapshot --drop " + server);
+}
 
 std::unique_ptr<soci::session> open_session(const std::string& uri) {
     if (uri.starts_with("mysql:")) {

@@ -36,6 +36,12 @@ namespace xa_tm::test::sandbox {
 void kill(const std::string& server);
 /// Starts it again on the same port and socket, also after kill(); returns when it answers.
 void restart(const std::string& server);
+/// Keeps a copy of the server's files as they are, in place of an earlier one; the server is down
+/// meanwhile.
+void snapshot(const std::string& server);
+/// Puts that copy in place of the server's files; returns when the server answers.
+void restore(const std::string& server);
+void drop_snapshot(const std::string& server);
 
 /// A session of the test's own, in autocommit, for a URI of either kind.
 [[nodiscard]] std::unique_ptr<soci::session> open_session(const std::string& uri);

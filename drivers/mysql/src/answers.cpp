@@ -1,5 +1,7 @@
 #include "answers.h"
 
+#include <charconv>
+
 #include <fmt/format.h>
 
 #include "errno_map.h"
@@ -30,6 +32,15 @@ std::vector<ListedBranch> branches_from(const Reply& reply) {
                                          row.at(2).value_or(""), row.at(3).value_or("")));
     }
     return branches;
+}
+
+ServerPosition position_from(const Reply& reply) {
+    ServerPosition position;
+    for (const auto& row : reply.rows) {
+        const auto bytes = row.at(1).value_or("");
+        std::from_chars(bytes.data(), bytes.data() + bytes.size(), position.flushed);
+    }
+    return position;
 }
 
 std::uint64_t rows_of(std::span<const Reply> results) noexcept {

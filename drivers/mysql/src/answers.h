@@ -17,6 +17,8 @@ namespace xa_tm::mysql {
 [[nodiscard]] bool is_lost(Verb verb, const Reply& reply) noexcept;
 /// From the reply to XA RECOVER.
 [[nodiscard]] std::vector<ListedBranch> branches_from(const Reply& reply);
+/// From the reply to the question before it; 0 when the server did not tell.
+[[nodiscard]] ServerPosition position_from(const Reply& reply);
 /// The rows that a statement gave, or else has written.
 [[nodiscard]] std::uint64_t rows_of(std::span<const Reply> results) noexcept;
 

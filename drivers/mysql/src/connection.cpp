@@ -29,6 +29,13 @@ namespace {
 
 using std::chrono::duration;
 
+/// The answer when one of the replies is that the session is lost.
+std::optional<Answer> loss_among(Verb verb, std::span<const Reply> replies) {
+    const auto lost =
+        std::ranges::find_if(replies, [verb](const Reply& reply) { return is_lost(verb, reply); });
+    return lost == replies.end() ? std::nullopt : std::optional{failure_of(verb, *lost)};
+}
+
 std::string random_marker() {
     std::random_device random;
     return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
@@ -40,7 +47,6 @@ Connection::Connection(std::string resource, const std::string& soci_connect_str
                        std::shared_ptr<EndingSessions> ending_sessions)
     : BatchedConnection{std::move(resource)},
       ending_sessions_{std::move(ending_sessions)},
-      search_{ending_sessions_, {}},
       marker_{random_marker()},
       session_{soci_connect_string, needs_tls} {}
 
@@ -61,7 +67,6 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
     if (!mark.text.empty()) {
         marks_ = mark.ended;
         marks_.push_back(mark.text);
-        search_ = SessionSearch{ending_sessions_, mark.ended};
         lock_name_ = lock_name(mark.text, session_.thread_id());
         statements.push_back(fmt::format("select get_lock({}, 0)", text_literal(lock_name_)));
     }
@@ -76,6 +81,7 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
         session_serial_ = ending_sessions_->begin(lock_name_);
     }
     facts_ = ServerFacts{std::span{replies}.first(questions)};
+    search_.emplace(ending_sessions_, mark.ended, facts_);
     if (facts_.is_galera()) {
         throw Error(
             {.code = ErrorCode::two_phase_unavailable, .resource = resource()},
@@ -152,7 +158,7 @@ bool Connection::take_back() noexcept {
 
 std::optional<Answer> Connection::answer_at_once() {
     const auto& request = front();
-    if (request.verb == Verb::end_ended_sessions || request.verb == Verb::examine) {
+    if (request.verb == Verb::end_ended_sessions && !search_->has_marks()) {
         return Answer{};
     }
     if (request.verb == Verb::end_session) {
@@ -201,8 +207,18 @@ std::size_t Connection::carry() {
         follow_up(FollowUp::fence, {}, fence_->look());
         return 1;
     }
+    if (request.verb == Verb::examine) {
+        examination_.emplace(request.xid, facts_);
+        follow_up(FollowUp::examine, {}, examination_->look());
+        return 1;
+    }
+    if (request.verb == Verb::end_ended_sessions) {
+        follow_up(FollowUp::search_sessions, {},
+                  search_->begin(SessionSearch::Aim::end_ended_sessions));
+        return 1;
+    }
     if (may_be_tied_to_another_session(request)) {
-        follow_up(FollowUp::search_sessions, {}, search_.look());
+        follow_up(FollowUp::search_sessions, {}, search_->begin(SessionSearch::Aim::free_branch));
         return 1;
     }
     const auto trip = one_trip();
@@ -223,7 +239,7 @@ bool Connection::may_be_tied_to_another_session(const Request& request) const {
     const bool finishes_anothers_branch =
         (request.verb == Verb::commit || request.verb == Verb::rollback) && !branch() &&
         prepared_ != request.xid;
-    return finishes_anothers_branch && !facts_.detaches_prepared_branches() && search_.is_needed();
+    return finishes_anothers_branch && search_->is_needed_to_free_branch();
 }
 
 bool Connection::take_replies() {
@@ -280,7 +296,8 @@ std::optional<Answer> Connection::first_answer(std::span<const Reply> replies) {
         case Verb::commit:
         case Verb::rollback: return finish_answer(reply);
         case Verb::recover:
-            return reply.is_ok ? Answer{.listed = branches_from(reply)}
+            return reply.is_ok ? Answer{.listed = branches_from(reply),
+                                        .position = position_from(replies.front())}
                                : failure_of(Verb::recover, reply);
         case Verb::locate: return locate_answer(reply);
         case Verb::end_session:
@@ -419,6 +436,7 @@ std::optional<Answer> Connection::further_answer(std::span<const Reply> replies)
         case FollowUp::none: break;
         case FollowUp::search_sessions: return after_search(replies);
         case FollowUp::fence: return after_fence(replies);
+        case FollowUp::examine: return after_examination(replies);
         case FollowUp::look_in_list: return after_list(reply);
         case FollowUp::commit_empty: return after_empty_commit(reply);
         case FollowUp::undo: return after_undo(reply);
@@ -427,29 +445,45 @@ std::optional<Answer> Connection::further_answer(std::span<const Reply> replies)
 }
 
 std::optional<Answer> Connection::after_search(std::span<const Reply> replies) {
-    auto step = search_.take(front().verb, replies);
-    if (auto* answer = std::get_if<Answer>(&step)) {
-        return std::move(*answer);
+    if (auto lost = loss_among(front().verb, replies)) {
+        return lost;
     }
+    auto step = search_->take(replies);
     if (auto* statements = std::get_if<std::vector<std::string>>(&step)) {
         follow_up(FollowUp::search_sessions, {}, std::move(*statements));
         return std::nullopt;
     }
-    auto statements = statements_of(front(), branch().has_value());
-    statements.insert(statements.begin(), kPauseBehindSession);
-    session_.send(std::move(statements), Packing::own_verbs);
+    auto& answer = std::get<Answer>(step);
+    if (answer.code != XaCode::ok || front().verb == Verb::end_ended_sessions) {
+        return std::move(answer);
+    }
+    session_.send(statements_of(front(), branch().has_value()), Packing::own_verbs);
     return std::nullopt;
 }
 
 std::optional<Answer> Connection::after_fence(std::span<const Reply> replies) {
-    const auto lost = std::ranges::find_if(
-        replies, [](const Reply& reply) { return is_lost(Verb::end_session, reply); });
-    if (lost != replies.end()) {
-        return failure_of(Verb::end_session, *lost);
+    if (auto lost = loss_among(front().verb, replies)) {
+        return lost;
     }
     auto step = fence_->take(replies);
     if (auto* statements = std::get_if<std::vector<std::string>>(&step)) {
         follow_up(FollowUp::fence, {}, std::move(*statements));
+        return std::nullopt;
+    }
+    auto& answer = std::get<Answer>(step);
+    if (answer.code == XaCode::ok && !marks_.empty()) {
+        ending_sessions_->remove({lock_name(marks_.back(), front().session.number)});
+    }
+    return std::move(answer);
+}
+
+std::optional<Answer> Connection::after_examination(std::span<const Reply> replies) {
+    if (auto lost = loss_among(front().verb, replies)) {
+        return lost;
+    }
+    auto step = examination_->take(replies);
+    if (auto* statements = std::get_if<std::vector<std::string>>(&step)) {
+        follow_up(FollowUp::examine, {}, std::move(*statements));
         return std::nullopt;
     }
     return std::get<Answer>(std::move(step));

@@ -10,6 +10,7 @@
 #include "branch_history.h"
 #include "client_api.h"
 #include "ending_sessions.h"
+#include "holdings.h"
 #include "server_facts.h"
 #include "session_fence.h"
 #include "session_search.h"
@@ -24,7 +25,8 @@ namespace xa_tm::mysql {
 /// answers another session's XA COMMIT with OK and does not commit: the branch then stays prepared,
 /// unlisted until the server restarts. So another session's branch is finished only after the named
 /// locks of the sessions that may have prepared it are free, and half a second later, because the
-/// server frees them a little before its engine lets go of the branch.
+/// server frees them a little before its engine lets go of the branch. That is found out once for
+/// all connections of a datasource, and again only when one of its own was closed in doubt.
 ///
 /// Ownership: owns its session.
 /// Thread safety: one thread at a time.
@@ -56,7 +58,15 @@ public:
 
 private:
     /// What a verb needs a further trip for.
-    enum class FollowUp { none, search_sessions, fence, look_in_list, commit_empty, undo };
+    enum class FollowUp {
+        none,
+        search_sessions,
+        fence,
+        examine,
+        look_in_list,
+        commit_empty,
+        undo,
+    };
 
     [[nodiscard]] std::vector<Reply> replies_to(std::vector<std::string> statements,
                                                 std::chrono::seconds timeout);
@@ -94,6 +104,7 @@ private:
     [[nodiscard]] std::optional<Answer> further_answer(std::span<const Reply> replies);
     [[nodiscard]] std::optional<Answer> after_search(std::span<const Reply> replies);
     [[nodiscard]] std::optional<Answer> after_fence(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> after_examination(std::span<const Reply> replies);
     [[nodiscard]] Answer after_list(const Reply& list) const;
     [[nodiscard]] Answer after_empty_commit(const Reply& commit);
     [[nodiscard]] Answer after_undo(const Reply& rollback);
@@ -101,10 +112,10 @@ private:
     ServerFacts facts_;
     std::vector<std::string> marks_;  ///< of the sessions that may be ended
     std::shared_ptr<EndingSessions> ending_sessions_;
-    SessionSearch search_;
-    std::string lock_name_;             ///< of this session, or empty
-    std::uint64_t session_serial_ = 0;  ///< what ending_sessions_ tells it by
-    std::string marker_;                ///< see chain.h
+    std::optional<SessionSearch> search_;  ///< from set_up() on
+    std::string lock_name_;                ///< of this session, or empty
+    std::uint64_t session_serial_ = 0;     ///< what ending_sessions_ tells it by
+    std::string marker_;                   ///< see chain.h
     Session session_;
     BranchHistory history_;  ///< of branch()
     /// the branch that was prepared here and is not finished yet
@@ -116,6 +127,7 @@ private:
     FollowUp follow_up_ = FollowUp::none;
     Answer found_;  ///< what the trip before has found
     std::optional<SessionFence> fence_;
+    std::optional<Examination> examination_;
 };
 
 }  // namespace xa_tm::mysql

@@ -1,19 +1,20 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace xa_tm::mysql {
 
-/// The server lets go of a session a little before its engine lets go of the session's branch.
-inline constexpr const char* kPauseBehindSession = "do sleep(0.5)";
-
-/// The sessions of this process that were closed while a branch may have been prepared on them, by
-/// their named locks. MariaDB goes on with such a session for a moment, and that moment is
-/// dangerous: see Connection.
+/// What the connections of one datasource know of sessions that are ending or have ended: those of
+/// this process that were closed while a branch may have been prepared on them, by their named
+/// locks; and whether those of processes that have ended are still there. MariaDB goes on with such
+/// a session for a moment, and that moment is dangerous: see Connection.
 ///
 /// A server that was restarted counts its sessions from 1 again, so a new session may get the name
 /// of one that was lost with the server. The younger one proves that the older one has ended.
@@ -45,12 +46,33 @@ public:
         const std::scoped_lock lock{mutex_};
         return lock_names_;
     }
+    [[nodiscard]] bool are_none() const {
+        const std::scoped_lock lock{mutex_};
+        return lock_names_.empty();
+    }
+
+    /// The sessions with these marks have ended at this server, with all that they had in hand.
+    /// Their processes have ended, so there will be no more of them.
+    void note_gone(const std::string& server, const std::vector<std::string>& marks) {
+        const std::scoped_lock lock{mutex_};
+        for (const auto& mark : marks) {
+            gone_.emplace(server, mark);
+        }
+    }
+    [[nodiscard]] bool are_gone(const std::string& server,
+                                const std::vector<std::string>& marks) const {
+        const std::scoped_lock lock{mutex_};
+        return std::ranges::all_of(marks, [&](const auto& mark) {
+            return gone_.contains({server, mark});
+        });
+    }
 
 private:
     mutable std::mutex mutex_;
     std::set<std::string> lock_names_;
     std::uint64_t begun_ = 0;
-    std::map<std::string, std::uint64_t> youngest_;  ///< of each name
+    std::map<std::string, std::uint64_t> youngest_;       ///< of each name
+    std::set<std::pair<std::string, std::string>> gone_;  ///< server and mark
 };
 
 }  // namespace xa_tm::mysql

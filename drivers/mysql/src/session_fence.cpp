@@ -2,35 +2,16 @@
 
 #include <fmt/format.h>
 
-#include "ending_sessions.h"
+#include "answers.h"
+#include "session_kill.h"
 #include "session_mark.h"
 #include "xa_tm/recovery_log/check.h"
 #include "xid_literal.h"
 
 namespace xa_tm::mysql {
-namespace {
-
-constexpr int kNoSuchThread = 1094;
-constexpr int kNotOwner = 1095;
-constexpr int kAccessDenied = 1227;
-
-Answer refused(const Reply& reply, std::string_view advice) {
-    return {.code = XaCode::rmerr,
-            .message = fmt::format("{}{}{}", reply.message, advice.empty() ? "" : "; ", advice),
-            .sqlstate = reply.sqlstate,
-            .native_error = reply.error};
-}
-
-}  // namespace
-
 SessionFence::SessionFence(std::uint64_t number, const std::vector<std::string>& marks,
                            const ServerFacts& facts)
-    : number_{number},
-      is_held_{"false"},
-      has_marks_{!marks.empty()},
-      is_mariadb_{facts.is_mariadb()},
-      detaches_{facts.detaches_prepared_branches()},
-      sees_every_session_{facts.sees_every_session()} {
+    : number_{number}, is_held_{"false"}, has_marks_{!marks.empty()}, facts_{facts} {
     for (const auto& mark : marks) {
         is_held_ += fmt::format(" or coalesce(is_used_lock({}) = {}, false)",
                                 text_literal(lock_name(mark, number)), number);
@@ -49,20 +30,22 @@ SessionFence::Step SessionFence::take(std::span<const Reply> replies) {
         case State::looking:
         case State::looking_again: return looked(replies.back());
         case State::ending: return ended(replies.back());
-        case State::waiting: return gone();
+        case State::waiting:
+            return replies.back().is_ok ? sessions_gone(facts_)
+                                        : failure_of(Verb::end_session, replies.back());
     }
     XA_TM_CHECK(false, "every state takes replies");
 }
 
 SessionFence::Step SessionFence::looked(const Reply& reply) {
     if (!reply.is_ok || reply.rows.empty() || reply.rows.front().size() != 2) {
-        return refused(reply, "");
+        return failure_of(Verb::end_session, reply);
     }
     const bool is_held = reply.rows.front()[0] == "1";
     const bool is_listed = reply.rows.front()[1] != "0";
     if (is_held && state_ == State::looking) {
         state_ = State::ending;
-        return std::vector{fmt::format("kill connection {}", number_)};
+        return std::vector{kill_statement(number_)};
     }
     if (is_listed && !has_marks_) {
         return Answer{
@@ -75,30 +58,19 @@ SessionFence::Step SessionFence::looked(const Reply& reply) {
         return Answer{.code = XaCode::retry,
                       .message = fmt::format("session {} has not ended yet", number_)};
     }
-    if (detaches_) {
-        return gone();
+    if (facts_.detaches_prepared_branches()) {
+        return sessions_gone(facts_);
     }
     state_ = State::waiting;
-    return std::vector<std::string>{kPauseBehindSession};
+    return std::vector{pause_behind_session(facts_)};
 }
 
 SessionFence::Step SessionFence::ended(const Reply& reply) {
-    if (reply.error == kNotOwner || reply.error == kAccessDenied) {
-        return refused(reply, fmt::format("session {} is another user's: grant {} to this user",
-                                          number_, privilege_to_end_sessions(is_mariadb_)));
-    }
-    if (!reply.is_ok && reply.error != kNoSuchThread) {
-        return refused(reply, "");
+    if (auto refusal = refusal_of_kill(reply, number_, facts_)) {
+        return *std::move(refusal);
     }
     state_ = State::looking_again;
     return look();
-}
-
-Answer SessionFence::gone() const {
-    return {.message = sees_every_session_
-                           ? ""
-                           : "this user sees only its own sessions: for want of PROCESS, the named "
-                             "lock alone tells that another user's has ended"};
 }
 
 }  // namespace xa_tm::mysql

@@ -35,14 +35,11 @@ private:
 
     [[nodiscard]] Step looked(const Reply& reply);
     [[nodiscard]] Step ended(const Reply& reply);
-    [[nodiscard]] Answer gone() const;
 
     std::uint64_t number_;
     std::string is_held_;  ///< SQL: whether the session holds one of our locks
     bool has_marks_;
-    bool is_mariadb_;
-    bool detaches_;
-    bool sees_every_session_;
+    ServerFacts facts_;
     State state_ = State::looking;
 };
 

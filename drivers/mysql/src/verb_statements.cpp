@@ -10,6 +10,11 @@ namespace {
 
 constexpr std::int64_t kMaxFormatId = 2147483647;
 
+/// Before the list, so that no list is older than its position. MariaDB's name for it, and MySQL's.
+constexpr const char* kPosition =
+    "show global status where variable_name in "
+    "('Innodb_lsn_flushed', 'Innodb_redo_log_flushed_to_disk_lsn')";
+
 }  // namespace
 
 bool has_valid_format(const Xid& xid) noexcept {
@@ -32,7 +37,7 @@ std::vector<std::string> statements_of(const Request& request, bool is_own_branc
         case Verb::rollback:
             return is_own_branch ? end_and_roll_back(request.xid)
                                  : std::vector{fmt::format("xa rollback {}", xid)};
-        case Verb::recover: return {list_statement()};
+        case Verb::recover: return {kPosition, list_statement()};
         case Verb::end_session:
         case Verb::end_ended_sessions:
         case Verb::examine: break;

@@ -13,7 +13,8 @@ namespace xa_tm::mysql {
 [[nodiscard]] bool has_valid_format(const Xid& xid) noexcept;
 
 /// What carries out one request, in one trip. `is_own_branch` is true when the branch is open on
-/// the session. Not for end_session.
+/// the session. Not for end_session,
+/// end_ended_sessions and examine.
 [[nodiscard]] std::vector<std::string> statements_of(const Request& request, bool is_own_branch);
 
 [[nodiscard]] std::string commit_statement(const Xid& xid);

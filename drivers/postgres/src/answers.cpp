@@ -46,6 +46,13 @@ std::vector<ListedBranch> branches_from(const Reply& reply) {
     return branches;
 }
 
+ServerPosition position_from(const Reply& reply, const std::string& timeline) {
+    ServerPosition position{.history = timeline};
+    const auto bytes = value_of(reply).value_or("");
+    std::from_chars(bytes.data(), bytes.data() + bytes.size(), position.flushed);
+    return position;
+}
+
 std::optional<std::string> value_of(const Reply& reply) {
     return reply.rows.empty() ? std::nullopt : reply.rows.front().at(0);
 }

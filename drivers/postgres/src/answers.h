@@ -15,8 +15,10 @@ namespace xa_tm::postgres {
 [[nodiscard]] Answer failure_of(Verb verb, const Reply& reply);
 /// Whether the reply is that the session is lost, so that nobody knows how far the verb came.
 [[nodiscard]] bool is_lost(Verb verb, const Reply& reply) noexcept;
-/// From the reply to recover.
+/// From the second reply to recover.
 [[nodiscard]] std::vector<ListedBranch> branches_from(const Reply& reply);
+/// From the first one; on this timeline.
+[[nodiscard]] ServerPosition position_from(const Reply& reply, const std::string& timeline);
 /// The single value of a query that has one.
 [[nodiscard]] std::optional<std::string> value_of(const Reply& reply);
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "answers.h"
+#include "holdings.h"
 #include "prepared_gid.h"
 #include "server_checkup.h"
 #include "session_fence.h"
@@ -159,7 +160,7 @@ bool Connection::take_back() noexcept {
 
 std::optional<Answer> Connection::answer_at_once() {
     const auto& request = front();
-    if (request.verb == Verb::end_ended_sessions || request.verb == Verb::examine) {
+    if (request.verb == Verb::end_ended_sessions && mark_.ended.empty()) {
         return Answer{};
     }
     if (request.verb == Verb::start && !session_.can_lend()) {
@@ -172,7 +173,9 @@ std::optional<Answer> Connection::answer_at_once() {
     // Idle although a branch is open; or another transaction has been begun in its place.
     const bool is_gone =
         branch() && (session_.is_idle() || session_.history().has_ended_transaction());
-    const bool concerns_branch = request.verb != Verb::recover && request.verb != Verb::end_session;
+    const bool concerns_branch = request.verb != Verb::recover &&
+                                 request.verb != Verb::end_session &&
+                                 request.verb != Verb::end_ended_sessions;
     if (!is_gone || !concerns_branch) {
         return std::nullopt;
     }
@@ -209,14 +212,23 @@ std::size_t Connection::carry() {
     replies_expected_.clear();
     std::vector<Statement> statements;
     for (const auto& request : trip) {
-        auto own = request.verb == Verb::end_session
-                       ? std::vector<Statement>{{end_statement(request.session, mark_, facts_)}}
-                       : statements_of(request, circumstances);
+        auto own = statements_for(request, circumstances);
         replies_expected_.push_back(own.size());
         std::ranges::move(own, std::back_inserter(statements));
     }
     session_.send(std::move(statements));
     return trip.size();
+}
+
+std::vector<Statement> Connection::statements_for(const Request& request,
+                                                  const Circumstances& circumstances) const {
+    if (request.verb == Verb::end_session) {
+        return {{end_statement(request.session, mark_, facts_)}};
+    }
+    if (request.verb == Verb::end_ended_sessions) {
+        return end_ended_statements(mark_, facts_);
+    }
+    return statements_of(request, circumstances);
 }
 
 Voting Connection::voting_of(bool is_alone) const {
@@ -258,6 +270,12 @@ std::optional<Answer> Connection::first_answer() {
     if (verb == Verb::end_session) {
         return answer_to_end(replies_.front(), front().session, facts_);
     }
+    if (verb == Verb::end_ended_sessions) {
+        return answer_to_end_ended(replies_, facts_);
+    }
+    if (verb == Verb::examine) {
+        return answer_to_examine(replies_, facts_);
+    }
     if (verb == Verb::commit_one_phase || verb == Verb::rollback) {
         end_branch();
     }
@@ -284,14 +302,16 @@ Answer Connection::success() {
                                                  : vote_of_failed_branch();
         case Verb::commit:
         case Verb::rollback: return {.message = reply.message};
-        case Verb::recover: return {.listed = branches_from(reply)};
+        case Verb::recover:
+            return {.listed = branches_from(replies_.back()),
+                    .position = position_from(reply, facts_.timeline)};
         case Verb::locate: return location();
         case Verb::prepare:
         case Verb::end_session:
         case Verb::end_ended_sessions:
         case Verb::examine: break;
     }
-    XA_TM_CHECK(false, "prepare and end_session have their own answers");
+    XA_TM_CHECK(false, "every other verb has its own answer");
 }
 
 Answer Connection::location() const {

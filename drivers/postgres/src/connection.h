@@ -65,6 +65,8 @@ private:
     [[nodiscard]] std::optional<Readiness> session_readiness() const noexcept override;
     void disconnect() noexcept override;
 
+    [[nodiscard]] std::vector<Statement> statements_for(const Request& request,
+                                                        const Circumstances& circumstances) const;
     [[nodiscard]] Voting voting_of(bool is_alone) const;
 
     // The front's answer from the replies to its first trip; nothing when it needs a further one,

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <span>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "libpq.h"
 #include "server_facts.h"
@@ -17,5 +18,13 @@ namespace xa_tm::postgres {
 
 [[nodiscard]] Answer answer_to_end(const Reply& reply, const SessionId& session,
                                    const ServerFacts& facts);
+
+/// Ends every session whose mark is that of a process that has ended: tells all of them first, then
+/// waits for them. Behind a pooler a session may already serve somebody else, so there it is only
+/// asked whether one is at work. The replies are for answer_to_end_ended(). Not without such marks.
+[[nodiscard]] std::vector<Statement> end_ended_statements(const SessionMark& mark,
+                                                          const ServerFacts& facts);
+
+[[nodiscard]] Answer answer_to_end_ended(std::span<const Reply> replies, const ServerFacts& facts);
 
 }  // namespace xa_tm::postgres

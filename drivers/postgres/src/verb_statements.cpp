@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "evidence.h"
+#include "holdings.h"
 #include "prepared_gid.h"
 #include "xa_tm/recovery_log/check.h"
 
@@ -20,6 +21,9 @@ constexpr std::string_view kProbe =
     "not exists (select from pg_catalog.pg_cursors where is_holdable and creation_time >= now()) "
     "and not exists (select from pg_catalog.pg_foreign_server)";
 
+/// Before the list, so that no list is older than its position.
+constexpr std::string_view kPosition =
+    "select pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), '0/0')";
 constexpr std::string_view kListPrepared =
     "select gid, owner, (extract(epoch from prepared) * 1000000)::bigint "
     "from pg_catalog.pg_prepared_xacts where database = current_database() order by prepared, gid";
@@ -68,15 +72,15 @@ std::vector<Statement> statements_of(const Request& request, const Circumstances
         case Verb::rollback:
             return {{circumstances.is_own_branch ? std::string{"rollback"}
                                                  : fmt::format("rollback prepared '{}'", gid)}};
-        case Verb::recover: return {{std::string{kListPrepared}}};
+        case Verb::recover: return {{std::string{kPosition}}, {std::string{kListPrepared}}};
         case Verb::locate:
             if (const auto evidence = evidence_from(request.evidence)) {
                 return {{locate_statement(gid)}, {fate_statement(*evidence)}};
             }
             return {{locate_statement(gid)}};
+        case Verb::examine: return examine_statements(gid);
         case Verb::end_session:
-        case Verb::end_ended_sessions:
-        case Verb::examine: break;
+        case Verb::end_ended_sessions: break;
     }
     XA_TM_CHECK(false, "every other verb has its statements");
 }

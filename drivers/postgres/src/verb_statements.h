@@ -28,7 +28,8 @@ struct Circumstances {
     std::chrono::milliseconds statement_timeout;
 };
 
-/// What carries out one request, or begins to. Not for end_session.
+/// What carries out one request, or begins to. Not for end_session and
+/// end_ended_sessions.
 [[nodiscard]] std::vector<Statement> statements_of(const Request& request,
                                                    const Circumstances& circumstances);
 

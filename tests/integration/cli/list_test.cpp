@@ -17,6 +17,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 constexpr std::streamoff kPageBytes = 4096;
+/// How many flushes, each on a page of its own, a start and one decision make at the most.
+constexpr std::streamoff kPagesInUse = 6;
 
 class List : public ShopTest {};
 
@@ -151,8 +153,9 @@ TEST_F(List, LeavesBranchesToAPersonWhenTheirDecisionMayBeLost) {
             std::fstream segment{entry.path(), std::ios::in | std::ios::out | std::ios::binary};
             const auto half = static_cast<std::streamoff>(entry.file_size() / 2);
             for (const auto copy : {std::streamoff{0}, half}) {
+                // Behind the head: what it saw of the servers, then the decision.
                 segment.seekp(copy + kPageBytes);
-                segment << std::string(kPageBytes, 'x');
+                segment << std::string(static_cast<std::size_t>(kPagesInUse * kPageBytes), 'x');
             }
         }
     }
