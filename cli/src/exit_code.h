@@ -31,4 +31,10 @@ inline constexpr ExitCode kLogExitCodes[] = {
     {kUnreadable, "the log is damaged, or can't be read"},
 };
 
+/// Of commands that print a text about the program.
+inline constexpr ExitCode kTextExitCodes[] = {
+    {kNothingInDoubt, "done"},
+    {kUsage, "wrong usage"},
+};
+
 }  // namespace xa_tm::cli

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "log_view.h"
+#include "json_document.h"
 #include "text.h"
 
 namespace xa_tm::cli {

@@ -200,6 +200,10 @@ void FakeResourceManager::set_position(const ServerPosition& position) {
     position_ = position;
 }
 
+void FakeResourceManager::advance() {
+    position_.flushed += position_.flushed > 0 ? 1 : 0;
+}
+
 void FakeResourceManager::block(const Xid& xid, const BlockedSession& session) {
     const std::lock_guard lock{mutex_};
     branches_.at(xid).blocked.push_back(session);
@@ -419,7 +423,7 @@ Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& x
     }
     if (verb == Verb::prepare && !branch.writes.empty()) {
         branch.owner = nullptr;
-        ++position_.flushed;
+        advance();
         return {};
     }
     const bool is_read_only = branch.writes.empty();
@@ -463,7 +467,7 @@ Answer FakeResourceManager::list() const {
 void FakeResourceManager::commit_writes(const Xid& xid) {
     if (const auto found = branches_.find(xid); found != branches_.end()) {
         rows_.merge(found->second.writes);
-        ++position_.flushed;
+        advance();
         branches_.erase(found);
     }
 }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "documented_json.h"
 #include "shop_fixture.h"
 #include "xa_tm/recovery_log/recovery_log.h"
 
@@ -29,6 +30,7 @@ protected:
         const auto completed = xa_recover(std::vector<std::string>{"doctor", "--json"} + arguments);
         EXPECT_EQ(completed.exit_code, exit_code) << completed;
         EXPECT_EQ(completed.err, "");
+        expect_documented("doctor", nlohmann::ordered_json::parse(completed.out, nullptr, false));
         return json::parse(completed.out, nullptr, false);
     }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <soci/soci.h>
 
+#include "documented_json.h"
 #include "sandbox.h"
 
 namespace xa_tm::test {
@@ -108,6 +109,8 @@ nlohmann::json ShopTest::json_of(std::vector<std::string> command, int exit_code
     command.emplace_back("--json");
     const auto completed = over_shop(command);
     EXPECT_EQ(completed.exit_code, exit_code) << completed;
+    expect_documented(command.front(),
+                      nlohmann::ordered_json::parse(completed.out, nullptr, false));
     return nlohmann::json::parse(completed.out, nullptr, false);
 }
 
