@@ -30,6 +30,10 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xa_tm.pc DESTINATION ${CMAKE_INSTALL_L
 
 if(XA_TM_BUILD_CLI)
     install(TARGETS xa-recover)
+    configure_file(packaging/xa-recover-watch@.service.in xa-recover-watch@.service @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xa-recover-watch@.service
+        DESTINATION lib/systemd/system)
+    install(FILES packaging/prometheus-alerts.yml DESTINATION ${CMAKE_INSTALL_DATADIR}/xa_tm)
     if(NOT CMAKE_CROSSCOMPILING)
         set(XA_RECOVER_TEXTS_DIR ${PROJECT_BINARY_DIR}/cli)
         install(FILES ${XA_RECOVER_TEXTS_DIR}/xa-recover.1

@@ -24,6 +24,16 @@ inline constexpr ExitCode kExitCodes[] = {
     {kUnreadable, "the log or a resource could not be read, so more may be in doubt"},
 };
 
+/// Of commands that are asked about one transaction.
+inline constexpr ExitCode kTransactionExitCodes[] = {
+    {kNothingInDoubt, "the transaction is live or foreign"},
+    {kInDoubt, "the transaction is in doubt"},
+    {kUsage,
+     "wrong usage or configuration; or everything could be read and nothing knows the "
+     "transaction: it has finished, or it was never here"},
+    {kUnreadable, "the log or a resource could not be read, so it may be in doubt there"},
+};
+
 /// Of commands that read the log alone.
 inline constexpr ExitCode kLogExitCodes[] = {
     {kNothingInDoubt, "done; warnings don't count"},

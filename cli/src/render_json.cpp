@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "foreign_xid.h"
 #include "json_document.h"
 #include "report_view.h"
 
@@ -13,6 +14,18 @@ using Json = nlohmann::ordered_json;
 /// What may be missing.
 Json text_or_null(const std::string& text) {
     return text.empty() ? Json{} : Json(text);
+}
+
+Json maker_of(const RecoveryBranch& branch) {
+    const auto foreign = decode_foreign(branch.xid, branch.name);
+    if (!foreign) {
+        return {};
+    }
+    Json json{{"product", foreign->product}, {"parts", Json::array()}};
+    for (const auto& part : foreign->parts) {
+        json["parts"].push_back({{"name", part.name}, {"value", part.value}});
+    }
+    return json;
 }
 
 Json log_of(const RecoveryLogSummary& log) {
@@ -38,7 +51,7 @@ Json resource_of(const RecoveryResource& resource) {
             {"doubt", text_or_null(resource.doubt)}};
 }
 
-Json branch_of(const RecoveryBranch& branch) {
+Json branch_of(TransactionState state, const RecoveryBranch& branch) {
     Json json{{"resource", branch.resource},
               {"format_id", nullptr},
               {"gtrid_hex", nullptr},
@@ -49,7 +62,8 @@ Json branch_of(const RecoveryBranch& branch) {
               {"reason", branch.reason},
               {"heuristic", nullptr},
               {"server", text_or_null(branch.server)},
-              {"evidence", text_or_null(branch.evidence)}};
+              {"evidence", text_or_null(branch.evidence)},
+              {"made_by", state == TransactionState::foreign ? maker_of(branch) : Json{}}};
     if (branch.heuristic) {
         json["heuristic"] = to_string(*branch.heuristic);
     }
@@ -67,12 +81,13 @@ Json transaction_of(const RecoveryTransaction& transaction) {
               {"age_s", nullptr},
               {"action", to_string(done_or_to_do(transaction))},
               {"reason", transaction.reason()},
+              {"waits_for_a_person", waits_for_a_person(transaction)},
               {"branches", Json::array()}};
     if (transaction.age) {
         json["age_s"] = transaction.age->count();
     }
     for (const auto& branch : transaction.branches) {
-        json["branches"].push_back(branch_of(branch));
+        json["branches"].push_back(branch_of(transaction.state, branch));
     }
     return json;
 }

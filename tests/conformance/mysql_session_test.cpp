@@ -149,6 +149,72 @@ TEST_P(MysqlSession, OfAnEndedProcessGivesItsBranchUpToWhoFinishesIt) {
     EXPECT_EQ(rows(), 1);
 }
 
+TEST_P(MysqlSession, OfAnEndedProcessOfAnotherUserNeedsAGrantThatTheAnswerNames) {
+    admin_.execute("drop user if exists other@localhost");
+    admin_.execute("create user other@localhost identified by 'other-secret'");
+    admin_.execute("grant all on xa_tm_test.* to other@localhost");
+    admin_.execute("grant process on *.* to other@localhost");
+    auto uri = sandbox::uri(GetParam());
+    uri.replace(uri.find("app:app-secret"), 14, "other:other-secret");
+    mysql::Datasource datasource{"points", uri};
+    const auto lost = start_marked("m/1");
+    const SessionMark mark{.text = "m/2", .ended = {"m/1"}};
+    const auto refused = run(*datasource.connect(mark), Verb::end_ended_sessions);
+    EXPECT_EQ(refused.code, XaCode::rmerr);
+    EXPECT_EQ(refused.native_error, 1095);
+    EXPECT_THAT(refused.message,
+                HasSubstr(is_mariadb() ? "grant CONNECTION ADMIN" : "grant CONNECTION_ADMIN"));
+    EXPECT_EQ(is_there(lost->session_id()), 1);
+    admin_.execute(fmt::format("grant {} on *.* to other@localhost",
+                               is_mariadb() ? "connection admin" : "connection_admin"));
+    const auto answer = run(*datasource.connect(mark), Verb::end_ended_sessions);
+    EXPECT_EQ(answer.code, XaCode::ok) << answer.message;
+    EXPECT_EQ(answer.message, "");
+    EXPECT_EQ(is_there(lost->session_id()), 0);
+}
+
+TEST_P(MysqlSession, OfAnEndedProcessMayBeHiddenFromAUserWithoutProcessWhichTheAnswerSays) {
+    const auto connection = datasource_.connect({.text = "m/2", .ended = {"m/1"}});
+    const auto answer = run(*connection, Verb::end_ended_sessions);
+    EXPECT_EQ(answer.code, XaCode::ok);
+    EXPECT_THAT(answer.message, HasSubstr("PROCESS"));
+}
+
+TEST_P(MysqlSession, IsWaitedForWholeWhateverTheTimeLimitForStatementsIs) {
+    mysql::Datasource impatient{
+        "points", sandbox::uri(GetParam()), {.statement_timeout = std::chrono::milliseconds{50}}};
+    const auto lost = start_marked("m/1");
+    EXPECT_EQ(run(*lost, Verb::prepare, xid_).code, XaCode::ok);
+    const auto other = impatient.connect({.text = "m/2", .ended = {"m/1"}});
+    EXPECT_EQ(run(*other, Verb::end_ended_sessions).code, XaCode::ok);
+    EXPECT_EQ(run(*other, Verb::commit, xid_).code, XaCode::ok);
+    EXPECT_EQ(rows(), 1);
+}
+
+TEST_P(MysqlSession, OfThisProcessThatEndedInDoubtIsWaitedForOnce) {
+    std::vector<Xid> xids;
+    std::vector<std::unique_ptr<Connection>> lost;
+    for (int id = 1; id <= 3; ++id) {
+        xids.push_back(unique_xid());
+        lost.push_back(datasource_.connect({"m"}));
+        EXPECT_EQ(run(*lost.back(), Verb::start, xids.back()).code, XaCode::ok);
+        sql(*lost.back()) << fmt::format("insert into points values ({})", id);
+        EXPECT_EQ(run(*lost.back(), Verb::prepare, xids.back()).code, XaCode::ok);
+    }
+    const auto other = datasource_.connect({"m"});
+    for (const auto& connection : lost) {
+        const auto session = connection->session_id();
+        connection->close();
+        EXPECT_EQ(end(*other, session).code, XaCode::ok);
+    }
+    for (const auto& xid : xids) {
+        const auto committed = run_counted(*other, Verb::commit, xid);
+        EXPECT_EQ(committed.answer.code, XaCode::ok) << committed.answer.message;
+        EXPECT_LE(committed.waits, 1) << "their end has been seen already";
+    }
+    EXPECT_EQ(rows(), 3);
+}
+
 TEST_P(MysqlSession, HoldsALockAlsoWhenTheMarkIsLong) {
     const auto one =
         datasource_.connect({"xa_tm:0123456789abcdef0123456789abcdef:1234567:a-long-name"});

@@ -221,6 +221,21 @@ TEST_P(PostgresWays, APoolerInTransactionOrSessionModeWorksAndIsSeen) {
     }
 }
 
+TEST_P(PostgresWays, BehindAPoolerSessionsOfEndedProcessesAreWaitedFor) {
+    const Pgbouncer pgbouncer{directory_, port(), "transaction"};
+    ASSERT_TRUE(eventually([&] { return pgbouncer.listens(); }));
+    postgres::Datasource datasource{"users", pgbouncer.uri()};
+    auto dead = datasource.connect({"xa_tm:log:1:node"});
+    EXPECT_EQ(run(*dead, Verb::start, unique_xid()).code, XaCode::ok);
+    const auto recovery = datasource.connect({"xa_tm:log:2:node", {"xa_tm:log:1:node"}});
+    const auto answer = run(*recovery, Verb::end_ended_sessions);
+    EXPECT_EQ(answer.code, XaCode::retry);
+    EXPECT_THAT(answer.message, HasSubstr("pooler"));
+    dead.reset();
+    EXPECT_TRUE(
+        eventually([&] { return run(*recovery, Verb::end_ended_sessions).code == XaCode::ok; }));
+}
+
 TEST_P(PostgresWays, APoolerInStatementModeIsRefusedWithItsRemedy) {
     const Pgbouncer pgbouncer{directory_, port(), "statement"};
     ASSERT_TRUE(eventually([&] { return pgbouncer.listens(); }));

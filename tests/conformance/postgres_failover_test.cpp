@@ -80,6 +80,8 @@ TEST_P(PostgresFailover, Trap44WhatAPromotedReplicaHasMissedIsReportedAndNeverTa
     const auto after = replicated.connect({});
     EXPECT_EQ(after->server_identity(), connection->server_identity())
         << "nothing but the timeline tells them apart";
+    EXPECT_NE(run(*after, Verb::recover).position.history,
+              run(*connection, Verb::recover).position.history);
     const auto expect_hazard = [&] {
         for (const auto verb : {Verb::commit, Verb::locate}) {
             const auto answer =

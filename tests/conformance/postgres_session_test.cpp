@@ -115,6 +115,30 @@ TEST_P(PostgresSession, OfAnotherRoleNeedsTheGrantsThatTheAnswerNames) {
     EXPECT_TRUE(serves_again(*dead));
 }
 
+TEST_P(PostgresSession, OfEndedProcessesAreKnownByMarksThatTheServerHasCut) {
+    const auto mark = "xa_tm:log:1:" + std::string(60, 'n');
+    const auto dead = datasource_.connect({mark});
+    const auto other = datasource_.connect({"xa_tm:log:1:n"});
+    const auto recovery = datasource_.connect({"xa_tm:log:2:node", {"xa_tm:log:0:x", mark}});
+    EXPECT_EQ(run(*recovery, Verb::end_ended_sessions).code, XaCode::ok);
+    EXPECT_FALSE(is_there(dead->session_id()));
+    EXPECT_TRUE(serves_again(*other));
+}
+
+TEST_P(PostgresSession, OfEndedProcessesOfAnotherRoleNeedAGrantThatTheAnswerNames) {
+    postgres::Datasource admins{"admins", sandbox::admin_uri(GetParam())};
+    const auto of_admin = admins.connect({kDead});
+    const auto own = datasource_.connect({kDead});
+    const auto recovery = datasource_.connect({"xa_tm:log:2:node", {kDead}});
+    const auto answer = run(*recovery, Verb::end_ended_sessions);
+    EXPECT_EQ(answer.code, XaCode::rmerr);
+    EXPECT_EQ(answer.sqlstate, "42501");
+    EXPECT_THAT(answer.message, HasSubstr("grant pg_signal_backend to app"));
+    EXPECT_TRUE(eventually([&] { return !is_there(own->session_id()); }))
+        << "those that it may end come first";
+    EXPECT_TRUE(serves_again(*of_admin) && serves_again(*recovery));
+}
+
 TEST_P(PostgresSession, Trap31AStatementOfAnEndedSessionIsALostConnection) {
     const auto xid = unique_xid();
     const auto connection = start(xid);

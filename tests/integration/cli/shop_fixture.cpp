@@ -67,10 +67,10 @@ void roll_back_all_prepared(const std::string& uri) {
         return;
     }
     const soci::rowset<std::string> names =
-        (session->prepare
-         << "select gid from pg_prepared_xacts where database = current_database()");
+        (session->prepare << "select quote_literal(gid) from pg_prepared_xacts where database = "
+                             "current_database()");
     for (const auto& name : std::vector<std::string>{names.begin(), names.end()}) {
-        *session << "rollback prepared '" + name + "'";
+        *session << "rollback prepared " + name;
     }
 }
 

@@ -176,8 +176,8 @@ TEST(CommandLine, TellsTheVersion) {
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
     EXPECT_THAT(error_of({"list", "--jsn"}), StartsWith("unknown option --jsn "));
     EXPECT_THAT(error_of({"list", "--dry-run"}), StartsWith("unknown option --dry-run "));
-    EXPECT_THAT(error_of({"lst"}), StartsWith("give a command: list, show, resolve, "));
-    EXPECT_THAT(error_of({}), AllOf(StartsWith("give a command: list, show, resolve, "),
+    EXPECT_THAT(error_of({"lst"}), StartsWith("give a command: list, show, explain, resolve, "));
+    EXPECT_THAT(error_of({}), AllOf(StartsWith("give a command: list, show, explain, resolve, "),
                                     HasSubstr("; see `xa-recover --help`")));
     EXPECT_THAT(error_of({"show", "--log", "/xa"}), HasSubstr("GTRID"));
     EXPECT_THAT(error_of({"log"}), StartsWith("give a command of log: list, show, verify"));

@@ -72,15 +72,13 @@ TEST_F(RecoveryDoubts, WritesDownHowFarAServerHasComeAndNotAtEveryLook) {
     auto life = start();
     const auto forces = life->tm.log_status().forces;
     users_.set_position({.history = "1", .flushed = 200});
-    ASSERT_TRUE(eventually([&] {
-        return status_of(life->tm.recovery_status(), "users").passes >= 5;
-    }));
+    ASSERT_TRUE(
+        eventually([&] { return status_of(life->tm.recovery_status(), "users").passes >= 5; }));
     EXPECT_EQ(life->tm.log_status().forces, forces);
     life.reset();
     life = start();
     life.reset();
-    EXPECT_THAT(records(), testing::Contains(
-                               LogRecord{ServerSighting{"users", "", {"1", 200}}}));
+    EXPECT_THAT(records(), testing::Contains(LogRecord{ServerSighting{"users", "", {"1", 200}}}));
 }
 
 TEST_F(RecoveryDoubts, Trap52RollsNothingBackAtAServerThatWasPutBack) {
@@ -203,8 +201,8 @@ TEST_F(RecoveryDoubts, EndsTheSessionsOfEndedIncarnationsAndNoOthers) {
     const auto log = life->tm.log_summary();
     life.reset();
     const auto mark = [&](std::uint32_t incarnation, const std::string& node) {
-        return SessionMark{
-            fmt::format("xa_tm:{}:{}:{}", log.id.to_string(), incarnation, node), {}};
+        return SessionMark{fmt::format("xa_tm:{}:{}:{}", log.id.to_string(), incarnation, node),
+                           {}};
     };
     const auto old = users_.connect(mark(log.incarnation, "shop-1"));
     const auto others = users_.connect(mark(log.incarnation, "shop-10"));
@@ -228,8 +226,33 @@ TEST_F(RecoveryDoubts, WaitsWhileAnEndedIncarnationsSessionCanNotBeEnded) {
     const auto& resource = report.resources[1];
     EXPECT_THAT(resource.unended_session, HasSubstr("grant it to shop"));
     EXPECT_EQ(life->tm.recovery_status().open_decisions, 1U) << "no session may be at it";
-    EXPECT_FALSE(
-        life->tm.recover({.timeout = seconds{10}}).is_anything_in_doubt());
+    EXPECT_FALSE(life->tm.recover({.timeout = seconds{10}}).is_anything_in_doubt());
+}
+
+TEST_F(RecoveryDoubts, AreSeenByALookFromOutsideAsWell) {
+    const auto xid = leave_undecided(users_, "users:1");
+    users_.set_position({.history = "1", .flushed = 99});
+    FakeLink users{"users", users_};
+    FakeLink points{"points", points_};
+    Datasource* const resources[] = {&users, &points};
+    auto report = inspect(directory_.path(), resources, seconds{10});
+    ASSERT_THAT(report.transactions, SizeIs(1));
+    EXPECT_EQ(report.transactions[0].state, TransactionState::restored);
+    EXPECT_THAT(report.resources[0].doubt, HasSubstr("put back"));
+    EXPECT_EQ(report.resources[1].doubt, "");
+    points_.add_prepared({.xid = Xid{kFormatId, xid.gtrid, "points:2"}, .name = {}});
+    report = inspect(directory_.path(), resources, seconds{10});
+    EXPECT_EQ(report.transactions.at(0).state, TransactionState::presumed_abort)
+        << "its branch at points proves that it was never decided";
+    auto later = parse_gtrid(xid.gtrid).value();
+    later.incarnation += 3;
+    points_.add_prepared({.xid = Xid{kFormatId, to_gtrid(later), "points:1"}, .name = {}});
+    report = inspect(directory_.path(), resources, seconds{10});
+    EXPECT_FALSE(report.log.doubt.empty());
+    for (const auto& transaction : report.transactions) {
+        EXPECT_NE(transaction.state, TransactionState::presumed_abort);
+        EXPECT_EQ(transaction.action(), RecoveryAction::none);
+    }
 }
 
 TEST_F(RecoveryDoubts, DrainsWhenTheLastTransactionHasEnded) {
