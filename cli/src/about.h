@@ -18,8 +18,10 @@ inline constexpr std::string_view kAbout =
     R"(Shows and finishes the global transactions that an outage left in doubt.
 
 It reads the recovery log of one transaction manager and asks every resource what
-it holds prepared. It acts only in `resolve`, only on branches of that log, and
-only when no process owns the log; beside a running application it just shows.
+it holds prepared. `resolve` and `apply` act only on branches of that log; what a
+person orders with `commit`, `rollback` or `forget` is judged and kept in the log
+first. All act only when no process owns the log; beside a running application it
+just shows.
 The commands of `log` look into the log itself and ask nobody.)";
 
 inline constexpr std::string_view kConfigurationFile =

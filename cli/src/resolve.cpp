@@ -9,36 +9,30 @@
 
 #include "commands.h"
 #include "look.h"
+#include "progress.h"
 #include "report_view.h"
 #include "take_over.h"
-#include "xa_tm/error.h"
-#include "xa_tm/transaction_manager.h"
 
 namespace xa_tm::cli {
 namespace {
 
-/// An application that starts while we look takes the log before us; then we look once more.
-constexpr int kAttemptsMax = 3;
-
 int resolve(const Request& request, bool is_dry_run) {
-    for (int attempt = 1;; ++attempt) {
+    return look_and_act([&] {
         auto report = look(request);
         check_names(report);
         if (is_dry_run || report.log.owner) {
             print(report, request, {.is_resolved = !is_dry_run, .is_dry_run = is_dry_run});
             return exit_code_of(report);
         }
-        try {
-            report = take_over(request, report.log.node)->recover({.timeout = request.timeout});
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::log_in_use || attempt == kAttemptsMax) {
-                throw;
-            }
-            continue;
+        {
+            ProgressLine progress;
+            report =
+                take_over(request, report.log.node)
+                    ->recover({.timeout = request.timeout, .on_progress = progress.callback()});
         }
         print(report, request, {.is_resolved = true});
         return exit_code_of(report);
-    }
+    });
 }
 
 struct ResolveOptions {

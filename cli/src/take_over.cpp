@@ -6,6 +6,7 @@
 
 #include "datasources.h"
 #include "report_view.h"
+#include "xa_tm/error.h"
 
 namespace xa_tm::cli {
 
@@ -37,6 +38,19 @@ std::unique_ptr<TransactionManager> take_over(const Request& request, const std:
                .allow_volatile_log = true});
     add_datasources(*manager, request.configuration.resources, request.timeout);
     return manager;
+}
+
+int look_and_act(const std::function<int()>& attempt) {
+    constexpr int kAttemptsMax = 3;
+    for (int i = 1;; ++i) {
+        try {
+            return attempt();
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::log_in_use || i == kAttemptsMax) {
+                throw;
+            }
+        }
+    }
 }
 
 }  // namespace xa_tm::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,5 +20,9 @@ void check_names(const RecoveryReport& report);
 /// process owns it) and ConfigurationError.
 [[nodiscard]] std::unique_ptr<TransactionManager> take_over(const Request& request,
                                                             const std::string& node);
+
+/// Looks, and acts on what it saw, by `attempt`. An application that starts in between takes the
+/// log first: then it looks once more, up to three times.
+[[nodiscard]] int look_and_act(const std::function<int()>& attempt);
 
 }  // namespace xa_tm::cli
