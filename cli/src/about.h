@@ -44,6 +44,7 @@ inline constexpr std::string_view kProgramExamples =
 xa-recover show shop-1:91b52e0c7a14d3f8:7:42 --config /etc/shop/xa.toml
 xa-recover resolve --dry-run --config /etc/shop/xa.toml
 xa-recover resolve --config /etc/shop/xa.toml
+xa-recover doctor --config /etc/shop/xa.toml
 xa-recover log verify /var/lib/shop/xa)";
 
 /// A file or a variable, and what it is for.

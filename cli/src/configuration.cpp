@@ -10,10 +10,11 @@
 #include <toml++/toml.h>
 
 #include "uri_text.h"
-#include "xa_tm/datasource.h"
 
 namespace xa_tm::cli {
 namespace {
+
+constexpr std::int64_t kPoolSizeMax = 100'000;
 
 /// The rules of xa_tm::Datasource, told here already: a name that breaks them may be a URI that
 /// lost its name, and must not be quoted.
@@ -71,12 +72,46 @@ private:
             throw wrong(node.source(),
                         "resources must be a table: [resources], then NAME = \"URI\" lines");
         }
-        for (const auto& [name, uri] : *table) {
+        for (const auto& [name, value] : *table) {
             if (!is_resource_name(name.str())) {
                 throw wrong(name.source(), fmt::format("a resource needs {}", name_rule()));
             }
-            configuration_.resources.push_back({std::string{name.str()}, text_of(name, uri)});
+            configuration_.resources.push_back(resource_of(name, value));
         }
+    }
+
+    Resource resource_of(const toml::key& name, const toml::node& value) const {
+        Resource resource{.name = std::string{name.str()}, .uri = {}};
+        const auto* table = value.as_table();
+        if (table == nullptr) {
+            resource.uri = text_of(name, value);
+            return resource;
+        }
+        for (const auto& [key, part] : *table) {
+            if (key == "uri") {
+                resource.uri = text_of(key, part);
+            } else if (key == "pool_size") {
+                resource.pool_size = pool_size_of(part);
+            } else {
+                throw wrong(key.source(),
+                            fmt::format("unknown key \"{}\" of resource {}; there are uri and "
+                                        "pool_size, and a name with a dot is written in quotes",
+                                        key.str(), resource.name));
+            }
+        }
+        if (resource.uri.empty()) {
+            throw wrong(name.source(), fmt::format("resource {} needs a uri", resource.name));
+        }
+        return resource;
+    }
+
+    std::size_t pool_size_of(const toml::node& value) const {
+        const auto number = value.value_exact<std::int64_t>();
+        if (!number || *number < 1 || *number > kPoolSizeMax) {
+            throw wrong(value.source(),
+                        fmt::format("\"pool_size\" must be a number from 1 to {}", kPoolSizeMax));
+        }
+        return static_cast<std::size_t>(*number);
     }
 
     std::string text_of(const toml::key& key, const toml::node& value) const {

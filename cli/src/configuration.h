@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "xa_tm/datasource.h"
+
 namespace xa_tm::cli {
 
 /// A command line or a configuration file that can't be used. what() is one line that says what to
@@ -20,6 +22,8 @@ struct Resource {
     std::string name;
     /// May hold a password: never printed.
     std::string uri;
+    /// Of the application's own datasource.
+    std::size_t pool_size = DatasourceOptions{}.pool_size_max;
 
     friend bool operator==(const Resource&, const Resource&) = default;
 };

@@ -27,8 +27,9 @@ Kind kind_of(const Resource& resource) {
                     resource.name)};
 }
 
-DatasourceOptions options_for(std::chrono::seconds timeout) {
+DatasourceOptions options_for(const Resource& resource, std::chrono::seconds timeout) {
     DatasourceOptions options;
+    options.pool_size_max = resource.pool_size;
     options.connect_timeout = std::min(options.connect_timeout, timeout);
     return options;
 }
@@ -39,7 +40,7 @@ std::vector<std::unique_ptr<Datasource>> make_datasources(std::span<const Resour
                                                           std::chrono::seconds timeout) {
     std::vector<std::unique_ptr<Datasource>> datasources;
     for (const auto& resource : resources) {
-        const auto options = options_for(timeout);
+        const auto options = options_for(resource, timeout);
         switch (kind_of(resource)) {
             case Kind::postgresql:
                 datasources.push_back(
@@ -57,7 +58,7 @@ std::vector<std::unique_ptr<Datasource>> make_datasources(std::span<const Resour
 void add_datasources(TransactionManager& manager, std::span<const Resource> resources,
                      std::chrono::seconds timeout) {
     for (const auto& resource : resources) {
-        const auto options = options_for(timeout);
+        const auto options = options_for(resource, timeout);
         switch (kind_of(resource)) {
             case Kind::postgresql:
                 manager.add<postgres::Datasource>(resource.name, resource.uri, options);

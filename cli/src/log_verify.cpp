@@ -45,7 +45,9 @@ std::string name_single_copies(const InspectedSegment& segment) {
     return text;
 }
 
-std::vector<std::string> warnings_of(const LogInspection& log) {
+}  // namespace
+
+std::vector<std::string> page_warnings_of(const LogInspection& log) {
     std::vector<std::string> warnings;
     for (const auto& segment : log.segments) {
         if (!counts(segment)) {
@@ -71,11 +73,22 @@ std::vector<std::string> warnings_of(const LogInspection& log) {
                             segment.file));
         }
     }
+    return warnings;
+}
+
+std::string quarantine_warning(const LogInspection& log) {
+    return fmt::format(
+        "decisions of the incarnations up to {} may be missing, because a person accepted the "
+        "loss of damaged pages; branches of these are not rolled back without being asked for",
+        log.quarantined_through);
+}
+
+namespace {
+
+std::vector<std::string> warnings_of(const LogInspection& log) {
+    auto warnings = page_warnings_of(log);
     if (log.quarantined_through > 0) {
-        warnings.push_back(fmt::format(
-            "decisions of the incarnations up to {} may be missing, because a person accepted the "
-            "loss of damaged pages; branches of these are not rolled back without being asked for",
-            log.quarantined_through));
+        warnings.push_back(quarantine_warning(log));
     }
     return warnings;
 }
@@ -95,6 +108,8 @@ std::vector<std::string> unknown_entries(const LogInspection& log) {
     return unknown;
 }
 
+}  // namespace
+
 std::vector<std::string> errors_of(const LogInspection& log) {
     auto errors = unknown_entries(log);
     if (log.error) {
@@ -107,6 +122,8 @@ std::vector<std::string> errors_of(const LogInspection& log) {
     }
     return errors;
 }
+
+namespace {
 
 std::string read_text(const LogInspection& log) {
     std::uint64_t pages = 0;

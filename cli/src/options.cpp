@@ -61,8 +61,10 @@ Request ServerOptions::request() const {
             .is_json = is_json_};
 }
 
-Request ServerOptions::request_without_log() const {
-    return {.configuration = combine_resources(read_if_given(config_file_), resources_),
+Request ServerOptions::request_with_or_without_log() const {
+    auto configuration = combine_resources(read_if_given(config_file_), resources_);
+    configuration.log = path_if_given(log_).value_or(configuration.log);
+    return {.configuration = std::move(configuration),
             .timeout = std::chrono::seconds{timeout_s_},
             .is_json = is_json_};
 }

@@ -44,8 +44,8 @@ public:
     /// With the configuration file read. Throws ConfigurationError, also when there is no log or no
     /// resource.
     [[nodiscard]] Request request() const;
-    /// As request(), for what needs no log.
-    [[nodiscard]] Request request_without_log() const;
+    /// As request(), for what needs no log; Configuration::log is empty when there is none.
+    [[nodiscard]] Request request_with_or_without_log() const;
     /// What of these options says where to look, as a person types it again; URIs are left out,
     /// because they may hold a password.
     [[nodiscard]] std::string as_typed() const;

@@ -39,6 +39,12 @@ struct LogHistory {
 
 [[nodiscard]] std::string render_log_verify(const recovery_log::LogInspection& log,
                                             RenderOptions options);
+/// Why an opening would be refused, and which entries can't be understood.
+[[nodiscard]] std::vector<std::string> errors_of(const recovery_log::LogInspection& log);
+/// What of its pages is not as it was written, and does no harm.
+[[nodiscard]] std::vector<std::string> page_warnings_of(const recovery_log::LogInspection& log);
+/// What its quarantine means; only when it has one.
+[[nodiscard]] std::string quarantine_warning(const recovery_log::LogInspection& log);
 /// False when an opening would be refused, or an entry can't be understood.
 [[nodiscard]] bool is_sound(const recovery_log::LogInspection& log);
 

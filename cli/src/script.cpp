@@ -38,7 +38,7 @@ struct Wanted {
 /// understand.
 std::string product_of(Datasource& datasource) {
     try {
-        return datasource.connect({})->describe().product;
+        return datasource.describe().product;
     } catch (const Error&) {
         return {};
     }

@@ -26,7 +26,6 @@
 namespace xa_tm::recovery_log {
 namespace {
 
-constexpr std::string_view kLockFile = "LOCK";
 /// Its text always fills the same bytes, so that one write replaces the whole of it.
 constexpr std::size_t kLockTextBytes = 512;
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include <sys/types.h>
 
@@ -10,6 +11,8 @@
 #include "xa_tm/recovery_log/recovery_log.h"
 
 namespace xa_tm::recovery_log {
+
+inline constexpr std::string_view kLockFile = "LOCK";
 
 /// DIR/LOCK, held: no other process, and no other owner in this one, can hold it at the same time.
 /// It ends with this object or with the process; a forked child does not hold it.

@@ -12,21 +12,26 @@
 namespace xa_tm::recovery_log {
 namespace {
 
-struct Refused {
+struct Known {
     std::uint32_t type;  ///< statfs(2), f_type
     std::string_view name;
-    bool is_volatile;
+    FileSystemKind kind;
 };
 
-constexpr auto kRefused = std::to_array<Refused>({
-    {0x01021994, "tmpfs", true},
-    {0x858458F6, "ramfs", true},
-    {0x00006969, "NFS", false},
-    {0x0000517B, "SMB", false},
-    {0xFF534D42, "CIFS", false},
-    {0xFE534D42, "SMB2", false},
-    {0x65735546, "FUSE", false},
-    {0x01021997, "9P", false},
+constexpr auto kKnown = std::to_array<Known>({
+    {0x0000EF53, "ext4", FileSystemKind::local},
+    {0x58465342, "XFS", FileSystemKind::local},
+    {0x9123683E, "Btrfs", FileSystemKind::local},
+    {0x2FC12FC1, "ZFS", FileSystemKind::local},
+    {0x794C7630, "overlayfs", FileSystemKind::lost_with_container},
+    {0x01021994, "tmpfs", FileSystemKind::lost_with_machine},
+    {0x858458F6, "ramfs", FileSystemKind::lost_with_machine},
+    {0x00006969, "NFS", FileSystemKind::network},
+    {0x0000517B, "SMB", FileSystemKind::network},
+    {0xFF534D42, "CIFS", FileSystemKind::network},
+    {0xFE534D42, "SMB2", FileSystemKind::network},
+    {0x65735546, "FUSE", FileSystemKind::network},
+    {0x01021997, "9P", FileSystemKind::network},
 });
 
 }  // namespace
@@ -46,22 +51,39 @@ std::uint32_t require_directory(FileSystem& file_system, const std::filesystem::
     return static_cast<std::uint32_t>(type);
 }
 
-void check_file_system(const Options& options, std::uint32_t type) {
-    const auto* const refused = std::ranges::find(kRefused, type, &Refused::type);
-    if (refused == kRefused.end() || (refused->is_volatile ? options.allow_volatile_file_system
-                                                           : options.allow_network_file_system)) {
-        return;
+FileSystemTrait file_system_trait(std::uint32_t type) {
+    const auto* const known = std::ranges::find(kKnown, type, &Known::type);
+    if (known == kKnown.end()) {
+        return {fmt::format("type {:x}", type), FileSystemKind::local};
     }
-    throw LogError{
-        LogErrorCode::unsupported,
-        fmt::format("{} is on {}, which {}; choose a directory on a local disk, or {}",
-                    options.directory.native(), refused->name,
-                    refused->is_volatile ? "loses its content with the machine"
-                                         : "does not promise that what was synced stays",
-                    refused->is_volatile ? "allow a volatile file system where losing the log "
-                                           "does not matter"
-                                         : "allow a network file system if its server is known to "
-                                           "keep what was synced and to honour locks")};
+    return {std::string{known->name}, known->kind};
+}
+
+void check_file_system(const Options& options, std::uint32_t type) {
+    const auto [name, kind] = file_system_trait(type);
+    const auto refuse = [&](std::string_view why, std::string_view otherwise) {
+        throw LogError{LogErrorCode::unsupported,
+                       fmt::format("{} is on {}, which {}; choose a directory on a local disk, or "
+                                   "{}",
+                                   options.directory.native(), name, why, otherwise)};
+    };
+    switch (kind) {
+        case FileSystemKind::local:
+        case FileSystemKind::lost_with_container: return;
+        case FileSystemKind::lost_with_machine:
+            if (!options.allow_volatile_file_system) {
+                refuse("loses its content with the machine",
+                       "allow a volatile file system where losing the log does not matter");
+            }
+            return;
+        case FileSystemKind::network:
+            if (!options.allow_network_file_system) {
+                refuse("does not promise that what was synced stays",
+                       "allow a network file system if its server is known to keep what was synced "
+                       "and to honour locks");
+            }
+            return;
+    }
 }
 
 }  // namespace xa_tm::recovery_log

@@ -1,7 +1,5 @@
 #include "xa_tm/connection.h"
 
-#include <fmt/format.h>
-
 namespace xa_tm {
 
 Answer not_carried_out() {
@@ -9,15 +7,13 @@ Answer not_carried_out() {
             .message = "not carried out, because what had to come before it failed"};
 }
 
-std::string to_string(const ServerDescription& description) {
-    auto text = description.product;
-    for (const auto& fact : description.facts) {
-        text += fmt::format("\n  {}: {}", fact.name, fact.value);
-        if (!fact.meaning.empty()) {
-            text += fmt::format(" ({})", fact.meaning);
-        }
+std::string_view to_string(Severity severity) noexcept {
+    switch (severity) {
+        case Severity::good: return "good";
+        case Severity::notice: return "notice";
+        case Severity::bad: return "bad";
     }
-    return text;
+    return "not a severity";
 }
 
 }  // namespace xa_tm

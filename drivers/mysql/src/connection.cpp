@@ -16,6 +16,7 @@
 #include "answers.h"
 #include "chain.h"
 #include "errno_map.h"
+#include "server_checkup.h"
 #include "session_mark.h"
 #include "statement_text.h"
 #include "verb_statements.h"
@@ -89,6 +90,13 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
                         "cluster",
                         resource()));
     }
+}
+
+ServerDescription Connection::describe(std::chrono::seconds timeout) {
+    const auto replies = replies_to(checkup_questions(), timeout);
+    // What a server does not tell of itself is left out, unless it is who it is.
+    check_set_up(session_.is_broken() ? replies.back() : replies.front());
+    return judged(checkup_from(replies));
 }
 
 std::vector<Reply> Connection::replies_to(std::vector<std::string> statements,

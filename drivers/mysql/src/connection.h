@@ -41,11 +41,12 @@ public:
     /// session lives, so that everyone can see whose session it is, also where performance_schema
     /// is off; no lock for an empty mark. Throws Error. Before any verb.
     void set_up(const SessionMark& mark, const DatasourceOptions& options);
+    /// As Datasource::describe(); in place of set_up(), and of any verb.
+    [[nodiscard]] ServerDescription describe(std::chrono::seconds timeout);
 
     [[nodiscard]] SessionId session_id() const override {
         return {session_.thread_id(), facts_.started()};
     }
-    [[nodiscard]] ServerDescription describe() const override { return facts_.describe(); }
     [[nodiscard]] std::string server_identity() const override { return facts_.identity(); }
     [[nodiscard]] bool is_reusable() const noexcept override;
 

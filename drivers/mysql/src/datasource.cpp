@@ -63,17 +63,24 @@ Datasource::Datasource(std::string name, Target target, DatasourceOptions option
 
 Datasource::~Datasource() = default;
 
-std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
+std::unique_ptr<Connection> Datasource::open() const {
     try {
-        auto connection =
-            std::make_unique<Connection>(name(), connect_string_, needs_tls_, ending_sessions_);
-        connection->set_up(mark, options());
-        return connection;
+        return std::make_unique<Connection>(name(), connect_string_, needs_tls_, ending_sessions_);
     } catch (const ConnectError& error) {
         const auto failure = classify_connect_failure(error.error());
         throw Error({.code = failure.code, .resource = name(), .native_error = error.error()},
                     fmt::format("resource {}: {}; {}", name(), error.what(), failure.advice));
     }
+}
+
+std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
+    auto connection = open();
+    connection->set_up(mark, options());
+    return connection;
+}
+
+ServerDescription Datasource::describe() {
+    return open()->describe(options().connect_timeout);
 }
 
 soci::session& Datasource::sql_of(xa_tm::Connection& connection) {

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client_api.h"
@@ -40,17 +40,13 @@ public:
     /// When the server's present life began, in seconds since 1970 by its own clock, give or take
     /// a second; empty when it did not tell.
     [[nodiscard]] std::string started() const;
-    [[nodiscard]] ServerDescription describe() const;
 
 private:
     [[nodiscard]] std::string variable(const std::string& name) const;
     [[nodiscard]] bool is_on(const std::string& name) const;
-    [[nodiscard]] bool holds_any(const std::set<std::string>& privileges) const;
 
     std::map<std::string, std::string> variables_;
-    /// Those that hold for the whole server.
-    std::set<std::string> privileges_;
-    bool has_roles_ = false;
+    bool sees_every_session_ = false;
     bool tracks_transactions_ = false;
     std::int64_t uptime_ = 0;
     std::int64_t now_ = 0;
@@ -64,6 +60,9 @@ private:
 [[nodiscard]] bool has_written_nothing(std::string_view transaction_state) noexcept;
 /// Whether it says that a table was changed whose engine is not transactional.
 [[nodiscard]] bool has_changed_for_good(std::string_view transaction_state) noexcept;
+
+/// Whether this is a version of MariaDB, and not of MySQL.
+[[nodiscard]] bool names_mariadb(std::string_view version) noexcept;
 
 /// The privilege that is needed to end another user's session, as this server writes it.
 [[nodiscard]] std::string_view privilege_to_end_sessions(bool is_mariadb) noexcept;

@@ -13,6 +13,7 @@
 #include "answers.h"
 #include "holdings.h"
 #include "prepared_gid.h"
+#include "server_checkup.h"
 #include "session_fence.h"
 #include "sqlstate_map.h"
 #include "verb_statements.h"
@@ -56,19 +57,45 @@ Connection::Connection(std::string resource, const std::string& canonical_uri, S
 void Connection::set_up(std::chrono::seconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     const auto reply = ask({{facts_statement()}}, deadline).front();
-    if (!reply.is_ok) {
-        throw Error({.code = ErrorCode::resource_unreachable,
-                     .resource = resource(),
-                     .sqlstate = reply.sqlstate},
-                    fmt::format("resource {}: {}", resource(), reply.message));
-    }
+    check_was_asked(reply);
     facts_ = facts_from(reply, session_.backend_pid());
     if (const auto obstacle = obstacle_to_two_phase(facts_)) {
         throw Error({.code = ErrorCode::two_phase_unavailable, .resource = resource()},
                     fmt::format("resource {}: {}", resource(), *obstacle));
     }
-    if (facts_.is_pooled) {
-        check_pooler(deadline);
+    if (!facts_.is_pooled) {
+        return;
+    }
+    if (const auto refusal = pooler_refusal(deadline)) {
+        throw Error({.code = ErrorCode::two_phase_unavailable,
+                     .resource = resource(),
+                     .sqlstate = refusal->sqlstate},
+                    fmt::format("resource {}: the connection pooler in between takes no "
+                                "transactions of several statements ({}); set its pool_mode to "
+                                "transaction or session, or connect to PostgreSQL itself",
+                                resource(), refusal->message));
+    }
+}
+
+ServerDescription Connection::describe(const DatasourceOptions& options) {
+    const auto deadline = std::chrono::steady_clock::now() + options.connect_timeout;
+    const auto replies = ask(checkup_questions(), deadline);
+    // The replies to what stands behind one that failed say nothing.
+    std::ranges::for_each(replies, [this](const Reply& reply) { check_was_asked(reply); });
+    auto checkup = checkup_from(replies, session_.backend_pid());
+    if (checkup.facts.is_pooled) {
+        const auto refusal = pooler_refusal(deadline);
+        checkup.pooler_refusal = refusal ? refusal->message : "";
+    }
+    return judged(checkup, options.pool_size_max);
+}
+
+void Connection::check_was_asked(const Reply& reply) const {
+    if (!reply.is_ok) {
+        throw Error({.code = ErrorCode::resource_unreachable,
+                     .resource = resource(),
+                     .sqlstate = reply.sqlstate},
+                    fmt::format("resource {}: {}", resource(), reply.message));
     }
 }
 
@@ -87,28 +114,19 @@ std::vector<Reply> Connection::ask(std::vector<Statement> statements,
     return replies;
 }
 
-void Connection::check_pooler(std::chrono::steady_clock::time_point deadline) {
+std::optional<Reply> Connection::pooler_refusal(std::chrono::steady_clock::time_point deadline) {
     // In two trips, since a pooler in statement mode minds only what stays open between them.
     for (const auto* statement : {"begin", "rollback"}) {
-        const auto reply = ask({{statement}}, deadline).front();
+        auto reply = ask({{statement}}, deadline).front();
         if (!reply.is_ok) {
-            throw Error({.code = ErrorCode::two_phase_unavailable,
-                         .resource = resource(),
-                         .sqlstate = reply.sqlstate},
-                        fmt::format("resource {}: the connection pooler in between takes no "
-                                    "transactions of several statements ({}); set its pool_mode to "
-                                    "transaction or session, or connect to PostgreSQL itself",
-                                    resource(), reply.message));
+            return reply;
         }
     }
+    return std::nullopt;
 }
 
 SessionId Connection::session_id() const {
     return facts_.is_pooled ? SessionId{} : facts_.session;
-}
-
-ServerDescription Connection::describe() const {
-    return postgres::describe(facts_);
 }
 
 soci::session& Connection::sql() {

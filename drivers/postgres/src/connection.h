@@ -11,6 +11,7 @@
 #include "server_facts.h"
 #include "verb_statements.h"
 #include "xa_tm/batched_connection.h"
+#include "xa_tm/datasource.h"
 
 namespace xa_tm::postgres {
 
@@ -31,10 +32,12 @@ public:
     /// (two_phase_unavailable, resource_unreachable). Before any verb.
     void set_up(std::chrono::seconds timeout);
 
+    /// As Datasource::describe(); in place of set_up(), and of any verb.
+    [[nodiscard]] ServerDescription describe(const DatasourceOptions& options);
+
     [[nodiscard]] std::string server_identity() const override { return facts_.identity; }
     /// None where a pooler is in between: what has that number may be another client's next moment.
     [[nodiscard]] SessionId session_id() const override;
-    [[nodiscard]] ServerDescription describe() const override;
     [[nodiscard]] bool is_reusable() const noexcept override;
 
     // What Branch gives to the application; both throw Error (invalid_state) unless the branch is
@@ -48,7 +51,11 @@ private:
     void lend();
     [[nodiscard]] std::vector<Reply> ask(std::vector<Statement> statements,
                                          std::chrono::steady_clock::time_point deadline);
-    void check_pooler(std::chrono::steady_clock::time_point deadline);
+    /// What the pooler in between says against transactions; nothing when it takes them.
+    [[nodiscard]] std::optional<Reply> pooler_refusal(
+        std::chrono::steady_clock::time_point deadline);
+    /// Throws Error (resource_unreachable).
+    void check_was_asked(const Reply& reply) const;
 
     [[nodiscard]] bool take_back() noexcept override;
     [[nodiscard]] std::optional<Answer> answer_at_once() override;

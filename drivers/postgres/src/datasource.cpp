@@ -47,17 +47,14 @@ Datasource::Datasource(std::string name, const std::string& uri, DatasourceOptio
 
 Datasource::~Datasource() = default;
 
-std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
+std::unique_ptr<Connection> Datasource::open(const SessionMark& mark) const {
     // The last of two equal parameters counts, so that no URI can hide whose session it is.
     auto uri = connect_uri_;
     if (!mark.text.empty()) {
         uri += fmt::format("&application_name={}", percent_encode(mark.text));
     }
     try {
-        auto connection =
-            std::make_unique<Connection>(name(), uri, mark, options().statement_timeout);
-        connection->set_up(options().connect_timeout);
-        return connection;
+        return std::make_unique<Connection>(name(), uri, mark, options().statement_timeout);
     } catch (const ConnectError& error) {
         auto failure = classify_connect_failure(error.what());
         if (!failure.is_recognised && !is_server_up(uri)) {
@@ -66,6 +63,16 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
         throw Error({.code = failure.code, .resource = name()},
                     fmt::format("resource {}: {}; {}", name(), error.what(), failure.advice));
     }
+}
+
+std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
+    auto connection = open(mark);
+    connection->set_up(options().connect_timeout);
+    return connection;
+}
+
+ServerDescription Datasource::describe() {
+    return open({})->describe(options());
 }
 
 soci::session& Datasource::sql_of(xa_tm::Connection& connection) {

@@ -10,7 +10,6 @@
 namespace xa_tm::postgres {
 namespace {
 
-constexpr std::string_view kOwnPrefix = "xa_tm:";
 constexpr std::string_view kBase64Digits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

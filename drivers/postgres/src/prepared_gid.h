@@ -11,6 +11,9 @@ namespace xa_tm::postgres {
 /// PostgreSQL names a prepared transaction by text of at most this length.
 inline constexpr std::size_t kMaxGidBytes = 199;
 
+/// What the names of our branches begin with.
+inline constexpr std::string_view kOwnPrefix = "xa_tm:";
+
 /// The name of a branch at PostgreSQL. Ours are readable, "xa_tm:GTRID/BQUAL", when both parts are
 /// only of [A-Za-z0-9._:-]. Every other xid is written as the PostgreSQL JDBC driver does,
 /// "FORMATID_BASE64(GTRID)_BASE64(BQUAL)", so that branches of Java transaction managers show as

@@ -14,15 +14,8 @@ namespace xa_tm::postgres {
 /// Thread safety: const members may be used from several threads at once.
 struct ServerFacts {
     int version = 0;  ///< server_version_num
-    std::string version_text;
     int max_prepared_transactions = 0;
     bool is_in_recovery = false;
-    std::string default_transaction_read_only;
-    std::string fsync;
-    std::string full_page_writes;
-    std::string synchronous_commit;
-    std::string synchronous_standby_names;
-    std::string idle_in_transaction_session_timeout;
     std::string role;
     /// The cluster's system identifier and the database's oid.
     std::string identity;
@@ -39,9 +32,10 @@ struct ServerFacts {
 /// `backend_pid` is what the other end of the connection has named as its process.
 [[nodiscard]] ServerFacts facts_from(const Reply& reply, int backend_pid);
 
+/// Older than what branches need: pg_current_xact_id_if_assigned() and its like.
+[[nodiscard]] bool is_too_old(const ServerFacts& facts);
+
 /// Why no branch can be prepared there, with what to change; nothing when it can.
 [[nodiscard]] std::optional<std::string> obstacle_to_two_phase(const ServerFacts& facts);
-
-[[nodiscard]] ServerDescription describe(const ServerFacts& facts);
 
 }  // namespace xa_tm::postgres

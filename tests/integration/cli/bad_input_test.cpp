@@ -167,21 +167,8 @@ TEST_F(BadInput, WrongPassword) {
     expect_unreachable(mariadb, "password");
 }
 
-/// A server that can't prepare transactions, for one test.
-class TwoPhaseDisabled {
-public:
-    TwoPhaseDisabled() { set("set max_prepared_transactions = 0"); }
-    ~TwoPhaseDisabled() { set("reset max_prepared_transactions"); }
-
-private:
-    static void set(const std::string& setting) {
-        Database{sandbox::admin_uri("postgres2")}.execute("alter system " + setting);
-        sandbox::restart("postgres2");
-    }
-};
-
 TEST_F(BadInput, ServerThatCannotPrepareTransactions) {
-    const auto uri = cli_uri("postgres2");
+    const auto uri = cli_uri(TwoPhaseDisabled::kServer);
     const TwoPhaseDisabled disabled;
 
     expect_unreachable(uri, "max_prepared_transactions");

@@ -170,14 +170,14 @@ TEST_F(Program, ShowsNoPasswordWhereverItComesFrom) {
         const auto file =
             write("xa.toml", fmt::format("[resources]\nusers = '{}'\n", uri)).string();
         const auto resource = "users=" + uri;
-        for (const auto& arguments : std::vector<std::vector<std::string>>{
-                 {"list", "--resource", resource},
-                 {"list", "--config", file, "--json"},
-                 {"show", "x", "--config", file},
-                 {"resolve", "--resource", resource, "--json"},
-                 {"resolve", "--dry-run", "--config", file},
-                 {"describe", "--config", file},
-                 {"describe", "--resource", resource, "--json"}}) {
+        for (const auto& arguments :
+             std::vector<std::vector<std::string>>{{"list", "--resource", resource},
+                                                   {"list", "--config", file, "--json"},
+                                                   {"show", "x", "--config", file},
+                                                   {"resolve", "--resource", resource, "--json"},
+                                                   {"resolve", "--dry-run", "--config", file},
+                                                   {"doctor", "--config", file},
+                                                   {"doctor", "--resource", resource, "--json"}}) {
             auto with_log = arguments;
             with_log.insert(with_log.end(), {"--log", log, "--timeout", "1"});
             const auto done = xa_recover(with_log, {{"XA_TEST_PASSWORD", "top/secret@1"}});

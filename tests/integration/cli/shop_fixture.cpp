@@ -162,4 +162,21 @@ std::filesystem::path ShopTest::write_file(const std::string& name, const std::s
     return path;
 }
 
+namespace {
+
+void set_up_two_phase(const std::string& setting) {
+    Database{sandbox::admin_uri(TwoPhaseDisabled::kServer)}.execute("alter system " + setting);
+    sandbox::restart(TwoPhaseDisabled::kServer);
+}
+
+}  // namespace
+
+TwoPhaseDisabled::TwoPhaseDisabled() {
+    set_up_two_phase("set max_prepared_transactions = 0");
+}
+
+TwoPhaseDisabled::~TwoPhaseDisabled() {
+    set_up_two_phase("reset max_prepared_transactions");
+}
+
 }  // namespace xa_tm::test

@@ -65,6 +65,17 @@ private:
     std::string node_;
 };
 
+/// A server that can't prepare transactions as long as this lives. No other test's data are there.
+class TwoPhaseDisabled {
+public:
+    static constexpr auto kServer = "postgres2";
+
+    TwoPhaseDisabled();
+    TwoPhaseDisabled(const TwoPhaseDisabled&) = delete;
+    TwoPhaseDisabled& operator=(const TwoPhaseDisabled&) = delete;
+    ~TwoPhaseDisabled();
+};
+
 /// Appends one list of arguments to another.
 [[nodiscard]] std::vector<std::string> operator+(std::vector<std::string> first,
                                                  const std::vector<std::string>& second);

@@ -54,6 +54,29 @@ TEST(Configuration, ReadsNodeLogAndResources) {
                             Resource{"users", "postgresql:///users"}));
 }
 
+TEST(Configuration, ReadsTheSizeOfTheApplicationsPool) {
+    const auto configuration = parse_configuration(R"(
+        [resources]
+        users = { uri = "postgresql:///users", pool_size = 8 }
+        [resources.points]
+        uri = "mysql:///points"
+    )",
+                                                   kFile);
+
+    EXPECT_THAT(configuration.resources, ElementsAre(Resource{"points", "mysql:///points", 64},
+                                                     Resource{"users", "postgresql:///users", 8}));
+}
+
+TEST(Configuration, RefusesATableThatIsNoResource) {
+    EXPECT_THAT(toml_error("[resources]\na = { pool_size = 8 }"), HasSubstr("a needs a uri"));
+    EXPECT_THAT(toml_error("[resources]\na = { uri = 'x', pool_size = 0 }"),
+                HasSubstr("\"pool_size\" must be a number from 1"));
+    EXPECT_THAT(toml_error("[resources]\na = { uri = 'x', pool_size = '8' }"),
+                HasSubstr("\"pool_size\" must be a number from 1"));
+    EXPECT_THAT(toml_error("[resources]\na = { uri = 'x', pool = 8 }"),
+                HasSubstr("unknown key \"pool\" of resource a"));
+}
+
 TEST(Configuration, NeedsNoNode) {
     EXPECT_EQ(parse_configuration("log = '/x'", kFile).node, std::nullopt);
 }
@@ -80,8 +103,8 @@ TEST(Configuration, RefusesValuesThatAreNoText) {
 
 TEST(Configuration, SaysThatANameWithADotNeedsQuotes) {
     EXPECT_EQ(toml_error("[resources]\neu.orders = 'mysql:///x'"),
-              "/etc/shop/xa.toml:2: \"eu\" must be a string; a name with a dot is written in "
-              "quotes");
+              "/etc/shop/xa.toml:2: unknown key \"orders\" of resource eu; there are uri and "
+              "pool_size, and a name with a dot is written in quotes");
 }
 
 TEST(Configuration, RefusesTheSameResourceTwiceInTheFile) {

@@ -1,13 +1,9 @@
 #include "server_facts.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace xa_tm::mysql {
 namespace {
-
-using testing::HasSubstr;
-using testing::Not;
 
 struct Told {
     std::vector<Row> variables;
@@ -39,22 +35,6 @@ TEST(ServerFacts, TellBehaviourFromSettings) {
     EXPECT_FALSE(mariadb.tells_whether_written());
     EXPECT_FALSE(
         facts_of({.variables = {{"version", "5.6.1"}}, .tracks = false}).tells_whether_written());
-}
-
-TEST(ServerFacts, SayWhatFollowsForGlobalTransactions) {
-    const auto text = to_string(facts_of({{{"version", "9.7.4-2"},
-                                           {"xa_detach_on_prepare", "ON"},
-                                           {"innodb_flush_log_at_trx_commit", "2"},
-                                           {"log_bin", "OFF"},
-                                           {"sync_binlog", "0"}},
-                                          {{"GRANT PROCESS, RELOAD ON *.* TO `app`@`%`"}}})
-                                    .describe());
-    EXPECT_THAT(text, HasSubstr("MySQL 9.7.4"));
-    EXPECT_THAT(text, HasSubstr("set it to 1"));
-    EXPECT_THAT(text, HasSubstr("XA_RECOVER_ADMIN"));
-    EXPECT_THAT(text, HasSubstr("can't be listed"));
-    EXPECT_THAT(text, Not(HasSubstr("with log_bin=ON"))) << "there is no binary log";
-    EXPECT_THAT(text, Not(HasSubstr("only this user's sessions")));
 }
 
 TEST(ServerFacts, ReadGrantsOfTheWholeServerOnly) {

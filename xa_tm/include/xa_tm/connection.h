@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "xa_tm/xa_code.h"
@@ -155,23 +156,35 @@ struct Answer {
 /// answered with XA_OK.
 [[nodiscard]] Answer not_carried_out();
 
-/// One thing that a server was asked about itself.
+/// How a fact weighs for global transactions and their recovery.
+enum class Severity {
+    good,
+    notice,  ///< works, at a cost that a person should know of
+    bad,     ///< loses transactions, or keeps recovery from its work
+};
+
+/// "good", "notice" or "bad".
+[[nodiscard]] std::string_view to_string(Severity severity) noexcept;
+
+/// One thing that was found out about a server.
 struct ServerFact {
     std::string name;
     std::string value;
     /// What follows from it for global transactions; empty where nothing does.
     std::string meaning = {};
+    Severity severity = Severity::good;
+    /// The statement or setting that mends it; empty where there is nothing to mend.
+    std::string remedy = {};
+
+    friend bool operator==(const ServerFact&, const ServerFact&) = default;
 };
 
-/// What a driver knows of the server at the other end, because it has asked.
+/// How a server is set, and what its user may do there.
 struct ServerDescription {
     /// Such as "PostgreSQL 15.20" or "MariaDB 10.11.19".
-    std::string product;
+    std::string product = {};
     std::vector<ServerFact> facts = {};
 };
-
-/// One line for the product, one for each fact.
-[[nodiscard]] std::string to_string(const ServerDescription& description);
 
 /// How our sessions show at the server, so that a person or recovery can tell whose they are.
 struct SessionMark {
@@ -224,9 +237,6 @@ public:
     /// The session at the server, for Verb::end_session over another connection. The number is 0
     /// where the driver has none.
     [[nodiscard]] virtual SessionId session_id() const { return {}; }
-
-    /// What the server said of itself when the connection was made.
-    [[nodiscard]] virtual ServerDescription describe() const { return {}; }
 
     /// Which server, and which database of it, is at the other end; the same text as long as it is
     /// the same data. Recovery takes silence for an answer only from the server that has prepared

@@ -48,6 +48,12 @@ public:
     /// A new connection outside the pool. Throws Error; the message says what to change.
     [[nodiscard]] virtual std::unique_ptr<Connection> connect(const SessionMark& mark) = 0;
 
+    /// Asks the server, over a session of its own, how it is set and what its user may do there,
+    /// and judges that for global transactions, their recovery, and a pool of
+    /// options().pool_size_max. Changes nothing. Also answers for a server that connect() refuses
+    /// because of its settings; throws Error when it can't be reached or asked.
+    [[nodiscard]] virtual ServerDescription describe() { return {}; }
+
     [[nodiscard]] ConnectionPool& pool() noexcept { return *pool_; }
 
 private:

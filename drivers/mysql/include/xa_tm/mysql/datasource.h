@@ -66,6 +66,8 @@ public:
     /// Throws Error: resource_unreachable, authentication_failed, resource_refused, and
     /// two_phase_unavailable for a member of a Galera cluster.
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
+    /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
+    [[nodiscard]] ServerDescription describe() override;
 
     /// What Branch gives of the branch that is open on a connection which this class has made.
     [[nodiscard]] static soci::session& sql_of(xa_tm::Connection& connection);
@@ -74,6 +76,8 @@ public:
 private:
     struct Target;
     Datasource(std::string name, Target target, DatasourceOptions options);
+    /// Connected, and nothing more. Throws Error.
+    [[nodiscard]] std::unique_ptr<Connection> open() const;
 
     /// SOCI's form of the URI; holds the password.
     std::string connect_string_;

@@ -57,12 +57,17 @@ public:
     /// Throws Error: resource_unreachable, authentication_failed, two_phase_unavailable,
     /// resource_refused.
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
+    /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
+    [[nodiscard]] ServerDescription describe() override;
 
     /// What Branch gives of the branch that is open on a connection which this class has made.
     [[nodiscard]] static soci::session& sql_of(xa_tm::Connection& connection);
     [[nodiscard]] static PGconn* native_handle_of(xa_tm::Connection& connection);
 
 private:
+    /// Connected, and nothing more. Throws Error.
+    [[nodiscard]] std::unique_ptr<Connection> open(const SessionMark& mark) const;
+
     /// Complete but for the session's mark; holds the password.
     std::string connect_uri_;
 };
