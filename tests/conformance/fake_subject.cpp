@@ -6,6 +6,8 @@ namespace {
 
 class FakeSubject final : public Subject {
 public:
+    FakeSubject() { manager_.set_position({.history = {}, .flushed = 1}); }
+
     Traits traits() const override {
         return {.names_active_branches = true,
                 .keeps_prepared_branch_in_session = false,

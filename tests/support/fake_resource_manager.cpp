@@ -419,7 +419,7 @@ Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& x
     }
     if (verb == Verb::prepare && !branch.writes.empty()) {
         branch.owner = nullptr;
-        ++position_.flushed;
+        advance();
         return {};
     }
     const bool is_read_only = branch.writes.empty();
@@ -463,7 +463,7 @@ Answer FakeResourceManager::list() const {
 void FakeResourceManager::commit_writes(const Xid& xid) {
     if (const auto found = branches_.find(xid); found != branches_.end()) {
         rows_.merge(found->second.writes);
-        ++position_.flushed;
+        advance();
         branches_.erase(found);
     }
 }
