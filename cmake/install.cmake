@@ -30,4 +30,20 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xa_tm.pc DESTINATION ${CMAKE_INSTALL_L
 
 if(XA_TM_BUILD_CLI)
     install(TARGETS xa-recover)
+    configure_file(packaging/xa-recover-watch@.service.in xa-recover-watch@.service @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xa-recover-watch@.service
+        DESTINATION lib/systemd/system)
+    install(FILES packaging/prometheus-alerts.yml DESTINATION ${CMAKE_INSTALL_DATADIR}/xa_tm)
+    if(NOT CMAKE_CROSSCOMPILING)
+        set(XA_RECOVER_TEXTS_DIR ${PROJECT_BINARY_DIR}/cli)
+        install(FILES ${XA_RECOVER_TEXTS_DIR}/xa-recover.1
+            DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+        # Where each shell looks for what packages bring.
+        install(FILES ${XA_RECOVER_TEXTS_DIR}/xa-recover.bash
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME xa-recover)
+        install(FILES ${XA_RECOVER_TEXTS_DIR}/xa-recover.zsh
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _xa-recover)
+        install(FILES ${XA_RECOVER_TEXTS_DIR}/xa-recover.fish
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+    endif()
 endif()

@@ -1,15 +1,11 @@
 // What a program does that issues the verbs itself. Blocking calls of the C clients, one branch
 // after the other.
 
-#include <stdexcept>
-
 #include <fmt/format.h>
-#include <libpq-fe.h>
-#include <mysql.h>
 #include <unistd.h>
 
 #include "contender.h"
-#include "mysql/src/uri.h"
+#include "raw_connection.h"
 
 namespace xa_tm::bench {
 namespace {
@@ -18,33 +14,25 @@ namespace {
 class HandWrittenBranch {
 public:
     virtual ~HandWrittenBranch() = default;
-    /// Each string is sent by itself, in one trip.
-    virtual void send(const std::string& statements) = 0;
     /// What a branch needs up to its vote, one string a statement.
     [[nodiscard]] virtual std::vector<std::string> until_vote(const std::string& id,
                                                               const std::string& work) const = 0;
     [[nodiscard]] virtual std::string commit(const std::string& id) const = 0;
+
+    /// Each string is sent by itself, in one trip.
+    void send(const std::string& statements) { connection_->send(statements); }
+
+protected:
+    explicit HandWrittenBranch(const std::string& uri) : connection_{RawConnection::open(uri)} {}
+
+private:
+    std::unique_ptr<RawConnection> connection_;
 };
 
 class PostgresBranch final : public HandWrittenBranch {
 public:
-    explicit PostgresBranch(const std::string& uri) : connection_{PQconnectdb(uri.c_str())} {
-        if (PQstatus(connection_) != CONNECTION_OK) {
-            throw std::runtime_error(PQerrorMessage(connection_));
-        }
-    }
-    ~PostgresBranch() override { PQfinish(connection_); }
+    explicit PostgresBranch(const std::string& uri) : HandWrittenBranch{uri} {}
 
-    void send(const std::string& statements) override {
-        PGresult* result = PQexec(connection_, statements.c_str());
-        const std::string tag = PQcmdStatus(result);
-        const bool is_ok = PQresultStatus(result) == PGRES_COMMAND_OK && tag != "ROLLBACK";
-        PQclear(result);
-        if (!is_ok) {
-            throw std::runtime_error(
-                fmt::format("{}: {}", statements, PQerrorMessage(connection_)));
-        }
-    }
     std::vector<std::string> until_vote(const std::string& id,
                                         const std::string& work) const override {
         return {"begin", work, fmt::format("prepare transaction '{}'", id)};
@@ -52,32 +40,12 @@ public:
     std::string commit(const std::string& id) const override {
         return fmt::format("commit prepared '{}'", id);
     }
-
-private:
-    PGconn* connection_;
 };
 
 class MysqlBranch final : public HandWrittenBranch {
 public:
-    explicit MysqlBranch(const std::string& uri) : connection_{mysql_init(nullptr)} {
-        const auto address = mysql::parse_uri(uri);
-        if (mysql_real_connect(connection_, address.host.c_str(), address.user.c_str(),
-                               address.password.c_str(), address.database.c_str(), address.port,
-                               nullptr, CLIENT_MULTI_STATEMENTS) == nullptr) {
-            throw std::runtime_error(mysql_error(connection_));
-        }
-    }
-    ~MysqlBranch() override { mysql_close(connection_); }
+    explicit MysqlBranch(const std::string& uri) : HandWrittenBranch{uri} {}
 
-    void send(const std::string& statements) override {
-        int status = mysql_real_query(connection_, statements.data(), statements.size());
-        while (status == 0) {
-            status = mysql_next_result(connection_);
-        }
-        if (status > 0) {
-            throw std::runtime_error(fmt::format("{}: {}", statements, mysql_error(connection_)));
-        }
-    }
     std::vector<std::string> until_vote(const std::string& id,
                                         const std::string& work) const override {
         return {fmt::format("xa start '{}'", id), work, fmt::format("xa end '{}'", id),
@@ -86,9 +54,6 @@ public:
     std::string commit(const std::string& id) const override {
         return fmt::format("xa commit '{}'", id);
     }
-
-private:
-    MYSQL* connection_;
 };
 
 class HandWritten final : public Contender {

@@ -23,7 +23,9 @@ std::string indented(std::string_view text) {
 std::string exit_codes_text(std::span<const ExitCode> codes) {
     std::string text = "Exit codes:\n";
     for (const auto& [code, meaning] : codes) {
-        text += fmt::format("  {}  {}\n", code, meaning);
+        auto lines = wrapped(meaning, 5);
+        lines.replace(0, 4, fmt::format("{:>3} ", code));
+        text += lines;
     }
     return text;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -71,7 +70,6 @@ CommandLine::CommandLine()
     app_->require_subcommand(1);
     app_->get_formatter()->column_width(24);
     app_->get_formatter()->label("SUBCOMMAND", "COMMAND");
-    app_->get_formatter()->label("Subcommands", "Commands");
     for (const auto* command : all_commands()) {
         const auto space = command->name.find(' ');
         const bool is_nested = space != std::string_view::npos;
@@ -80,6 +78,7 @@ CommandLine::CommandLine()
         auto& app = *parent.add_subcommand(
             std::string{is_nested ? command->name.substr(space + 1) : command->name},
             std::string{command->about});
+        app.group("Commands");
         app.footer(footer_of(*command));
         const bool is_group = command->add_options == nullptr;
         if (is_group) {
@@ -91,13 +90,14 @@ CommandLine::CommandLine()
 
 CommandLine::~CommandLine() = default;
 
-std::variant<Invocation, Information> CommandLine::parse(int argc, const char* const* argv) {
+std::variant<Invocation, Information> CommandLine::parse(const std::vector<std::string>& words) {
     const auto chosen = [this] {
         return std::ranges::find(nodes_, chosen_name(*app_),
                                  [](const Node& node) { return node.command->name; });
     };
     try {
-        app_->parse(argc, argv);
+        // The parser takes its words from the back.
+        app_->parse(std::vector<std::string>{words.rbegin(), words.rend() - 1});
     } catch (const CLI::CallForHelp&) {
         return Information{app_->help()};
     } catch (const CLI::CallForVersion&) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "command.h"
 #include "configuration.h"
@@ -26,8 +27,7 @@ struct Invocation {
 
 /// The program with all its commands and their options, as the parser knows it.
 ///
-/// Ownership: owns the parser and, through it, what the commands read into; an Invocation may
-/// outlive it.
+/// Ownership: owns the parser, and is outlived by no Invocation.
 /// Thread safety: one thread at a time.
 class CommandLine {
 public:
@@ -36,8 +36,10 @@ public:
     CommandLine& operator=(const CommandLine&) = delete;
     ~CommandLine();
 
-    /// Reads a command line; once. Throws ConfigurationError for one that can't be understood.
-    [[nodiscard]] std::variant<Invocation, Information> parse(int argc, const char* const* argv);
+    /// Reads a command line, which begins with the program; once. Throws ConfigurationError for one
+    /// that can't be understood.
+    [[nodiscard]] std::variant<Invocation, Information> parse(
+        const std::vector<std::string>& words);
 
     /// For what is made from it: completion and the manual page.
     [[nodiscard]] const CLI::App& app() const noexcept { return *app_; }

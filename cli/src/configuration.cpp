@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "uri_text.h"
 #include "xa_tm/datasource.h"
 
 namespace xa_tm::cli {
@@ -153,6 +154,13 @@ Configuration combine_resources(Configuration file, const std::vector<Resource>&
         throw ConfigurationError{
             "no resource given; add --resource NAME=URI for each database, or --config FILE with "
             "a [resources] table"};
+    }
+    for (auto& resource : file.resources) {
+        try {
+            resource.uri = with_variables(resource.uri);
+        } catch (const ConfigurationError& error) {
+            throw ConfigurationError{fmt::format("resource {}: {}", resource.name, error.what())};
+        }
     }
     return file;
 }

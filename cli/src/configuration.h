@@ -45,8 +45,9 @@ struct Configuration {
 [[nodiscard]] Configuration read_configuration(const std::filesystem::path& file);
 
 /// What the command line gives counts more than the file: another log replaces the file's, a
-/// resource replaces the file's of the same name. Throws ConfigurationError: a name stands twice on
-/// the command line, there is no log, or no resource.
+/// resource replaces the file's of the same name. The environment variables of the URIs are
+/// replaced by their values, see uri_text.h. Throws ConfigurationError: a name stands twice on the
+/// command line, there is no log, no resource, or no such variable.
 [[nodiscard]] Configuration combine(Configuration file,
                                     const std::optional<std::filesystem::path>& log,
                                     const std::vector<Resource>& resources);

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "datasources.h"
+#include "json_document.h"
 #include "options.h"
 #include "text.h"
 #include "xa_tm/error.h"
@@ -80,7 +81,7 @@ int describe(const Request& request) {
         json["resources"].push_back(as_json(described));
         text += as_text(described);
     }
-    write_out(request.is_json ? json.dump(2) + "\n" : text);
+    write_out(request.is_json ? document(json) : text);
     return is_complete ? kNothingInDoubt : kUnreadable;
 }
 

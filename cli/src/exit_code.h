@@ -24,11 +24,27 @@ inline constexpr ExitCode kExitCodes[] = {
     {kUnreadable, "the log or a resource could not be read, so more may be in doubt"},
 };
 
+/// Of commands that are asked about one transaction.
+inline constexpr ExitCode kTransactionExitCodes[] = {
+    {kNothingInDoubt, "the transaction is live or foreign"},
+    {kInDoubt, "the transaction is in doubt"},
+    {kUsage,
+     "wrong usage or configuration; or everything could be read and nothing knows the "
+     "transaction: it has finished, or it was never here"},
+    {kUnreadable, "the log or a resource could not be read, so it may be in doubt there"},
+};
+
 /// Of commands that read the log alone.
 inline constexpr ExitCode kLogExitCodes[] = {
     {kNothingInDoubt, "done; warnings don't count"},
     {kUsage, "wrong usage or configuration, no such entry, or the log is another node's"},
     {kUnreadable, "the log is damaged, or can't be read"},
+};
+
+/// Of commands that print a text about the program.
+inline constexpr ExitCode kTextExitCodes[] = {
+    {kNothingInDoubt, "done"},
+    {kUsage, "wrong usage"},
 };
 
 }  // namespace xa_tm::cli

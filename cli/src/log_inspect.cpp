@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "configuration.h"
+#include "json_document.h"
 #include "options.h"
 #include "render_log.h"
 #include "text.h"
@@ -285,7 +286,7 @@ int log_inspect(const LogRequest& request, std::string_view segment, bool has_pa
 
 struct LogInspectOptions {
     explicit LogInspectOptions(CLI::App& app) : log{app} {
-        app.add_option("--segment", segment, "Only this segment")->type_name("FILE");
+        app.add_option("--segment", segment, "Only this segment")->type_name("SEGMENT");
         app.add_flag("--pages", has_pages, "Every page with its records");
         log.add_directory(app);
     }

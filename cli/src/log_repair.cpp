@@ -1,15 +1,14 @@
-#include <array>
 #include <memory>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <pwd.h>
-#include <unistd.h>
 
 #include "commands.h"
 #include "configuration.h"
+#include "json_document.h"
+#include "operator_name.h"
 #include "options.h"
 #include "render_log.h"
 #include "text.h"
@@ -21,16 +20,6 @@ using recovery_log::RepairPlan;
 
 /// More of them would not tell a person more.
 constexpr std::size_t kPagesNamedMax = 20;
-
-std::string operator_name() {
-    std::array<char, 256> host{};
-    if (::gethostname(host.data(), host.size() - 1) != 0) {
-        host = {"unknown"};
-    }
-    const auto* user = ::getpwuid(::geteuid());
-    return fmt::format("{}@{}", user == nullptr ? std::to_string(::geteuid()) : user->pw_name,
-                       host.data());
-}
 
 std::string lost_pages_text(const RepairPlan& plan) {
     std::string text;

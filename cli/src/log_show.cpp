@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "configuration.h"
+#include "json_document.h"
 #include "options.h"
 #include "render_log.h"
 #include "text.h"

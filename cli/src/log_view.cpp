@@ -192,12 +192,4 @@ nlohmann::ordered_json record_json(const std::optional<LogRecord>& record) {
     return json;
 }
 
-std::string document(const nlohmann::ordered_json& json) {
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string json_line(const nlohmann::ordered_json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace xa_tm::cli

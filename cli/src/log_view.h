@@ -64,9 +64,4 @@ struct LogEntry {
 /// the record is not known.
 [[nodiscard]] nlohmann::ordered_json record_json(const std::optional<LogRecord>& record);
 
-/// Two spaces deep, ended by a line break; bytes that are not UTF-8 are replaced.
-[[nodiscard]] std::string document(const nlohmann::ordered_json& json);
-/// The same in one line.
-[[nodiscard]] std::string json_line(const nlohmann::ordered_json& json);
-
 }  // namespace xa_tm::cli

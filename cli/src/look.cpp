@@ -1,5 +1,6 @@
 #include "look.h"
 
+#include <cstdio>
 #include <span>
 #include <vector>
 
@@ -49,6 +50,26 @@ RecoveryReport look(const Request& request) {
     auto report = inspect(configuration.log, pointers, request.timeout);
     check_places(request, report, pointers);
     return report;
+}
+
+std::optional<RecoveryReport> look_for(const Request& request, std::string_view gtrid) {
+    auto report = only(look(request), gtrid);
+    if (!report.transactions.empty()) {
+        return report;
+    }
+    for (const auto& resource : report.resources) {
+        if (!resource.is_reachable) {
+            fmt::print(stderr, "xa-recover: {} could hide the transaction: {}\n", resource.name,
+                       resource.error);
+        }
+    }
+    if (!report.is_complete()) {
+        return std::nullopt;
+    }
+    throw ConfigurationError{fmt::format(
+        "no transaction {} is in doubt: it has finished, or its gtrid is another; `xa-recover "
+        "list` shows all",
+        gtrid)};
 }
 
 void print(const RecoveryReport& report, const Request& request, TableOptions options) {

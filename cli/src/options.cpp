@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "text.h"
+
 namespace xa_tm::cli {
 namespace {
 
@@ -63,6 +65,20 @@ Request ServerOptions::request_without_log() const {
     return {.configuration = combine_resources(read_if_given(config_file_), resources_),
             .timeout = std::chrono::seconds{timeout_s_},
             .is_json = is_json_};
+}
+
+std::string ServerOptions::as_typed() const {
+    std::string text;
+    if (!config_file_.empty()) {
+        text += " --config " + shell_word(config_file_);
+    }
+    if (!log_.empty()) {
+        text += " --log " + shell_word(log_);
+    }
+    for (const auto& resource : resources_) {
+        text += fmt::format(" --resource {}=URI", resource.name);
+    }
+    return text;
 }
 
 LogOptions::LogOptions(CLI::App& command) {

@@ -46,6 +46,9 @@ public:
     [[nodiscard]] Request request() const;
     /// As request(), for what needs no log.
     [[nodiscard]] Request request_without_log() const;
+    /// What of these options says where to look, as a person types it again; URIs are left out,
+    /// because they may hold a password.
+    [[nodiscard]] std::string as_typed() const;
 
 private:
     void check();

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "foreign_xid.h"
 #include "report_view.h"
 #include "text.h"
 
@@ -101,6 +102,14 @@ private:
         add(fmt::format("log {}", printable(log.path.string())), Colour::bold);
         add(fmt::format("  node {}, id {}, incarnation {}, {}", printable(log.node),
                         log.id.to_string(), log.incarnation, owner_text()));
+        if (!log.doubt.empty()) {
+            add_doubt("The log is an old copy of itself.", log.doubt);
+        }
+    }
+
+    /// What was seen of it stands behind, because it may be long.
+    void add_doubt(std::string_view title, std::string_view seen) {
+        text_ += painted(wrapped(fmt::format("{} {}", title, as_sentence(seen)), 2), Colour::red);
     }
 
     [[nodiscard]] std::string owner_text() const {
@@ -129,14 +138,13 @@ private:
             if (!resource.is_reachable) {
                 text_ += wrapped(as_sentence(without_name(resource)), 2);
             }
+            if (!resource.unended_session.empty()) {
+                add_doubt("An old session may still be at work.", resource.unended_session);
+            }
+            if (!resource.doubt.empty()) {
+                add_doubt("Not the server that knew all branches.", resource.doubt);
+            }
         }
-    }
-
-    /// The library begins its messages with the resource, which stands on the line above here.
-    static std::string_view without_name(const RecoveryResource& resource) {
-        const auto prefix = fmt::format("resource {}: ", resource.name);
-        const std::string_view error = resource.error;
-        return error.starts_with(prefix) ? error.substr(prefix.size()) : error;
     }
 
     void add_transactions() {
@@ -166,6 +174,9 @@ private:
             return painted(std::string{to_string(transaction.action())},
                            transaction.is_in_doubt() ? Colour::yellow : Colour::plain);
         }
+        if (waits_for_a_person(transaction)) {
+            return painted("for a person", Colour::red);
+        }
         if (transaction.is_in_doubt()) {
             return painted("in doubt", Colour::yellow);
         }
@@ -188,9 +199,12 @@ private:
             sentences, [&](const std::string& other) { return other == sentences.front(); });
         for (std::size_t i = 0; i < transaction.branches.size(); ++i) {
             const auto& branch = transaction.branches[i];
-            add(fmt::format("  {:<{}}  {}", branch.resource, width, to_string(branch.state)));
+            add(fmt::format("  {:<{}}  {}", branch.resource, width, state_of(branch)));
             if (options_.has_details) {
                 add_details(branch);
+            }
+            if (transaction.state == TransactionState::foreign) {
+                add_maker(branch);
             }
             if (!is_one) {
                 text_ += wrapped(sentences[i], 4);
@@ -198,6 +212,18 @@ private:
         }
         if (is_one && !sentences.empty()) {
             text_ += wrapped(sentences.front(), 2);
+        }
+    }
+
+    static std::string state_of(const RecoveryBranch& branch) {
+        return branch.heuristic
+                   ? fmt::format("{} ({})", to_string(branch.state), to_string(*branch.heuristic))
+                   : std::string{to_string(branch.state)};
+    }
+
+    void add_maker(const RecoveryBranch& branch) {
+        if (const auto foreign = decode_foreign(branch.xid, branch.name)) {
+            text_ += wrapped(fmt::format("made by {}", to_string(*foreign)), 4);
         }
     }
 
@@ -209,6 +235,12 @@ private:
             add(fmt::format("    format id           {}", branch.xid->format_id));
             add(fmt::format("    gtrid               {}", to_hex(branch.xid->gtrid)));
             add(fmt::format("    bqual               {}", to_hex(branch.xid->bqual)));
+        }
+        if (!branch.server.empty()) {
+            add(fmt::format("    prepared by server  {}", printable(branch.server)));
+        }
+        if (!branch.evidence.empty()) {
+            add(fmt::format("    evidence            {}", printable(branch.evidence)));
         }
     }
 
@@ -272,11 +304,14 @@ private:
                                         parts.empty() ? "will be rolled back" : "rolled back"));
         }
         if (tally_.for_a_person > 0) {
-            parts.push_back(fmt::format("{} {} a person, see the reason", tally_.for_a_person,
-                                        tally_.for_a_person == 1 ? "needs" : "need"));
+            parts.push_back(fmt::format("{} {} for a person", tally_.for_a_person,
+                                        tally_.for_a_person == 1 ? "waits" : "wait"));
         }
-        return fmt::format("{} in doubt: {}.{}", count_of(tally_.in_doubt, "transaction"),
-                           fmt::join(parts, ", "), next_step());
+        return fmt::format("{} in doubt: {}.{}{}", count_of(tally_.in_doubt, "transaction"),
+                           fmt::join(parts, ", "), next_step(),
+                           tally_.for_a_person == 0 ? ""
+                                                    : " `xa-recover explain GTRID` says what to "
+                                                      "compare, and what to type then.");
     }
 
     [[nodiscard]] std::string next_step() const {

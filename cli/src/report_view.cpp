@@ -45,10 +45,28 @@ bool is_merely_unforgotten(const RecoveryTransaction& transaction) noexcept {
            });
 }
 
+bool waits_for_a_person(const RecoveryTransaction& transaction) noexcept {
+    return transaction.is_in_doubt() && transaction.action() == RecoveryAction::none;
+}
+
+std::string_view without_name(const RecoveryResource& resource) noexcept {
+    constexpr std::string_view kBefore = "resource ";
+    constexpr std::string_view kBehind = ": ";
+    std::string_view error = resource.error;
+    for (const auto part : {kBefore, std::string_view{resource.name}, kBehind}) {
+        if (!error.starts_with(part)) {
+            return resource.error;
+        }
+        error.remove_prefix(part.size());
+    }
+    return error;
+}
+
 std::string_view home_of(TransactionState state, const RecoveryBranch& branch) noexcept {
     const bool is_ours =
         state == TransactionState::commit_decided || state == TransactionState::quarantined ||
-        state == TransactionState::presumed_abort || state == TransactionState::live;
+        state == TransactionState::presumed_abort || state == TransactionState::live ||
+        state == TransactionState::restored || state == TransactionState::heuristic;
     if (!is_ours || !branch.xid) {
         return {};
     }

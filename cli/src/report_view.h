@@ -17,6 +17,13 @@ namespace xa_tm::cli {
 /// True when every branch named by the log has ended, and only the log is not told yet.
 [[nodiscard]] bool is_merely_unforgotten(const RecoveryTransaction& transaction) noexcept;
 
+/// True when no recovery will ever finish it: a person has to compare data, or find a log.
+[[nodiscard]] bool waits_for_a_person(const RecoveryTransaction& transaction) noexcept;
+
+/// The error of a resource that can't be reached. The library begins its messages with the
+/// resource, which those who show it have named already.
+[[nodiscard]] std::string_view without_name(const RecoveryResource& resource) noexcept;
+
 /// The resource that a branch of ours was made for. That of the branch itself names the one whose
 /// server listed it. Empty for a branch that is not ours.
 [[nodiscard]] std::string_view home_of(TransactionState state,

@@ -3,76 +3,36 @@
 //   have been found to be right;
 // - only the log's owner acts: beside a live one this process shows and does nothing.
 
-#include <algorithm>
 #include <memory>
-#include <string>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "commands.h"
-#include "datasources.h"
 #include "look.h"
+#include "progress.h"
 #include "report_view.h"
-#include "xa_tm/error.h"
-#include "xa_tm/transaction_manager.h"
+#include "take_over.h"
 
 namespace xa_tm::cli {
 namespace {
 
-/// An application that starts while we look takes the log before us; then we look once more.
-constexpr int kAttemptsMax = 3;
-
-/// A name that the application does not use is most likely a slip, and would leave branches behind.
-void check_names(const RecoveryReport& report) {
-    for (const auto& transaction : report.transactions) {
-        for (const auto& branch : transaction.branches) {
-            const auto home = home_of(transaction.state, branch);
-            const bool is_configured =
-                home.empty() || std::ranges::any_of(report.resources, [&](const auto& resource) {
-                    return resource.name == home;
-                });
-            if (!is_configured) {
-                throw ConfigurationError{fmt::format(
-                    "transaction {} has a branch of resource {}, which is not given; add it as "
-                    "--resource {}=URI or in the configuration file, also when its server is down",
-                    transaction.gtrid, home, home)};
-            }
-        }
-    }
-}
-
-RecoveryReport recover(const Request& request, const std::string& node) {
-    TransactionManager manager{{.node = node,
-                                .log_directory = request.configuration.log,
-                                .answer_timeout = request.timeout,
-                                .create_log = false,
-                                // The application has chosen where its log lies; nothing is decided
-                                // anew.
-                                .allow_volatile_log = true}};
-    add_datasources(manager, request.configuration.resources, request.timeout);
-    return manager.recover({.timeout = request.timeout});
-}
-
 int resolve(const Request& request, bool is_dry_run) {
-    for (int attempt = 1;; ++attempt) {
+    return look_and_act([&] {
         auto report = look(request);
         check_names(report);
         if (is_dry_run || report.log.owner) {
             print(report, request, {.is_resolved = !is_dry_run, .is_dry_run = is_dry_run});
             return exit_code_of(report);
         }
-        try {
-            report = recover(request, report.log.node);
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::log_in_use || attempt == kAttemptsMax) {
-                throw;
-            }
-            continue;
+        {
+            ProgressLine progress;
+            report =
+                take_over(request, report.log.node)
+                    ->recover({.timeout = request.timeout, .on_progress = progress.callback()});
         }
         print(report, request, {.is_resolved = true});
         return exit_code_of(report);
-    }
+    });
 }
 
 struct ResolveOptions {

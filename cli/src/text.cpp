@@ -60,6 +60,26 @@ std::string as_sentence(std::string_view reason) {
     return sentence;
 }
 
+std::string shell_word(std::string_view word) {
+    constexpr std::string_view kPlain = "._:/=+,@%-";
+    const bool is_plain = !word.empty() && std::ranges::all_of(word, [&](unsigned char c) {
+        return c < 0x80 &&
+               (std::isalnum(c) != 0 || kPlain.find(static_cast<char>(c)) != kPlain.npos);
+    });
+    if (is_plain) {
+        return std::string{word};
+    }
+    std::string text = "'";
+    for (const char c : word) {
+        if (c == '\'') {
+            text += R"('\'')";
+        } else {
+            text += c;
+        }
+    }
+    return printable(text + "'");
+}
+
 std::string wrapped(std::string_view text, std::size_t indent) {
     std::string lines;
     std::size_t column = 0;

@@ -20,6 +20,10 @@ enum class Colour { plain, bold, green, yellow, red };
 /// A reason as a sentence of its own, printable.
 [[nodiscard]] std::string as_sentence(std::string_view reason);
 
+/// As a person types it to a shell, in quotes where it needs them. Printable: a word with other
+/// bytes is shown, and can't be pasted.
+[[nodiscard]] std::string shell_word(std::string_view word);
+
 /// Lines of up to 100 columns, broken at spaces; a word that is too long stays whole.
 [[nodiscard]] std::string wrapped(std::string_view text, std::size_t indent);
 

@@ -89,4 +89,12 @@ LogImage read_log(const std::filesystem::path& directory) {
     return read_log(posix_file_system(), directory);
 }
 
+std::optional<LogOwner> find_log_owner(const std::filesystem::path& directory) {
+    try {
+        return find_owner(posix_file_system(), directory);
+    } catch (const IoError& error) {
+        throw to_log_error(error);
+    }
+}
+
 }  // namespace xa_tm::recovery_log

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <soci/soci.h>
 
+#include "insistence.h"
 #include "resources.h"
 #include "xa_tm/transaction_manager.h"
 
@@ -32,7 +33,8 @@ Arguments parse(int argc, char** argv) {
     app.add_option("--log", arguments.log_directory)->required();
     app.add_option("--scenario", arguments.scenario)
         ->required()
-        ->check(CLI::IsMember({"commit", "refuse", "rollback", "recover"}));
+        ->check(CLI::IsMember(
+            {"commit", "refuse", "rollback", "recover", "order_commit", "order_rollback"}));
     app.add_option("--key", arguments.key)->required();
     app.add_option("resources", arguments.resources, "NAME=URI")->required();
     try {
@@ -86,6 +88,10 @@ int main(int argc, char** argv) {
     }
     if (arguments.scenario == "recover") {
         std::ignore = manager.recover({.timeout = std::chrono::seconds{30}});
+    } else if (arguments.scenario == "order_commit") {
+        xa_tm::test::insist(manager, xa_tm::OrderVerb::commit);
+    } else if (arguments.scenario == "order_rollback") {
+        xa_tm::test::insist(manager, xa_tm::OrderVerb::rollback);
     } else {
         run_transaction(manager, resources, arguments);
     }

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "eventually.h"
+#include "insistence.h"
 #include "resources.h"
 #include "sandbox.h"
 #include "undone.h"
@@ -20,14 +22,35 @@ namespace {
 constexpr std::string_view kNode = "crash";
 constexpr std::chrono::seconds kPatience{30};
 
+/// The next owner of the log.
+std::unique_ptr<TransactionManager> open(const std::filesystem::path& log,
+                                         const std::vector<std::string>& servers) {
+    auto manager = std::make_unique<TransactionManager>(
+        Config{.node = std::string{kNode},
+               .log_directory = log,
+               .log_segment_size_bytes = std::size_t{1} << 16});
+    for (const auto& server : servers) {
+        std::ignore = Resource::add(*manager, plain_name(server), sandbox::uri(server));
+    }
+    return manager;
+}
+
 RecoveryReport recover_over(const std::filesystem::path& log,
                             const std::vector<std::string>& servers) {
-    TransactionManager manager{
-        {.node = std::string{kNode}, .log_directory = log, .log_segment_size_bytes = 1 << 16}};
-    for (const auto& server : servers) {
-        std::ignore = Resource::add(manager, plain_name(server), sandbox::uri(server));
+    return open(log, servers)->recover({.timeout = kPatience});
+}
+
+/// It has a transaction of its own.
+bool is_application(Scenario scenario) {
+    switch (scenario) {
+        case Scenario::commit:
+        case Scenario::refuse:
+        case Scenario::rollback: return true;
+        case Scenario::recover:
+        case Scenario::order_commit:
+        case Scenario::order_rollback: return false;
     }
-    return manager.recover({.timeout = kPatience});
+    return false;
 }
 
 }  // namespace
@@ -44,6 +67,8 @@ std::string to_string(Scenario scenario) {
         case Scenario::refuse: return "refuse";
         case Scenario::rollback: return "rollback";
         case Scenario::recover: return "recover";
+        case Scenario::order_commit: return "order_commit";
+        case Scenario::order_rollback: return "order_rollback";
     }
     return {};
 }
@@ -60,7 +85,7 @@ CrashRig::CrashRig(std::vector<std::string> servers) : servers_{std::move(server
 }
 
 ChildProcess CrashRig::start(Scenario scenario, const std::string& point) {
-    if (scenario != Scenario::recover) {
+    if (is_application(scenario)) {
         ++key_;
     }
     std::vector<std::string> arguments{
@@ -90,6 +115,10 @@ void CrashRig::wait_until_sessions_are_gone() {
 
 RecoveryReport CrashRig::recover() {
     return recover_over(log_.path(), servers_);
+}
+
+void CrashRig::insist(OrderVerb verb) {
+    test::insist(*open(log_.path(), servers_), verb);
 }
 
 RecoveryReport CrashRig::look() {

@@ -7,16 +7,19 @@
 #include "child_process.h"
 #include "database.h"
 #include "temporary_directory.h"
+#include "xa_tm/logged_decision.h"
 #include "xa_tm/recovery_report.h"
 
 namespace xa_tm::test {
 
 /// What a child may do with its one transaction.
 enum class Scenario {
-    commit,    ///< every branch writes and commits
-    refuse,    ///< PostgreSQL branches vote no: their deferred constraint fails
-    rollback,  ///< the application rolls back
-    recover,   ///< no transaction: it finishes what an earlier child has left
+    commit,          ///< every branch writes and commits
+    refuse,          ///< PostgreSQL branches vote no: their deferred constraint fails
+    rollback,        ///< the application rolls back
+    recover,         ///< no transaction: it finishes what an earlier child has left
+    order_commit,    ///< a person orders that for what an earlier child has left
+    order_rollback,  ///< the same
 };
 
 [[nodiscard]] std::string to_string(Scenario scenario);
@@ -39,6 +42,8 @@ public:
     void wait_until_sessions_are_gone();
     /// Opens the log as its next owner and recovers; every resource has to be reachable.
     [[nodiscard]] RecoveryReport recover();
+    /// As insist(), in this process.
+    void insist(OrderVerb verb);
     /// Looks without touching.
     [[nodiscard]] RecoveryReport look();
     /// Recovers with another log of the same node, which must not touch anything of this one.

@@ -192,6 +192,36 @@ INSTANTIATE_TEST_SUITE_P(Over, OneProcessDeath,
                                          Servers{sandbox::mysql_server()}),
                          name_of);
 
+/// Kills what a person orders for what a first child has left, at each point that only an order
+/// comes to; then the person orders it again.
+void kill_order_after(const std::string& first_point, Scenario order, OrderVerb verb) {
+    CrashRig rig{kPair};
+    for (const auto point : crash_point_names()) {
+        if (!point.starts_with("operator.")) {
+            continue;
+        }
+        for_each_hit(to_string(order), point, [&](const std::string& where) {
+            EXPECT_EQ(rig.run(Scenario::commit, first_point).signal, SIGKILL);
+            rig.wait_until_sessions_are_gone();
+            auto end = rig.run(order, where);
+            rig.wait_until_sessions_are_gone();
+            rig.insist(verb);
+            rig.insist(OrderVerb::forget);
+            EXPECT_EQ(rig.expect_settled(), verb == OrderVerb::commit);
+            return end;
+        });
+    }
+}
+
+TEST(ProcessDeathAndTheLog, TearsNothingDuringAnOrderToCommitWhatPresumesAbort) {
+    kill_order_after("coordinator.before_decision_forced", Scenario::order_commit,
+                     OrderVerb::commit);
+}
+
+TEST(ProcessDeathAndTheLog, TearsNothingDuringAnOrderToRollBackWhatWasDecided) {
+    kill_order_after("coordinator.decision_forced", Scenario::order_rollback, OrderVerb::rollback);
+}
+
 TEST(ProcessDeathAndTheLog, LeavesTheBranchesOfAnotherLogOfTheSameNodeAlone) {
     for (const auto* point :
          {"coordinator.decision_forced", "coordinator.before_decision_forced"}) {

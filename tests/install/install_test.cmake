@@ -13,4 +13,10 @@ run(${CMAKE_COMMAND} -S ${CONSUMER_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/consumer ${WORK_DIR})
 run(${WORK_DIR}/prefix/bin/xa-recover --version)
+foreach(text man/man1/xa-recover.1 bash-completion/completions/xa-recover
+        zsh/site-functions/_xa-recover fish/vendor_completions.d/xa-recover.fish)
+    if(NOT EXISTS ${WORK_DIR}/prefix/share/${text})
+        message(FATAL_ERROR "not installed: share/${text}")
+    endif()
+endforeach()
 file(REMOVE_RECURSE ${WORK_DIR})

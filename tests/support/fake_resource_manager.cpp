@@ -200,6 +200,10 @@ void FakeResourceManager::set_position(const ServerPosition& position) {
     position_ = position;
 }
 
+void FakeResourceManager::advance() {
+    position_.flushed += position_.flushed > 0 ? 1 : 0;
+}
+
 void FakeResourceManager::block(const Xid& xid, const BlockedSession& session) {
     const std::lock_guard lock{mutex_};
     branches_.at(xid).blocked.push_back(session);

@@ -90,8 +90,8 @@ public:
     void add_prepared(const ListedBranch& branch);
     /// Lets the fake forget a branch as if it had never been there.
     void drop(const Xid& xid);
-    /// What recover tells of how far the server has come: at first nothing. Once bytes are set there
-    /// is one more with each branch that is prepared or has committed.
+    /// What recover tells of how far the server has come: at first nothing; from here on one byte
+    /// more with each branch that is prepared or has committed.
     void set_position(const ServerPosition& position);
     /// A session that waits for what the prepared branch holds.
     void block(const Xid& xid, const BlockedSession& session);
@@ -142,8 +142,8 @@ private:
     [[nodiscard]] Answer finish(Session& session, Verb verb, const Xid& xid);
     [[nodiscard]] Answer list() const;
     void commit_writes(const Xid& xid);
-    void advance() noexcept { position_.flushed += position_.flushed > 0 ? 1 : 0; }
     void disconnect(Session& session);
+    void advance();
     /// The active branch of a session, or null.
     [[nodiscard]] BranchModel* active_branch(const Session& session);
 
@@ -154,7 +154,7 @@ private:
     std::deque<Script> scripts_;
     std::vector<SentVerb> sent_;
     std::set<Session*> sessions_;
-    ServerPosition position_;
+    ServerPosition position_ = {};
     bool is_reachable_ = true;
     std::size_t connects_ = 0;
     std::size_t trips_ = 0;

@@ -1,7 +1,8 @@
 // Layout, little-endian: version u8 (1) · kind u8 · body.
 //   kind 1, decision:  gtrid str · decided_at i64 (µs since 1970) · count u16 ·
 //                      count × (resource str · bqual str · server str · evidence str)
-//   kind 2, heuristic: gtrid str · bqual str · XA code i32 · resource str · noticed_at i64 · words str ·
+//   kind 2, heuristic: gtrid str · bqual str · XA code i32 · resource str · noticed_at i64 · words
+//   str ·
 //                      server str
 //   kind 3, operator's act: ordered_at i64 · who str · verb u8 · formatID i64 · gtrid str ·
 //                      resource str · reason str · overridden str
@@ -122,8 +123,8 @@ Heuristic read_heuristic(Reader& reader) {
     const auto noticed_at = reader.time();
     auto words = reader.string();
     auto server = reader.string();
-    return {std::move(gtrid), std::move(bqual), code,
-            std::move(resource), noticed_at, std::move(words), std::move(server)};
+    return {std::move(gtrid), std::move(bqual), code, std::move(resource), noticed_at,
+            std::move(words), std::move(server)};
 }
 
 OperatorAct read_operator_act(Reader& reader) {

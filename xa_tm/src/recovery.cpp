@@ -86,18 +86,62 @@ public:
     Keeping(const std::string& resource, TransactionTable& table, DecisionLog& log) noexcept
         : resource_{resource}, table_{table}, log_{log} {}
 
-    /// Adds to `input` what the lists tell of the server and of the log. True when the sighting was
-    /// written to the log.
-    bool learn(PlanInput& input, const ServerPosition& position, bool is_due) {
-        note_doubts(input, {resource_, input.server, position});
-        note_log_doubt(input);
-        return note_sighting({resource_, input.server, position}, is_due);
+    /// Keeps what a look has found; gives the log's entry of a doubt about the server.
+    std::optional<recovery_log::EntryId> keep(const Findings& findings, const PlanInput& input) {
+        if (findings.log) {
+            std::ignore = log_.record(*findings.log);
+            table_.add(*findings.log);
+            log_message(LogChannel::recovery, LogLevel::fatal,
+                        "The recovery log is an old copy of itself; no transaction begins before "
+                        "the newest copy is restored.",
+                        {.resource = resource_, .detail = findings.log->words});
+        }
+        if (!findings.server) {
+            for (const auto entry :
+                 table_.drop_doubts(resource_, input.server, settled_through(input))) {
+                log_.forget(entry);
+            }
+            return std::nullopt;
+        }
+        const auto entry = log_.record(*findings.server);
+        table_.add({*findings.server, entry});
+        log_message(LogChannel::recovery, LogLevel::error,
+                    "The server may lack what our log knows of it; nothing undecided is rolled "
+                    "back there without proof.",
+                    {.resource = resource_, .detail = findings.server->words});
+        return entry;
+    }
+
+    /// Notes how far the server has come; in the log, too, when that is due or the server lives
+    /// another life. True when it was written there.
+    bool note(const ServerSighting& sighting, const TransactionTable::Snapshot& known,
+              bool is_due) {
+        if (sighting.server.empty() && sighting.position == ServerPosition{}) {
+            return false;  // a server that tells nothing of itself
+        }
+        const auto noted = sightings_of(resource_, known.sightings);
+        const auto same = std::ranges::find_if(
+            noted, [&](const auto& other) { return other.record.server == sighting.server; });
+        const bool is_new = same == noted.end();
+        const auto kept = is_new ? std::nullopt : same->entry;
+        const bool is_another_life =
+            !is_new && (sighting.position.flushed < same->record.position.flushed ||
+                        sighting.position.history != same->record.position.history);
+        if (kept && !is_another_life && (!is_due || same->record == sighting)) {
+            table_.note({sighting, kept});
+            return false;
+        }
+        const auto entry = log_.record(sighting);
+        table_.note({sighting, entry ? entry : kept});
+        if (entry && kept) {
+            log_.forget(*kept);
+        }
+        return entry.has_value();
     }
 
     void keep(const Xid& xid, XaCode code, const std::string& words, const std::string& server) {
-        const Heuristic heuristic{xid.gtrid, xid.bqual, code,
-                                  resource_, now(),     words.substr(0, kMaxWordsBytes),
-                                  server};
+        const Heuristic heuristic{
+            xid.gtrid, xid.bqual, code, resource_, now(), words.substr(0, kMaxWordsBytes), server};
         const auto entry = log_.record(heuristic);
         table_.add({heuristic, entry});
         log_message(LogChannel::recovery, LogLevel::error,
@@ -125,66 +169,6 @@ public:
     }
 
 private:
-    void note_doubts(PlanInput& input, const ServerSighting& sighting) {
-        const auto words = doubt_about(sighting, table_.sightings_of(resource_));
-        if (!words) {
-            for (const auto entry :
-                 table_.drop_doubts(resource_, input.server, settled_through(input))) {
-                log_.forget(entry);
-            }
-            return;
-        }
-        const ServerDoubt doubt{resource_, input.server, input.incarnation,
-                                input.sequences_issued, *words};
-        const Kept<ServerDoubt> kept{doubt, log_.record(doubt)};
-        input.known.server_doubts.push_back(kept);
-        table_.add(kept);
-        log_message(LogChannel::recovery, LogLevel::error,
-                    "The server may lack what our log knows of it; nothing undecided is rolled "
-                    "back there without proof.",
-                    {.resource = resource_, .detail = *words});
-    }
-
-    void note_log_doubt(PlanInput& input) {
-        const auto words =
-            input.known.log_doubt.empty() ? doubt_about_log(input) : std::nullopt;
-        if (!words) {
-            return;
-        }
-        std::ignore = log_.record(LogDoubt{*words});
-        table_.add(LogDoubt{*words});
-        input.known.log_doubt = *words;
-        log_message(LogChannel::recovery, LogLevel::fatal,
-                    "The recovery log is an old copy of itself; no transaction begins before the "
-                    "newest copy is restored.",
-                    {.resource = resource_, .detail = *words});
-    }
-
-    bool note_sighting(const ServerSighting& sighting, bool is_due) {
-        if (sighting.server.empty() && sighting.position == ServerPosition{}) {
-            return false;  // a server that tells nothing of itself
-        }
-        const auto noted = table_.sightings_of(resource_);
-        const auto same = std::ranges::find_if(noted, [&](const auto& other) {
-            return other.record.server == sighting.server;
-        });
-        const bool is_new = same == noted.end();
-        const auto kept = is_new ? std::nullopt : same->entry;
-        const bool is_another_life =
-            !is_new && (sighting.position.flushed < same->record.position.flushed ||
-                        sighting.position.history != same->record.position.history);
-        if (kept && !is_another_life && (!is_due || same->record == sighting)) {
-            table_.note({sighting, kept});
-            return false;
-        }
-        const auto entry = log_.record(sighting);
-        table_.note({sighting, entry ? entry : kept});
-        if (entry && kept) {
-            log_.forget(*kept);
-        }
-        return entry.has_value();
-    }
-
     const std::string& resource_;
     TransactionTable& table_;
     DecisionLog& log_;
@@ -256,16 +240,10 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
                         .before = std::move(before.listed),
                         .known = std::move(facts.transactions),
                         .after = std::move(after.listed)};
-        if (keeping != nullptr) {
-            const auto time = std::chrono::steady_clock::now();
-            const bool is_due =
-                !sighting_kept_at_ || time - *sighting_kept_at_ >= kSightingInterval;
-            if (keeping->learn(input, before.position, is_due)) {
-                sighting_kept_at_ = time;
-            }
-        }
+        learn(input, before.position, keeping);
         pass.planned = plan_recovery(input);
         pass.resource.doubt = words_of_doubt(input);
+        pass.log_doubt = input.known.log_doubt;
         if (keeping != nullptr) {
             keeping->keep_findings(pass, *server_);
         }
@@ -273,11 +251,32 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
         connection_.reset();
         pass.resource.is_reachable = false;
         pass.resource.error = error.what();
+        pass.resource.unended_session.clear();  // it would only say the same
     }
     for (const auto& planned : pass.planned) {
         pass.states.push_back(planned.seen);
     }
     return pass;
+}
+
+/// Adds to the input what the lists tell of the server and of the log, and keeps that.
+void ResourceRecovery::learn(PlanInput& input, const ServerPosition& position, Keeping* keeping) {
+    const auto findings = findings_of(input, position);
+    std::optional<recovery_log::EntryId> entry;
+    if (keeping != nullptr) {
+        entry = keeping->keep(findings, input);
+        const auto time = std::chrono::steady_clock::now();
+        const bool is_due = !sighting_kept_at_ || time - *sighting_kept_at_ >= kSightingInterval;
+        if (keeping->note({input.resource, input.server, position}, input.known, is_due)) {
+            sighting_kept_at_ = time;
+        }
+    }
+    if (findings.server) {
+        input.known.server_doubts.push_back({*findings.server, entry});
+    }
+    if (findings.log) {
+        input.known.log_doubt = findings.log->words;
+    }
 }
 
 /// What a session may still do whose process has died, or whose connection was closed in doubt,
@@ -372,25 +371,24 @@ Answer ResourceRecovery::list() {
 
 /// Throws Error when a connection was lost: what it was told may have been carried out.
 void ResourceRecovery::act(ResourcePass& pass, Keeping& keeping, const PassLimits& limits) {
-    const auto count = static_cast<std::size_t>(
-        std::ranges::count_if(pass.planned, [](const PlannedBranch& planned) {
-            return planned.action != RecoveryAction::none;
-        }));
+    const auto count = static_cast<std::size_t>(std::ranges::count_if(
+        pass.planned,
+        [](const PlannedBranch& planned) { return planned.action != RecoveryAction::none; }));
     if (!pass.resource.is_reachable || count == 0) {
         return;
     }
     connect();
-    FinishingCrew crew{*connection_,
-                       [this] {
-                           auto further = datasource_.connect(mark_);
-                           if (further->server_identity() != server_) {
-                               throw Error({.code = ErrorCode::resource_refused,
-                                            .resource = datasource_.name()},
-                                           "another server answers");
-                           }
-                           return further;
-                       },
-                       answer_timeout_, interrupt_};
+    FinishingCrew crew{
+        *connection_,
+        [this] {
+            auto further = datasource_.connect(mark_);
+            if (further->server_identity() != server_) {
+                throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
+                            "another server answers");
+            }
+            return further;
+        },
+        answer_timeout_, interrupt_};
     std::size_t next = 0;
     const auto next_job = [&]() -> std::optional<FinishingCrew::Job> {
         while (next < pass.planned.size() && pass.planned[next].action == RecoveryAction::none) {

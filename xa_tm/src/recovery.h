@@ -36,6 +36,8 @@ struct ResourcePass {
     std::vector<PlannedBranch> planned;
     /// One per planned branch.
     std::vector<RecoveredState> states;
+    /// Why the log is an old copy of itself, as far as this pass knows.
+    std::string log_doubt = {};
 
     /// True when the resource was listed and nothing is left for recovery to do there.
     [[nodiscard]] bool is_done() const noexcept;
@@ -88,6 +90,7 @@ private:
 
     [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session,
                                     Keeping* keeping);
+    void learn(PlanInput& input, const ServerPosition& position, Keeping* keeping);
     [[nodiscard]] std::string end_sessions();
     [[nodiscard]] std::string end_lost_sessions();
     [[nodiscard]] std::string end_ended_sessions();

@@ -41,6 +41,13 @@ const Kept<ServerDoubt>* doubt_of(const PlanInput& input) {
     return found;
 }
 
+std::string reason_of_log_doubt(const std::string& words) {
+    return fmt::format(
+        "this log is an old copy of itself, so its decision may be lost ({}); "
+        "restore the newest copy of the log",
+        words);
+}
+
 /// Why the log can't say by its silence that the branch was never decided; nothing when it can.
 std::optional<Judgement> judge_by_doubts(const PlanInput& input, const GlobalId& id,
                                          const std::string& gtrid) {
@@ -58,9 +65,7 @@ std::optional<Judgement> judge_by_doubts(const PlanInput& input, const GlobalId&
     }
     if (!input.known.log_doubt.empty()) {
         return Judgement{TransactionState::lost_log, RecoveryAction::none,
-                         fmt::format("this log is an old copy of itself, so its decision may be "
-                                     "lost ({}); restore the newest copy of the log",
-                                     input.known.log_doubt)};
+                         reason_of_log_doubt(input.known.log_doubt)};
     }
     if (id.incarnation <= input.quarantined_through) {
         return Judgement{
@@ -133,8 +138,12 @@ Judgement judge_decided(const PlanInput& input, const PendingDecision& pending,
     }
     const auto* heuristic = heuristic_of(input, pending.decision.gtrid, bqual);
     if (heuristic != nullptr && !is_overcome(*heuristic, input, *branch, true)) {
-        return {TransactionState::commit_decided, RecoveryAction::none,   words_of(*heuristic),
-                branch->server,                   branch->evidence,       heuristic->code};
+        return {TransactionState::commit_decided,
+                RecoveryAction::none,
+                words_of(*heuristic),
+                branch->server,
+                branch->evidence,
+                heuristic->code};
     }
     return {TransactionState::commit_decided, RecoveryAction::commit,
             "the log holds the decision to commit and the branch is still prepared", branch->server,
@@ -197,11 +206,12 @@ std::string why_silence_is_no_answer(const PlanInput& input, const PendingDecisi
     }
     const auto* doubt = doubt_of(input);
     // What was decided behind the doubt was prepared at the server as it is now.
-    const bool is_doubtful = doubt != nullptr && doubt->entry && pending.entry &&
-                             *pending.entry < *doubt->entry;
-    return is_doubtful ? fmt::format("{}, and no longer lists the branch: whether that had "
-                                     "committed before can't be known",
-                                     doubt->record.words)
+    const bool is_doubtful =
+        doubt != nullptr && pending.entry && (!doubt->entry || *pending.entry < *doubt->entry);
+    return is_doubtful ? fmt::format(
+                             "{}, and no longer lists the branch: whether that had "
+                             "committed before can't be known",
+                             doubt->record.words)
                        : std::string{};
 }
 
@@ -241,10 +251,10 @@ using XidSet = std::unordered_set<std::string>;
 
 /// Distinct for distinct xids and names.
 std::string key_of(const ListedBranch& branch) {
-    return branch.xid ? fmt::format("{}:{}:{}{}:{}", branch.xid->format_id,
-                                    branch.xid->gtrid.size(), branch.xid->gtrid, branch.xid->bqual,
-                                    branch.name)
-                      : branch.name;
+    return branch.xid
+               ? fmt::format("{}:{}:{}{}:{}", branch.xid->format_id, branch.xid->gtrid.size(),
+                             branch.xid->gtrid, branch.xid->bqual, branch.name)
+               : branch.name;
 }
 
 std::string key_of(const Xid& xid) {
@@ -293,12 +303,12 @@ std::vector<PlannedBranch> plan_recovery(const PlanInput& input) {
             continue;  // it came in between: the next pass judges it
         }
         if (auto judgement = judge(input, listed)) {
-            plan.push_back({listed,
-                            judgement->heuristic ? RecoveredState::heuristic
-                                                 : RecoveredState::prepared,
-                            judgement->state, judgement->action,
-                            std::move(judgement->reason), std::move(judgement->server),
-                            std::move(judgement->evidence), judgement->heuristic});
+            plan.push_back(
+                {listed,
+                 judgement->heuristic ? RecoveredState::heuristic : RecoveredState::prepared,
+                 judgement->state, judgement->action, std::move(judgement->reason),
+                 std::move(judgement->server), std::move(judgement->evidence),
+                 judgement->heuristic});
         }
     }
     plan_unlisted(input, plan);
@@ -318,6 +328,16 @@ std::set<std::string, std::less<>> never_decided_by(const std::vector<PlannedBra
         }
     }
     return gtrids;
+}
+
+void apply_log_doubt(std::vector<PlannedBranch>& plan, const std::string& words) {
+    for (auto& branch : plan) {
+        if (branch.state == TransactionState::presumed_abort) {
+            branch.state = TransactionState::lost_log;
+            branch.action = RecoveryAction::none;
+            branch.reason = reason_of_log_doubt(words);
+        }
+    }
 }
 
 void apply_never_decided(std::vector<PlannedBranch>& plan,

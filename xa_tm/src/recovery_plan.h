@@ -73,6 +73,9 @@ struct PlannedBranch {
 [[nodiscard]] std::set<std::string, std::less<>> never_decided_by(
     const std::vector<PlannedBranch>& plan);
 
+/// What it changes in this plan that any resource has shown the log to be an old copy of itself.
+void apply_log_doubt(std::vector<PlannedBranch>& plan, const std::string& words);
+
 /// What such a proof, found at any resource, changes in this plan.
 void apply_never_decided(std::vector<PlannedBranch>& plan,
                          const std::set<std::string, std::less<>>& gtrids);

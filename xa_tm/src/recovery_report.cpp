@@ -62,17 +62,17 @@ public:
                     continue;  // seen before the resource was lost in the middle of its pass
                 }
                 const bool is_heuristic = pending.progress[i] == Progress::heuristic;
-                told.push_back({.resource = branch.resource,
-                                .xid = xid,
-                                .name = {},
-                                .state = is_heuristic ? RecoveredState::heuristic
-                                                      : RecoveredState::unreachable,
-                                .action = is_heuristic ? RecoveryAction::none
-                                                       : RecoveryAction::commit,
-                                .reason = why_unheard(branch.resource),
-                                .heuristic = code_of(gtrid, branch.bqual),
-                                .server = branch.server,
-                                .evidence = branch.evidence});
+                told.push_back(
+                    {.resource = branch.resource,
+                     .xid = xid,
+                     .name = {},
+                     .state =
+                         is_heuristic ? RecoveredState::heuristic : RecoveredState::unreachable,
+                     .action = is_heuristic ? RecoveryAction::none : RecoveryAction::commit,
+                     .reason = why_unheard(branch.resource),
+                     .heuristic = code_of(gtrid, branch.bqual),
+                     .server = branch.server,
+                     .evidence = branch.evidence});
             }
         }
     }
@@ -320,8 +320,16 @@ RecoveryReport inspect(const std::filesystem::path& log_directory,
         passes.push_back(look.get());
         never_decided.merge(never_decided_by(passes.back().planned));
     }
+    for (const auto& pass : passes) {
+        if (final_known.log.doubt.empty()) {
+            final_known.log.doubt = pass.log_doubt;
+        }
+    }
     for (auto& pass : passes) {
         apply_never_decided(pass.planned, never_decided);
+        if (!final_known.log.doubt.empty()) {
+            apply_log_doubt(pass.planned, final_known.log.doubt);
+        }
     }
     return make_report(final_known, passes);
 }

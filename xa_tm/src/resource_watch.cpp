@@ -20,8 +20,7 @@ bool is_to_be_finished(const PlannedBranch& planned) {
 }
 
 bool waits_for_a_person(const PlannedBranch& planned, RecoveredState state) {
-    const bool is_there =
-        state == RecoveredState::prepared || state == RecoveredState::heuristic;
+    const bool is_there = state == RecoveredState::prepared || state == RecoveredState::heuristic;
     return is_there && planned.action == RecoveryAction::none &&
            planned.state != TransactionState::live && planned.state != TransactionState::foreign;
 }
@@ -80,8 +79,8 @@ ResourceStatus ResourceWatch::status(Time now) const {
     auto status = status_;
     status.in_doubt = since_.size();
     if (!since_.empty()) {
-        const auto oldest = std::ranges::min_element(
-            since_, {}, [](const auto& item) { return item.second; });
+        const auto oldest =
+            std::ranges::min_element(since_, {}, [](const auto& item) { return item.second; });
         status.oldest = std::chrono::duration_cast<std::chrono::seconds>(now - oldest->second);
     }
     status.alarm = alarm_of(status.in_doubt, status.for_a_person, status.oldest);
@@ -141,11 +140,11 @@ void ResourceWatch::say_what_changed(const ResourceStatus& before,
                     {.resource = after.name, .detail = after.unended_session});
     }
     if (before.alarm != after.alarm) {
-        log_message(LogChannel::recovery, level_of(after.alarm), sentence_of(after.alarm),
-                    {.resource = after.name,
-                     .detail = fmt::format("{} in doubt, the oldest for {} s; {} for a person",
-                                           after.in_doubt, after.oldest.count(),
-                                           after.for_a_person)});
+        log_message(
+            LogChannel::recovery, level_of(after.alarm), sentence_of(after.alarm),
+            {.resource = after.name,
+             .detail = fmt::format("{} in doubt, the oldest for {} s; {} for a person",
+                                   after.in_doubt, after.oldest.count(), after.for_a_person)});
     }
     const auto finished = [](const ResourceStatus& status) {
         return status.committed + status.rolled_back + status.confirmed;

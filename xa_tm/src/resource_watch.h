@@ -11,7 +11,8 @@
 
 namespace xa_tm {
 
-/// How urgent it is: by what is in doubt, what waits for a person, and how long the oldest is known.
+/// How urgent it is: by what is in doubt, what waits for a person, and how long the oldest is
+/// known.
 [[nodiscard]] AlarmLevel alarm_of(std::size_t in_doubt, std::size_t for_a_person,
                                   std::chrono::seconds oldest) noexcept;
 

@@ -1,6 +1,8 @@
 #include "server_doubts.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -14,6 +16,34 @@ std::string name_of(const std::string& server) {
 }
 
 }  // namespace
+
+Findings findings_of(const PlanInput& input, const ServerPosition& position) {
+    Findings findings;
+    const auto noted = sightings_of(input.resource, input.known.sightings);
+    if (auto words = doubt_about({input.resource, input.server, position}, noted)) {
+        // Only the owner knows what it has begun; for all others everything there is may concern.
+        const auto through = input.view == LogView::owner
+                                 ? input.sequences_issued
+                                 : std::numeric_limits<std::uint64_t>::max();
+        findings.server = {input.resource, input.server, input.incarnation, through,
+                           *std::move(words)};
+    }
+    if (input.known.log_doubt.empty()) {
+        if (auto words = doubt_about_log(input)) {
+            findings.log = {*std::move(words)};
+        }
+    }
+    return findings;
+}
+
+std::vector<Kept<ServerSighting>> sightings_of(std::string_view resource,
+                                               std::span<const Kept<ServerSighting>> all) {
+    std::vector<Kept<ServerSighting>> found;
+    std::ranges::copy_if(all, std::back_inserter(found), [&](const auto& sighting) {
+        return sighting.record.resource == resource;
+    });
+    return found;
+}
 
 std::optional<std::string> doubt_about(const ServerSighting& now,
                                        std::span<const Kept<ServerSighting>> noted) {

@@ -165,8 +165,8 @@ void pass_over(TransactionManagerState& state, std::vector<ResourceRecovery>& re
     for (std::size_t i = 0; i < recoveries.size(); ++i) {
         running.push_back(std::async(std::launch::async, [&, i] {
             const auto& resource = recoveries[i].datasource().name();
-            auto pass = recoveries[i].recover(known, state.table, state.log,
-                                              progress.limits_for(resource));
+            auto pass =
+                recoveries[i].recover(known, state.table, state.log, progress.limits_for(resource));
             keep_finished(pass, passes[i]);
             passes[i] = std::move(pass);
         }));
@@ -189,8 +189,8 @@ void check_log(const TransactionManagerState& state, const std::vector<ResourceP
                         known.log.path.string(), known.log.doubt));
     }
     for (const auto& pass : passes) {
-        const auto lost = std::ranges::find(pass.planned, TransactionState::lost_log,
-                                            &PlannedBranch::state);
+        const auto lost =
+            std::ranges::find(pass.planned, TransactionState::lost_log, &PlannedBranch::state);
         if (lost != pass.planned.end() && !state.config.allow_lost_log) {
             throw Error(
                 {.code = ErrorCode::log_lost, .resource = pass.resource.name},

@@ -43,7 +43,7 @@ void TransactionTable::load(LoggedState state) {
         BranchKey key{heuristic.record.gtrid, heuristic.record.bqual};
         state_.heuristics.insert_or_assign(std::move(key), std::move(heuristic));
     }
-    sightings_ = std::move(state.sightings);
+    state_.sightings = std::move(state.sightings);
     state_.server_doubts = std::move(state.server_doubts);
     if (!state.log_doubts.empty()) {
         state_.log_doubt = state.log_doubts.front().record.words;
@@ -81,8 +81,8 @@ TransactionTable::Snapshot TransactionTable::snapshot() const {
 
 TransactionTable::Counts TransactionTable::counts() const {
     const std::scoped_lock lock{mutex_};
-    const auto open = std::ranges::count_if(
-        state_.decisions, [](const auto& item) { return item.second.is_open(); });
+    const auto open = std::ranges::count_if(state_.decisions,
+                                            [](const auto& item) { return item.second.is_open(); });
     return {state_.live.size(), static_cast<std::size_t>(open), state_.heuristics.size()};
 }
 
@@ -140,23 +140,14 @@ std::optional<std::vector<recovery_log::EntryId>> TransactionTable::forget(std::
     return needless;
 }
 
-std::vector<Kept<ServerSighting>> TransactionTable::sightings_of(std::string_view resource) const {
-    const std::scoped_lock lock{mutex_};
-    std::vector<Kept<ServerSighting>> found;
-    std::ranges::copy_if(
-        sightings_, std::back_inserter(found),
-        [&](const auto& sighting) { return sighting.record.resource == resource; });
-    return found;
-}
-
 std::optional<recovery_log::EntryId> TransactionTable::note(Kept<ServerSighting> sighting) {
     const std::scoped_lock lock{mutex_};
-    const auto same = std::ranges::find_if(sightings_, [&](const auto& other) {
+    const auto same = std::ranges::find_if(state_.sightings, [&](const auto& other) {
         return other.record.resource == sighting.record.resource &&
                other.record.server == sighting.record.server;
     });
-    if (same == sightings_.end()) {
-        sightings_.push_back(std::move(sighting));
+    if (same == state_.sightings.end()) {
+        state_.sightings.push_back(std::move(sighting));
         return std::nullopt;
     }
     return std::exchange(*same, std::move(sighting)).entry;

@@ -32,6 +32,8 @@ public:
         std::set<std::string, std::less<>> live;
         std::map<std::string, PendingDecision, std::less<>> decisions;
         std::map<BranchKey, Kept<Heuristic>> heuristics;
+        /// How far each resource's servers had come when they were last seen.
+        std::vector<Kept<ServerSighting>> sightings;
         std::vector<Kept<ServerDoubt>> server_doubts;
         /// Why the log is an old copy of itself; empty when nothing speaks for that.
         std::string log_doubt;
@@ -74,8 +76,6 @@ public:
     /// become needless. Nothing, and nothing changes, while one of its branches is open.
     [[nodiscard]] std::optional<std::vector<recovery_log::EntryId>> forget(std::string_view gtrid);
 
-    /// How far the resource's servers had come when they were last seen.
-    [[nodiscard]] std::vector<Kept<ServerSighting>> sightings_of(std::string_view resource) const;
     /// Replaces the sighting of the same server; gives the log entry of that.
     std::optional<recovery_log::EntryId> note(Kept<ServerSighting> sighting);
     void add(Kept<ServerDoubt> doubt);
@@ -96,7 +96,6 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable left_;
     Snapshot state_;
-    std::vector<Kept<ServerSighting>> sightings_;
 };
 
 }  // namespace xa_tm

@@ -35,6 +35,32 @@ TEST_F(Describe, GivesTheFactsAsJson) {
     }
 }
 
+TEST_F(Describe, TakesPasswordsFromTheEnvironmentAndFromFiles) {
+    auto postgres = sandbox::tcp_uri(sandbox::postgres_server());
+    auto mariadb = sandbox::tcp_uri(sandbox::mysql_server());
+    const std::string password = "app-secret";
+    const auto passfile = write_file("pgpass", "*:*:*:*:" + password + "\n");
+    std::filesystem::permissions(passfile, std::filesystem::perms::owner_read);
+    const auto with_passfile = [&] {
+        auto uri = postgres;
+        uri.erase(uri.find(":" + password), password.size() + 1);
+        return uri + (uri.find('?') == std::string::npos ? "?" : "&") +
+               "passfile=" + passfile.string();
+    }();
+    for (auto* uri : {&postgres, &mariadb}) {
+        uri->replace(uri->find(password), password.size(), "${XA_TEST_PASSWORD}");
+    }
+
+    const auto described =
+        run_program({XA_RECOVER, "describe", "--resource", "users=" + postgres, "--resource",
+                     "points=" + mariadb, "--resource", "orders=" + with_passfile},
+                    {{"XA_TEST_PASSWORD", password}});
+
+    EXPECT_EQ(described.exit_code, 0) << described;
+    EXPECT_THAT(described.out, AllOf(HasSubstr("users: Postgre"), HasSubstr("points: M"),
+                                     HasSubstr("orders: Postgre"), Not(HasSubstr(password))));
+}
+
 TEST_F(Describe, NeedsNoLogAndGoesOnBehindAServerThatCanNotBeReached) {
     const auto described =
         xa_recover({"describe", "--resource", "down=mysql://app:secret@127.0.0.1:1/x", "--resource",

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -5,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "child_process.h"
+#include "eventually.h"
 #include "sandbox.h"
 #include "shop_fixture.h"
 #include "xa_tm/transaction_manager.h"
@@ -43,8 +45,10 @@ TEST_F(List, GivesADecidedTransactionAsJson) {
     EXPECT_EQ(json["log"]["epoch"], 1);
     EXPECT_EQ(json["log"]["owner"], nullptr);
     EXPECT_EQ(json["resources"], nlohmann::json::parse(R"([
-        {"name": "users", "kind": "postgresql", "reachable": true, "error": null},
-        {"name": "points", "kind": "mysql", "reachable": true, "error": null}])"));
+        {"name": "users", "kind": "postgresql", "reachable": true, "error": null,
+         "unended_session": null, "doubt": null},
+        {"name": "points", "kind": "mysql", "reachable": true, "error": null,
+         "unended_session": null, "doubt": null}])"));
     ASSERT_EQ(json["transactions"].size(), 1U) << json;
     const auto& transaction = json["transactions"][0];
     const auto gtrid = node() + ":" + json["log"]["id"].get<std::string>() + ":1:1";
@@ -230,6 +234,39 @@ TEST_F(List, ExitsWith3WhileAServerIsDown) {
     EXPECT_THAT(listed.out, AllOf(HasSubstr("spare     mysql       unreachable\n"),
                                   HasSubstr("Resource spare could not be read"),
                                   HasSubstr("check host and port"), Not(HasSubstr("app-secret"))));
+}
+
+TEST_F(List, GoesOnWatchingAServerThatGoesAway) {
+    ASSERT_EQ(register_user(1).exit_code, 0);
+    const auto spare = cli_uri("mariadb2");
+    const auto file = folder() / "out";
+    ChildProcess watching{
+        std::vector<std::string>{"/bin/sh", "-c", "out=$1; shift; exec \"$@\" > \"$out\"", "sh",
+                                 file.string(), XA_RECOVER, "list", "--watch", "1", "--timeout",
+                                 "2", "--json", "--resource", "spare=" + spare} +
+            options(),
+        {}};
+    const auto last_look_has = [&](const std::string& text) {
+        return eventually([&] {
+            std::ifstream stream{file};
+            std::string last;
+            for (std::string line; std::getline(stream, line) && !stream.eof();) {
+                last = line;
+            }
+            return last.find(text) != std::string::npos;
+        });
+    };
+    const std::string there = R"("name":"spare","kind":"mysql","reachable":true)";
+    const std::string gone = R"("name":"spare","kind":"mysql","reachable":false)";
+
+    EXPECT_TRUE(last_look_has(there));
+    sandbox::kill("mariadb2");
+    EXPECT_TRUE(last_look_has(gone));
+    sandbox::restart("mariadb2");
+    EXPECT_TRUE(last_look_has(there));
+    ::kill(watching.pid(), SIGINT);
+
+    EXPECT_EQ(watching.wait().exit_code, 0);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "child_process.h"
 #include "decision_record.h"
+#include "documented_json.h"
 #include "eventually.h"
 #include "temporary_directory.h"
 #include "xa_tm/recovery_log/recovery_log.h"
@@ -59,9 +60,11 @@ protected:
     }
 
     [[nodiscard]] nlohmann::json json_of(std::vector<std::string> arguments, int exit_code) const {
+        const auto command = "log " + arguments.front();
         arguments.insert(arguments.end(), {directory().string(), "--json"});
         const auto completed = run(std::move(arguments));
         EXPECT_EQ(completed.exit_code, exit_code) << completed;
+        expect_documented(command, nlohmann::ordered_json::parse(completed.out, nullptr, false));
         return nlohmann::json::parse(completed.out, nullptr, false);
     }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <soci/soci.h>
 
+#include "documented_json.h"
 #include "sandbox.h"
 
 namespace xa_tm::test {
@@ -66,10 +67,10 @@ void roll_back_all_prepared(const std::string& uri) {
         return;
     }
     const soci::rowset<std::string> names =
-        (session->prepare
-         << "select gid from pg_prepared_xacts where database = current_database()");
+        (session->prepare << "select quote_literal(gid) from pg_prepared_xacts where database = "
+                             "current_database()");
     for (const auto& name : std::vector<std::string>{names.begin(), names.end()}) {
-        *session << "rollback prepared '" + name + "'";
+        *session << "rollback prepared " + name;
     }
 }
 
@@ -108,6 +109,8 @@ nlohmann::json ShopTest::json_of(std::vector<std::string> command, int exit_code
     command.emplace_back("--json");
     const auto completed = over_shop(command);
     EXPECT_EQ(completed.exit_code, exit_code) << completed;
+    expect_documented(command.front(),
+                      nlohmann::ordered_json::parse(completed.out, nullptr, false));
     return nlohmann::json::parse(completed.out, nullptr, false);
 }
 

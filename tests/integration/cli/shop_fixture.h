@@ -33,7 +33,8 @@ protected:
     [[nodiscard]] Completed over_shop(const std::vector<std::string>& command) const;
     /// The options that name the shop's log, and one of its resources.
     [[nodiscard]] std::vector<std::string> options() const;
-    /// The JSON of a command; fails the test when the exit code is another.
+    /// The JSON of a command; fails the test when the exit code is another, or docs/json.md does
+    /// not describe it.
     [[nodiscard]] nlohmann::json json_of(std::vector<std::string> command, int exit_code) const;
 
     /// Runs register_user, killed at the crash point unless that is empty.

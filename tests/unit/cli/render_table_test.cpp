@@ -118,7 +118,57 @@ TEST(RenderTable, TellsWhatWaitsForAPerson) {
     report.transactions[0].branches[0].action = RecoveryAction::none;
 
     EXPECT_THAT(render_table(report, {}),
-                EndsWith("1 transaction in doubt: 1 needs a person, see the reason.\n"));
+                EndsWith("1 transaction in doubt: 1 waits for a person. `xa-recover explain "
+                         "GTRID` says what to compare, and\nwhat to type then.\n"));
+    EXPECT_THAT(render_table(report, {.is_resolved = true}), HasSubstr("12 s     for a person\n"));
+}
+
+TEST(RenderTable, ShowsAHeuristicWithItsCode) {
+    auto report = calm_report();
+    auto branch = branch_at("users", RecoveredState::heuristic, RecoveryAction::none,
+                            "the server says that it was rolled back");
+    branch.heuristic = XaCode::heurrb;
+    report.transactions.push_back({.gtrid = kGtrid,
+                                   .state = TransactionState::heuristic,
+                                   .age = std::chrono::hours{3},
+                                   .branches = {branch}});
+
+    EXPECT_THAT(render_table(report, {}),
+                EndsWith("shop-1:91b52e0c7a14d3f8:7:42  heuristic       3 h      none\n"
+                         "  users  heuristic (XA_HEURRB)\n"
+                         "  The server says that it was rolled back.\n"
+                         "\n"
+                         "1 transaction in doubt: 1 waits for a person. `xa-recover explain GTRID` "
+                         "says what to compare, and\nwhat to type then.\n"));
+}
+
+TEST(RenderTable, ShowsWhatIsDoubtfulAboutAServerItsSessionsAndTheLog) {
+    auto report = calm_report();
+    report.log.doubt = "users holds a branch of incarnation 9";
+    report.resources[0].unended_session = "grant CONNECTION_ADMIN to end session 7";
+    report.resources[1].doubt = "it went back from timeline 2 to 1";
+
+    EXPECT_THAT(render_table(report, {}),
+                HasSubstr("owned by no process\n"
+                          "  The log is an old copy of itself. Users holds a branch of incarnation "
+                          "9.\n\n"
+                          "RESOURCE  KIND        STATE\n"
+                          "points    mysql       reachable\n"
+                          "  An old session may still be at work. Grant CONNECTION_ADMIN to end "
+                          "session 7.\n"
+                          "users     postgresql  reachable\n"
+                          "  Not the server that knew all branches. It went back from timeline 2 "
+                          "to 1.\n"));
+}
+
+TEST(RenderTable, TellsWhoMadeAForeignBranch) {
+    auto report = calm_report();
+    report.transactions.push_back(foreign("citus_0_4242_17_1"));
+
+    EXPECT_THAT(render_table(report, {}),
+                HasSubstr("  users  prepared\n"
+                          "    made by Citus: coordinator's group 0, pid 4242, transaction 17, "
+                          "connection 1\n"));
 }
 
 TEST(RenderTable, CountsWhatIsNotInDoubtButShown) {

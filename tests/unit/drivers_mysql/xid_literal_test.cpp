@@ -5,10 +5,17 @@
 
 #include <gtest/gtest.h>
 
+#include "xa_tm/mysql/branch_name.h"
+
 namespace xa_tm::mysql {
 namespace {
 
 using namespace std::string_literals;
+
+TEST(XidLiteral, IsTheNameThatTheCommandLineToolWrites) {
+    const Xid xid{kFormatId, "shop", "users:1"};
+    EXPECT_EQ(branch_name(xid), xid_literal(xid));
+}
 
 TEST(XidLiteral, IsHexadecimalWhateverTheBytes) {
     EXPECT_EQ(xid_literal({kFormatId, "shop", "u.1"}), "x'73686f70',x'752e31',1480676429");

@@ -6,10 +6,17 @@
 
 #include <gtest/gtest.h>
 
+#include "xa_tm/postgres/branch_name.h"
+
 namespace xa_tm::postgres {
 namespace {
 
 using namespace std::string_literals;
+
+TEST(PreparedGid, IsTheNameThatTheCommandLineToolWrites) {
+    const Xid xid{kFormatId, "shop", "users:1"};
+    EXPECT_EQ(branch_name(xid), encode_gid(xid));
+}
 
 TEST(PreparedGid, WritesOurXidsReadably) {
     EXPECT_EQ(encode_gid({kFormatId, "shop-1.0af3.7.12", "users.1"}),

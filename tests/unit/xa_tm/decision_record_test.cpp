@@ -39,8 +39,7 @@ TEST(DecisionRecord, RoundTrips) {
         OperatorAct{time, "ann@db1", OrderVerb::rollback, -1, std::string{"g\0x", 3}, "users",
                     "ticket 7", "law 4"},
         ServerSighting{"users", "7711245803433096650/16385", {"00000002", 123456789012345}},
-        ServerDoubt{"users", "server", 7, 123456789012345, "put back"},
-        LogDoubt{"an old copy"}};
+        ServerDoubt{"users", "server", 7, 123456789012345, "put back"}, LogDoubt{"an old copy"}};
     for (const auto& record : others) {
         EXPECT_EQ(decode(encode(record)), record);
     }

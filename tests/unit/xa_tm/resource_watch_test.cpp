@@ -19,12 +19,10 @@ PlannedBranch planned(const std::string& gtrid, RecoveryAction action,
 }
 
 ResourcePass pass_with(std::vector<PlannedBranch> branches) {
-    ResourcePass pass{.resource = {.name = "users",
-                                   .kind = "fake",
-                                   .is_reachable = true,
-                                   .error = {}},
-                      .planned = std::move(branches),
-                      .states = {}};
+    ResourcePass pass{
+        .resource = {.name = "users", .kind = "fake", .is_reachable = true, .error = {}},
+        .planned = std::move(branches),
+        .states = {}};
     for (const auto& branch : pass.planned) {
         pass.states.push_back(branch.seen);
     }

@@ -35,28 +35,36 @@ enum class Permission {
     refused,             ///< it can't be done, or it is never right
 };
 
+[[nodiscard]] std::string_view to_string(Permission permission) noexcept;
+
 /// What the rules say to an order.
 struct Verdict {
     Permission permission;
     /// Which rule, as a sentence; what would have to be different when it is refused.
     std::string why;
-    /// What will be, or may be, as a sentence each; with needs_confirmation.
+    /// What will be, or may be, as a sentence each.
     std::vector<std::string> consequences = {};
-    /// Stands for exactly these consequences; an order that carries it has confirmed them.
+    /// Stands for exactly these consequences and branches; an order that carries it has confirmed
+    /// them. Only with needs_confirmation.
     std::string confirmation = {};
-    /// What it acts on.
+    /// What it acts on, as the report knows it; empty when it is refused.
     std::vector<RecoveryBranch> branches = {};
 };
 
 /// Pure: the order, and the report that it was judged by, are all that counts.
 [[nodiscard]] Verdict judge(const Order& order, const RecoveryReport& report);
 
+/// True when the order carries what the verdict asks for.
+[[nodiscard]] bool is_permitted(const Order& order, const Verdict& verdict) noexcept;
+
 /// What became of an order.
 struct OrderResult {
     Verdict verdict;
     /// False when the order was not permitted, so that nothing was done.
     bool is_carried_out = false;
-    /// The branches of the verdict with what became of them.
+    /// The branches of the verdict with what became of them. One whose reply was lost is
+    /// unreachable, never committed or rolled_back; one that was refused is prepared, with the
+    /// server's words as its reason.
     std::vector<RecoveryBranch> branches = {};
 };
 
@@ -69,8 +77,9 @@ class OperatorDesk {
 public:
     explicit OperatorDesk(TransactionManager& manager) noexcept : manager_{manager} {}
 
-    /// Throws Error when the act can't be written, or a resource that the order concerns can't be
-    /// asked; nothing was done then.
+    /// Throws Error: without a reason or a giver, or with more than 1000 bytes of one
+    /// (invalid_configuration), when a resource that the order is about can't be connected to, or
+    /// when the log refuses to keep the order. No branch was touched then. May be repeated.
     [[nodiscard]] OrderResult carry_out(const Order& order);
 
 private:

@@ -233,4 +233,8 @@ struct LogImage {
 /// Reads a log without owning, locking or changing it, also beside its live owner. Throws LogError.
 [[nodiscard]] LogImage read_log(const std::filesystem::path& directory);
 
+/// Only who owns it, which costs one look at its lock. Nothing also when there is no log. Throws
+/// LogError.
+[[nodiscard]] std::optional<LogOwner> find_log_owner(const std::filesystem::path& directory);
+
 }  // namespace xa_tm::recovery_log

@@ -1,0 +1,84 @@
+#include "raw_connection.h"
+
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <mysql.h>
+
+#include "mysql/src/uri.h"
+
+namespace xa_tm::bench {
+namespace {
+
+std::runtime_error failure(const std::string& statements, const char* why) {
+    return std::runtime_error(fmt::format("{}: {}", statements, why));
+}
+
+class PostgresConnection final : public RawConnection {
+public:
+    explicit PostgresConnection(const std::string& uri) : connection_{PQconnectdb(uri.c_str())} {
+        if (PQstatus(connection_) != CONNECTION_OK) {
+            const std::runtime_error error{PQerrorMessage(connection_)};
+            PQfinish(connection_);
+            throw error;
+        }
+    }
+    ~PostgresConnection() override { PQfinish(connection_); }
+
+    void send(const std::string& statements) override {
+        PGresult* result = PQexec(connection_, statements.c_str());
+        const std::string tag = PQcmdStatus(result);
+        const bool is_ok = PQresultStatus(result) == PGRES_COMMAND_OK && tag != "ROLLBACK";
+        PQclear(result);
+        if (!is_ok) {
+            throw failure(statements, PQerrorMessage(connection_));
+        }
+    }
+
+private:
+    PGconn* connection_;
+};
+
+const char* or_null(const std::string& text) {
+    return text.empty() ? nullptr : text.c_str();
+}
+
+class MysqlConnection final : public RawConnection {
+public:
+    explicit MysqlConnection(const std::string& uri) : connection_{mysql_init(nullptr)} {
+        const auto address = mysql::parse_uri(uri);
+        if (mysql_real_connect(connection_, or_null(address.host), or_null(address.user),
+                               or_null(address.password), or_null(address.database), address.port,
+                               or_null(address.socket), CLIENT_MULTI_STATEMENTS) == nullptr) {
+            const std::runtime_error error{mysql_error(connection_)};
+            mysql_close(connection_);
+            throw error;
+        }
+    }
+    ~MysqlConnection() override { mysql_close(connection_); }
+
+    void send(const std::string& statements) override {
+        int status = mysql_real_query(connection_, statements.data(), statements.size());
+        while (status == 0) {
+            status = mysql_next_result(connection_);
+        }
+        if (status > 0) {
+            throw failure(statements, mysql_error(connection_));
+        }
+    }
+
+private:
+    MYSQL* connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<RawConnection> RawConnection::open(const std::string& uri) {
+    if (uri.starts_with("postgres")) {
+        return std::make_unique<PostgresConnection>(uri);
+    }
+    return std::make_unique<MysqlConnection>(uri);
+}
+
+}  // namespace xa_tm::bench

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace xa_tm::bench {
+
+/// A connection by the server's C client alone, used as a program without a transaction manager
+/// uses it: the floor that ours is measured against.
+///
+/// Ownership: owns its connection.
+/// Thread safety: one thread at a time.
+class RawConnection {
+public:
+    /// A URI of any kind that our datasources take. Throws std::runtime_error.
+    [[nodiscard]] static std::unique_ptr<RawConnection> open(const std::string& uri);
+    virtual ~RawConnection() = default;
+    RawConnection(const RawConnection&) = delete;
+    RawConnection& operator=(const RawConnection&) = delete;
+
+    /// Sends statements that give no rows, in one trip, and waits for all answers. Throws
+    /// std::runtime_error when one fails, or was turned into a rollback.
+    virtual void send(const std::string& statements) = 0;
+
+protected:
+    RawConnection() = default;
+};
+
+}  // namespace xa_tm::bench
