@@ -348,7 +348,7 @@ void Coordinator::Run::record_heuristics() {
             describe(answer).substr(0, kMaxWordsBytes),
             branches_[i].server};
         const auto entry = coordinator_.log_.record(heuristic);
-        coordinator_.table_.add({heuristic, entry});
+        std::ignore = coordinator_.table_.add({heuristic, entry});  // the first of this branch
         log_message(LogChannel::coordinator, LogLevel::error,
                     entry ? "Resource manager finished a branch by itself; a person has to compare "
                             "the data, then forget it."

@@ -371,9 +371,8 @@ private:
         if (!entry) {
             throw log_refuses(state_, "what will have been rolled back");
         }
-        state_.table.add({heuristic, entry});
-        if (before != known.end() && before->second.entry) {
-            state_.log.forget(*before->second.entry);
+        if (const auto replaced = state_.table.add({heuristic, entry})) {
+            state_.log.forget(*replaced);
         }
     }
 

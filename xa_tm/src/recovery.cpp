@@ -143,7 +143,9 @@ public:
         const Heuristic heuristic{
             xid.gtrid, xid.bqual, code, resource_, now(), words.substr(0, kMaxWordsBytes), server};
         const auto entry = log_.record(heuristic);
-        table_.add({heuristic, entry});
+        if (const auto replaced = table_.add({heuristic, entry}); replaced && entry) {
+            log_.forget(*replaced);
+        }
         keep_progress(xid.gtrid, table_, log_);
         log_message(LogChannel::recovery, LogLevel::error,
                     entry ? "A branch did not end as decided; a person has to compare the data, "

@@ -116,7 +116,7 @@ std::vector<recovery_log::EntryId> TransactionTable::finish(std::string_view gtr
     return needless;
 }
 
-void TransactionTable::add(Kept<Heuristic> heuristic) {
+std::optional<recovery_log::EntryId> TransactionTable::add(Kept<Heuristic> heuristic) {
     const std::scoped_lock lock{mutex_};
     const auto found = state_.decisions.find(heuristic.record.gtrid);
     if (found != state_.decisions.end()) {
@@ -125,7 +125,8 @@ void TransactionTable::add(Kept<Heuristic> heuristic) {
         }
     }
     BranchKey key{heuristic.record.gtrid, heuristic.record.bqual};
-    state_.heuristics.insert_or_assign(std::move(key), std::move(heuristic));
+    auto& kept = state_.heuristics[std::move(key)];
+    return std::exchange(kept, std::move(heuristic)).entry;
 }
 
 std::optional<Decision> TransactionTable::unwritten_progress(std::string_view gtrid) const {

@@ -71,8 +71,8 @@ public:
     [[nodiscard]] std::vector<recovery_log::EntryId> finish(std::string_view gtrid,
                                                             std::string_view bqual);
     /// Notes that a branch did not end as it was to, or that nobody knows how; its decision, if
-    /// there is one, stays.
-    void add(Kept<Heuristic> heuristic);
+    /// there is one, stays. Gives the log's entry of what was noted of the branch before.
+    std::optional<recovery_log::EntryId> add(Kept<Heuristic> heuristic);
     /// The decision with what is known of its branches, when heuristics alone keep it in the log
     /// and that does not say which of its branches are finished; else nothing.
     [[nodiscard]] std::optional<Decision> unwritten_progress(std::string_view gtrid) const;

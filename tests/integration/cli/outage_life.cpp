@@ -1,6 +1,7 @@
-// A transaction manager in the middle of its work, step by step by hand, so that twenty transactions
-// stand in every state when it is killed. It stops itself twice: when the first have come so far
-// that an old copy of the second server can be made, and when all stand where they are to be found.
+// A transaction manager in the middle of its work, step by step by hand, so that twenty
+// transactions stand in every state when it is killed. It stops itself twice: when the first have
+// come so far that an old copy of the second server can be made, and when all stand where they are
+// to be found.
 
 #include <csignal>
 #include <map>
@@ -101,8 +102,8 @@ public:
                                      .sequences_issued = 100,
                                      .transactions = table_.snapshot()};
         };
-        for (auto* datasource : {static_cast<Datasource*>(&users_),
-                                 static_cast<Datasource*>(&points_)}) {
+        for (auto* datasource :
+             {static_cast<Datasource*>(&users_), static_cast<Datasource*>(&points_)}) {
             ResourceRecovery recovery{*datasource, {"users", "points"}, mark_, kPatience};
             const auto pass = recovery.survey(known, table_, log_);
             XA_TM_CHECK(pass.resource.is_reachable, "the servers are up");

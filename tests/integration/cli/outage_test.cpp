@@ -89,8 +89,7 @@ protected:
         return completed;
     }
     [[nodiscard]] nlohmann::json look() const {
-        const auto completed =
-            xa_recover({"list", "--json", "--config", config_.string()});
+        const auto completed = xa_recover({"list", "--json", "--config", config_.string()});
         return nlohmann::json::parse(completed.out);
     }
     /// The gtrid of the n-th transaction of the life that was killed.
@@ -176,8 +175,8 @@ TEST_F(Outage, EndsWithExactlyTheOneHeuristicThatIsTrue) {
     EXPECT_THAT(users_.prepared(), IsEmpty());
     EXPECT_THAT(points_.prepared(), IsEmpty());
 
-    const auto forgotten = type(
-        {"forget", by_hand, "--reason", "user 20 registered anew, its points were kept"});
+    const auto forgotten =
+        type({"forget", by_hand, "--reason", "user 20 registered anew, its points were kept"});
     EXPECT_EQ(forgotten.exit_code, 0) << forgotten;
     EXPECT_EQ(type({"list"}).exit_code, 0);
     type({"audit"});

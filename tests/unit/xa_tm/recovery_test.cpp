@@ -244,10 +244,11 @@ TEST_F(Recovery, MakesAHeuristicAnswerDurableAndNeverForgetsIt) {
     EXPECT_EQ(live_entries(), 2U);
     EXPECT_THAT(pass(users_recovery_).planned[0].action, RecoveryAction::none);
     EXPECT_EQ(verbs(users_, gtrid), "commit");
-    const auto entries = recovery_log::read_log(directory_.path()).entries;
-    ASSERT_THAT(entries, SizeIs(2));
-    EXPECT_THAT(decode(entries[1].body).value(),
-                IsHeuristicRecord(gtrid, "users:1", XaCode::heurrb));
+    std::vector<LogRecord> records;
+    for (const auto& entry : recovery_log::read_log(directory_.path()).entries) {
+        records.push_back(decode(entry.body).value());
+    }
+    EXPECT_THAT(records, testing::Contains(IsHeuristicRecord(gtrid, "users:1", XaCode::heurrb)));
 }
 
 TEST_F(Recovery, GoesOnWithTheOtherBranchesWhenOneIsNotFinished) {
