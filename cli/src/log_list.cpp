@@ -19,10 +19,12 @@ constexpr std::string_view kUnconfirmed = "not yet known durable";
 std::string resources_of(const LogEntry& entry) {
     const auto* decision = entry.decision();
     if (decision == nullptr) {
-        const auto* heuristic = entry.heuristic();
-        return heuristic == nullptr ? "of a version that this program does not know"
-                                    : fmt::format("{} at branch {}", to_string(heuristic->code),
-                                                  printable(heuristic->bqual));
+        if (const auto* heuristic = entry.heuristic()) {
+            return fmt::format("{} at branch {}", to_string(heuristic->code),
+                               printable(heuristic->bqual));
+        }
+        return entry.record ? record_text(*entry.record)
+                            : "of a version that this program does not know";
     }
     std::vector<std::string> names;
     for (const auto& branch : decision->branches) {

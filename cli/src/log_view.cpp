@@ -168,9 +168,13 @@ std::vector<LogEntry> entries_of(const recovery_log::LogImage& image) {
     return entries;
 }
 
+std::string record_text(const LogRecord& record) {
+    return std::visit([](const auto& content) { return describe(content); }, record);
+}
+
 std::string entry_text(std::span<const std::byte> body) {
     const auto record = decode(body);
-    return record ? std::visit([](const auto& content) { return describe(content); }, *record)
+    return record ? record_text(*record)
                   : fmt::format("{} of a version that this program does not know",
                                 count_of(body.size(), "byte"));
 }

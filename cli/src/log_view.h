@@ -58,7 +58,9 @@ struct LogEntry {
 /// Those that are live, oldest first.
 [[nodiscard]] std::vector<LogEntry> entries_of(const recovery_log::LogImage& image);
 
-/// "decision to commit GTRID at RESOURCES", printable; for a body that is not known, its length.
+/// "decision to commit GTRID at RESOURCES", printable.
+[[nodiscard]] std::string record_text(const LogRecord& record);
+/// The same of the body of an entry; for a body that is not known, its length.
 [[nodiscard]] std::string entry_text(std::span<const std::byte> body);
 /// Its keys are `decision`, `heuristic`, `order` and `note`, of which one is not null; all are when
 /// the record is not known.

@@ -197,8 +197,12 @@ ResourcePass ResourceRecovery::survey(const Known& known, TransactionTable& tabl
 
 ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& table,
                                        DecisionLog& log, const PassLimits& limits) {
+    return carry_out(survey(known, table, log), table, log, limits);
+}
+
+ResourcePass ResourceRecovery::carry_out(ResourcePass pass, TransactionTable& table,
+                                         DecisionLog& log, const PassLimits& limits) {
     Keeping keeping{datasource_.name(), table, log};
-    auto pass = look(known, end_sessions(), &keeping);
     for (auto& planned : pass.planned) {
         if (planned.action != RecoveryAction::none && limits.approve && !limits.approve(planned)) {
             planned.action = RecoveryAction::none;
@@ -382,6 +386,12 @@ void ResourceRecovery::act(ResourcePass& pass, Keeping& keeping, const PassLimit
         return;
     }
     connect();
+    if (connection_->server_identity() != server_) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
+                    fmt::format("resource {}: another server answers than the one that was "
+                                "looked at; the next look starts anew",
+                                datasource_.name()));
+    }
     FinishingCrew crew{
         *connection_,
         [this] {
@@ -462,6 +472,22 @@ void ResourceRecovery::take(ResourcePass& pass, std::size_t index, const Answer&
         // Not known, busy, still attached to an old session, or refused: the next pass asks again.
         planned.reason = with_server_words("not finished yet", answer);
     }
+}
+
+std::string agree(std::span<ResourcePass> passes) {
+    std::set<std::string, std::less<>> never_decided;
+    std::string log_doubt;
+    for (const auto& pass : passes) {
+        never_decided.merge(never_decided_by(pass.planned));
+        log_doubt = log_doubt.empty() ? pass.log_doubt : log_doubt;
+    }
+    for (auto& pass : passes) {
+        apply_never_decided(pass.planned, never_decided);
+        if (!log_doubt.empty()) {
+            apply_log_doubt(pass.planned, log_doubt);
+        }
+    }
+    return log_doubt;
 }
 
 std::set<std::string, std::less<>> names_of(std::span<Datasource* const> resources) {

@@ -74,8 +74,12 @@ public:
     /// server and of the log is kept, in the table and durably, so that every later plan knows.
     [[nodiscard]] ResourcePass survey(const Known& known, TransactionTable& table,
                                       DecisionLog& log);
-    /// survey(), then everything that it found to be done, with the outcome noted in the table and
-    /// the log.
+    /// Everything that the survey found to be done, with the outcome noted in the table and the
+    /// log. What was true then still is: a decision stays, and what could not be decided any more
+    /// never will.
+    [[nodiscard]] ResourcePass carry_out(ResourcePass survey, TransactionTable& table,
+                                         DecisionLog& log, const PassLimits& limits = {});
+    /// survey(), then carry_out().
     [[nodiscard]] ResourcePass recover(const Known& known, TransactionTable& table,
                                        DecisionLog& log, const PassLimits& limits = {});
 
@@ -114,6 +118,10 @@ private:
     bool have_ended_sessions_ended_ = false;
     std::optional<std::chrono::steady_clock::time_point> sighting_kept_at_ = std::nullopt;
 };
+
+/// Lets what each pass shows of the log, and proves of transactions, count in all of them. Gives
+/// why the log is an old copy of itself, or nothing.
+std::string agree(std::span<ResourcePass> passes);
 
 /// Puts the passes over all resources and what is known together into one report.
 [[nodiscard]] RecoveryReport make_report(const KnownTransactions& known,

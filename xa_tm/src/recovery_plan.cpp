@@ -285,11 +285,8 @@ void plan_unlisted(const PlanInput& input, std::vector<PlannedBranch>& plan) {
 }  // namespace
 
 std::string words_of(const Heuristic& heuristic) {
-    return fmt::format("{} ({}): a person has to compare the data, then forget it",
-                       heuristic.words.empty()
-                           ? "its resource manager finished it by itself against the decision"
-                           : heuristic.words,
-                       to_string(heuristic.code));
+    return fmt::format("{}: a person has to compare the data, then forget it",
+                       heuristic.words.empty() ? "it did not end as decided" : heuristic.words);
 }
 
 std::vector<PlannedBranch> plan_recovery(const PlanInput& input) {

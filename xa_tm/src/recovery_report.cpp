@@ -315,21 +315,11 @@ RecoveryReport inspect(const std::filesystem::path& log_directory,
     }
     std::vector<ResourcePass> passes;
     passes.reserve(looks.size());
-    std::set<std::string, std::less<>> never_decided;
     for (auto& look : looks) {
         passes.push_back(look.get());
-        never_decided.merge(never_decided_by(passes.back().planned));
     }
-    for (const auto& pass : passes) {
-        if (final_known.log.doubt.empty()) {
-            final_known.log.doubt = pass.log_doubt;
-        }
-    }
-    for (auto& pass : passes) {
-        apply_never_decided(pass.planned, never_decided);
-        if (!final_known.log.doubt.empty()) {
-            apply_log_doubt(pass.planned, final_known.log.doubt);
-        }
+    if (auto doubt = agree(passes); final_known.log.doubt.empty()) {
+        final_known.log.doubt = std::move(doubt);
     }
     return make_report(final_known, passes);
 }

@@ -138,42 +138,48 @@ private:
     std::size_t finished_ = 0;
 };
 
-/// Looks at every resource at the same time, before anything is done at one: what one server tells
-/// of the log, or proves of a transaction, counts at all of them.
-std::vector<ResourcePass> survey(TransactionManagerState& state,
-                                 std::vector<ResourceRecovery>& recoveries) {
-    const auto known = [&state] { return state.known(); };
-    std::vector<std::future<ResourcePass>> looks;
-    for (auto& recovery : recoveries) {
-        looks.push_back(std::async(std::launch::async, [&state, &known, &recovery] {
-            return recovery.survey(known, state.table, state.log);
-        }));
-    }
-    std::vector<ResourcePass> passes;
-    passes.reserve(looks.size());
-    for (auto& look : looks) {
-        passes.push_back(look.get());
-    }
-    return passes;
-}
-
-/// One pass over every resource at the same time.
-void pass_over(TransactionManagerState& state, std::vector<ResourceRecovery>& recoveries,
-               std::vector<ResourcePass>& passes, Progress& progress) {
-    const auto known = [&state] { return state.known(); };
+/// Does something with every resource at the same time.
+template <class Act>
+void for_each_at_once(std::vector<ResourceRecovery>& recoveries, const Act& act) {
     std::vector<std::future<void>> running;
     for (std::size_t i = 0; i < recoveries.size(); ++i) {
-        running.push_back(std::async(std::launch::async, [&, i] {
-            const auto& resource = recoveries[i].datasource().name();
-            auto pass =
-                recoveries[i].recover(known, state.table, state.log, progress.limits_for(resource));
-            keep_finished(pass, passes[i]);
-            passes[i] = std::move(pass);
-        }));
+        running.push_back(std::async(std::launch::async, [&, i] { act(recoveries[i], i); }));
     }
     for (auto& one : running) {
         one.get();
     }
+}
+
+/// Looks at every resource at the same time, before anything is done at one: what one server tells
+/// of the log, or proves of a transaction, counts at all of them.
+std::vector<ResourcePass> survey(TransactionManagerState& state,
+                                 std::vector<ResourceRecovery>& recoveries) {
+    std::vector<ResourcePass> passes(recoveries.size());
+    for_each_at_once(recoveries, [&](ResourceRecovery& recovery, std::size_t i) {
+        passes[i] = recovery.survey([&state] { return state.known(); }, state.table, state.log);
+    });
+    std::ignore = agree(passes);  // the table has its doubt about the log
+    return passes;
+}
+
+/// Does what the surveys found to be done.
+void carry_out(TransactionManagerState& state, std::vector<ResourceRecovery>& recoveries,
+               std::vector<ResourcePass>& passes, Progress& progress) {
+    for_each_at_once(recoveries, [&](ResourceRecovery& recovery, std::size_t i) {
+        passes[i] = recovery.carry_out(std::move(passes[i]), state.table, state.log,
+                                       progress.limits_for(recovery.datasource().name()));
+    });
+}
+
+/// One pass over every resource, which keeps what earlier ones have finished.
+void pass_over(TransactionManagerState& state, std::vector<ResourceRecovery>& recoveries,
+               std::vector<ResourcePass>& passes, Progress& progress) {
+    for_each_at_once(recoveries, [&](ResourceRecovery& recovery, std::size_t i) {
+        auto pass = recovery.recover([&state] { return state.known(); }, state.table, state.log,
+                                     progress.limits_for(recovery.datasource().name()));
+        keep_finished(pass, passes[i]);
+        passes[i] = std::move(pass);
+    });
 }
 
 /// Throws Error when the log that was opened can't be the one that knows what the servers hold.
@@ -372,13 +378,14 @@ RecoveryReport TransactionManager::recover(const RecoverOptions& options) {
     auto recoveries = state_->resource_recoveries();
     auto passes = survey(*state_, recoveries);
     Progress progress{options, passes};
+    carry_out(*state_, recoveries, passes, progress);
     for (;;) {
-        pass_over(*state_, recoveries, passes, progress);
         const auto next = std::chrono::steady_clock::now() + kPauseBetweenPasses;
         if (std::ranges::all_of(passes, &ResourcePass::is_done) || next >= deadline) {
             return make_report(state_->known(), passes);
         }
         std::this_thread::sleep_until(next);
+        pass_over(*state_, recoveries, passes, progress);
     }
 }
 
