@@ -89,12 +89,13 @@ public:
     /// Keeps what a look has found; gives the log's entry of a doubt about the server.
     std::optional<recovery_log::EntryId> keep(const Findings& findings, const PlanInput& input) {
         if (findings.log) {
-            std::ignore = log_.record(*findings.log);
-            table_.add(*findings.log);
-            log_message(LogChannel::recovery, LogLevel::fatal,
-                        "The recovery log is an old copy of itself; no transaction begins before "
-                        "the newest copy is restored.",
-                        {.resource = resource_, .detail = findings.log->words});
+            const bool is_kept = log_.record(*findings.log).has_value();
+            if (table_.add(*findings.log, is_kept)) {
+                log_message(LogChannel::recovery, LogLevel::fatal,
+                            "The recovery log is an old copy of itself; no transaction begins "
+                            "before the newest copy is restored.",
+                            {.resource = resource_, .detail = findings.log->words});
+            }
         }
         if (!findings.server) {
             for (const auto entry :
@@ -104,46 +105,57 @@ public:
             return std::nullopt;
         }
         const auto entry = log_.record(*findings.server);
-        table_.add({*findings.server, entry});
-        log_message(LogChannel::recovery, LogLevel::error,
-                    "The server may lack what our log knows of it; nothing undecided is rolled "
-                    "back there without proof.",
-                    {.resource = resource_, .detail = findings.server->words});
+        if (table_.add({*findings.server, entry})) {
+            log_message(LogChannel::recovery, LogLevel::error,
+                        "The server may lack what our log knows of it; nothing undecided is "
+                        "rolled back there without proof.",
+                        {.resource = resource_, .detail = findings.server->words});
+        }
         return entry;
     }
 
-    /// Notes how far the server has come; in the log, too, when that is due or the server lives
-    /// another life. True when it was written there.
+    /// Notes how far the server has come; in the log, too, when that is due, or the server lives
+    /// another life or has taken another one's place. True when it was written there.
     bool note(const ServerSighting& sighting, const TransactionTable::Snapshot& known,
               bool is_due) {
-        if (sighting.server.empty() && sighting.position == ServerPosition{}) {
-            return false;  // a server that tells nothing of itself
-        }
         const auto noted = sightings_of(resource_, known.sightings);
-        const auto same = std::ranges::find_if(
-            noted, [&](const auto& other) { return other.record.server == sighting.server; });
-        const bool is_new = same == noted.end();
-        const auto kept = is_new ? std::nullopt : same->entry;
-        const bool is_another_life =
-            !is_new && (sighting.position.flushed < same->record.position.flushed ||
-                        sighting.position.history != same->record.position.history);
-        if (kept && !is_another_life && (!is_due || same->record == sighting)) {
+        const bool is_same = !noted.empty() && noted.back().record.server == sighting.server;
+        const bool tells_nothing = sighting.position == ServerPosition{};
+        if (tells_nothing && (is_same || sighting.server.empty())) {
+            return false;  // what it has told before counts
+        }
+        const auto kept = is_same ? noted.back().entry : std::nullopt;
+        const bool is_another_life = is_same && doubt_about(sighting, noted).has_value();
+        if (kept && !is_another_life && (!is_due || noted.back().record == sighting)) {
             table_.note({sighting, kept});
             return false;
         }
         const auto entry = log_.record(sighting);
-        table_.note({sighting, entry ? entry : kept});
-        if (entry && kept) {
-            log_.forget(*kept);
+        const auto replaced = table_.note({sighting, entry ? entry : kept});
+        if (entry && replaced) {
+            log_.forget(*replaced);
         }
         return entry.has_value();
+    }
+
+    /// What the log had no space for when it was found out.
+    void keep_what_was_refused(const TransactionTable::Snapshot& known) {
+        for (const auto& [key, kept] : known.heuristics) {
+            if (kept.record.resource != resource_ || kept.entry) {
+                continue;
+            }
+            if (const auto entry = log_.record(kept.record)) {
+                std::ignore = table_.add({kept.record, entry});
+                keep_progress(key.first, table_, log_);
+            }
+        }
     }
 
     void keep(const Xid& xid, XaCode code, const std::string& words, const std::string& server) {
         const Heuristic heuristic{
             xid.gtrid, xid.bqual, code, resource_, now(), words.substr(0, kMaxWordsBytes), server};
         const auto entry = log_.record(heuristic);
-        if (const auto replaced = table_.add({heuristic, entry}); replaced && entry) {
+        if (const auto replaced = table_.add({heuristic, entry})) {
             log_.forget(*replaced);
         }
         keep_progress(xid.gtrid, table_, log_);
@@ -232,6 +244,7 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
         server_.reset();
         auto before = list();
         server_ = connection_->server_identity();
+        server_is_seen_over_connection_ = true;
         XA_TM_CRASH_POINT("recovery.listed");
         auto facts = known();
         auto after = list();
@@ -272,10 +285,14 @@ void ResourceRecovery::learn(PlanInput& input, const ServerPosition& position, K
     const auto findings = findings_of(input, position);
     std::optional<recovery_log::EntryId> entry;
     if (keeping != nullptr) {
+        keeping->keep_what_was_refused(input.known);
         entry = keeping->keep(findings, input);
         const auto time = std::chrono::steady_clock::now();
         const bool is_due = !sighting_kept_at_ || time - *sighting_kept_at_ >= kSightingInterval;
-        if (keeping->note({input.resource, input.server, position}, input.known, is_due)) {
+        // What proves a doubt that the log had no space for is not written over.
+        const bool may_note = !findings.server || entry;
+        if (may_note &&
+            keeping->note({input.resource, input.server, position}, input.known, is_due)) {
             sighting_kept_at_ = time;
         }
     }
@@ -334,7 +351,19 @@ void ResourceRecovery::connect() {
     if (connection_ == nullptr || !connection_->is_reusable()) {
         connection_.reset();
         have_ended_sessions_ended_ = false;
+        server_is_seen_over_connection_ = false;
         connection_ = datasource_.connect(mark_);
+    }
+}
+
+/// Throws Error once the connection is lost over which the first list came: the server may have
+/// been put back since, or another one may answer.
+void ResourceRecovery::check_is_same_life() const {
+    if (server_ && !server_is_seen_over_connection_) {
+        throw Error({.code = ErrorCode::resource_unreachable, .resource = datasource_.name()},
+                    fmt::format("resource {}: the connection was lost in the middle of a look; the "
+                                "next one starts anew",
+                                datasource_.name()));
     }
 }
 
@@ -347,12 +376,7 @@ Answer ResourceRecovery::ask(Request request) {
             fmt::format("resource {}: not asked, because recovery is ending", datasource_.name()));
     }
     connect();
-    if (server_ && connection_->server_identity() != *server_) {
-        throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
-                    fmt::format("resource {}: another server than a moment ago answers; the next "
-                                "look starts anew",
-                                datasource_.name()));
-    }
+    check_is_same_life();
     auto answer = exchange(*connection_, std::move(request), answer_timeout_, interrupt_);
     if (answer.code == XaCode::rmfail) {
         throw not_answered(datasource_, verb, answer);
@@ -386,12 +410,7 @@ void ResourceRecovery::act(ResourcePass& pass, Keeping& keeping, const PassLimit
         return;
     }
     connect();
-    if (connection_->server_identity() != server_) {
-        throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
-                    fmt::format("resource {}: another server answers than the one that was "
-                                "looked at; the next look starts anew",
-                                datasource_.name()));
-    }
+    check_is_same_life();
     FinishingCrew crew{
         *connection_,
         [this] {

@@ -101,6 +101,7 @@ private:
     [[nodiscard]] Answer ask(Request request);
     [[nodiscard]] Answer list();
     void connect();
+    void check_is_same_life() const;
     void act(ResourcePass& pass, Keeping& keeping, const PassLimits& limits);
     [[nodiscard]] Request request_for(const PlannedBranch& planned) const;
     void take(ResourcePass& pass, std::size_t index, const Answer& answer, Keeping& keeping) const;
@@ -113,6 +114,8 @@ private:
     std::unique_ptr<Connection> connection_;
     /// The server that this pass looks at, once it has answered; no other may take its place.
     std::optional<std::string> server_ = std::nullopt;
+    /// Whether connection_ is the one over which that server has answered.
+    bool server_is_seen_over_connection_ = false;
     /// Whether the sessions of ended incarnations were seen to have ended, over connection_: they
     /// don't come back.
     bool have_ended_sessions_ended_ = false;

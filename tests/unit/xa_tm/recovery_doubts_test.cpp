@@ -184,6 +184,18 @@ TEST_F(RecoveryDoubts, StartsNoTransactionOnALogThatIsAnOldCopyOfItself) {
     EXPECT_THAT(points_.prepared(), ElementsAre(xid)) << "nothing is presumed of an old copy";
 }
 
+TEST_F(RecoveryDoubts, BeginNothingMoreOnceTheLogIsKnownToBeAnOldCopy) {
+    points_.set_reachable(false);
+    auto life = start();
+    auto later = parse_gtrid(orphan_of(*life, "points:1", 0).gtrid).value();
+    later.incarnation += 3;
+    points_.set_reachable(true);
+    points_.add_prepared({.xid = Xid{kFormatId, to_gtrid(later), "points:1"}, .name = {}});
+    ASSERT_TRUE(eventually([&] { return !life->tm.recovery_status().log_doubt.empty(); }));
+    EXPECT_THAT(error_of([&] { static_cast<void>(life->tm.begin()); }),
+                HasCode(ErrorCode::log_outdated));
+}
+
 TEST_F(RecoveryDoubts, FinishesWithAnOldLogWhatThatHasDecided) {
     const auto gtrid = leave_decided();
     auto life = open();
