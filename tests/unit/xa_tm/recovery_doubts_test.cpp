@@ -41,26 +41,11 @@ protected:
         server.add_prepared({.xid = xid, .name = {}});
         return xid;
     }
-    /// A life that decides, and ends before points has heard of it; points is reachable afterwards.
+    /// The same with points within reach again.
     std::string leave_decided() {
-        auto gtrid = decide_and_end();
+        auto gtrid = ManagerFixture::leave_decided();
         points_.set_reachable(true);
         return gtrid;
-    }
-    std::string decide_and_end() {
-        auto life = start();
-        auto tx = life->tm.begin();
-        auto [users, points] = tx.enlist(life->users, life->points);
-        users.write("ada");
-        points.write("ada:100");
-        life->points.watch([this](FakeLink::Event event, Verb verb) {
-            if (event == FakeLink::Event::sending && verb == Verb::commit) {
-                points_.set_reachable(false);
-            }
-        });
-        const auto report = tx.commit();
-        EXPECT_EQ(report.outcome(), Outcome::committed);
-        return report.gtrid();
     }
     [[nodiscard]] static const ResourceStatus& status_of(const RecoveryStatus& status,
                                                          const std::string& resource) {
