@@ -20,6 +20,8 @@
 
 namespace xa_tm {
 
+class PassKeeper;
+
 /// What is known besides the servers' lists, read between the two of them.
 struct KnownTransactions {
     LogView view;
@@ -90,11 +92,9 @@ public:
     [[nodiscard]] Datasource& datasource() const noexcept { return datasource_; }
 
 private:
-    class Keeping;
-
     [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session,
-                                    Keeping* keeping);
-    void learn(PlanInput& input, const ServerPosition& position, Keeping* keeping);
+                                    PassKeeper* keeper);
+    void learn(PlanInput& input, const ServerPosition& position, PassKeeper* keeper);
     [[nodiscard]] std::string end_sessions();
     [[nodiscard]] std::string end_lost_sessions();
     [[nodiscard]] std::string end_ended_sessions();
@@ -102,9 +102,10 @@ private:
     [[nodiscard]] Answer list();
     void connect();
     void check_is_same_life() const;
-    void act(ResourcePass& pass, Keeping& keeping, const PassLimits& limits);
+    void act(ResourcePass& pass, PassKeeper& keeper, const PassLimits& limits);
     [[nodiscard]] Request request_for(const PlannedBranch& planned) const;
-    void take(ResourcePass& pass, std::size_t index, const Answer& answer, Keeping& keeping) const;
+    void take(ResourcePass& pass, std::size_t index, const Answer& answer,
+              PassKeeper& keeper) const;
 
     Datasource& datasource_;
     std::set<std::string, std::less<>> resources_;
