@@ -250,6 +250,13 @@ TEST(RecoveryPlan, HoldsOnToAHazardWhileNothingNewIsKnown) {
     input.server = "server-2";
     expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
     EXPECT_FALSE(only_branch(input).is_finding);
+    // Its own server answers at last, but was put back meanwhile.
+    keep_heuristic(input, xid, XaCode::heurhaz, "server-2");
+    input.server = "server-1";
+    doubt_server(input, "server-1");
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
+    EXPECT_EQ(only_branch(input).seen, RecoveredState::heuristic);
+    EXPECT_FALSE(only_branch(input).is_finding);
 }
 
 TEST(RecoveryPlan, TakesAHazardBackWhenTheBranchsOwnServerAnswersAtLast) {
