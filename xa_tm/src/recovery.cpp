@@ -232,6 +232,7 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
         server_.reset();
         auto before = list();
         server_ = connection_->server_identity();
+        pass.resource.server = *server_;
         XA_TM_CRASH_POINT("recovery.listed");
         auto facts = known();
         auto after = list();
