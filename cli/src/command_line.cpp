@@ -43,10 +43,13 @@ std::string names_below(const CLI::App& app) {
 ConfigurationError unexpected(const CLI::App& app) {
     for (const auto& argument : app.remaining(true)) {
         if (argument.starts_with('-')) {
+            // Behind one letter there may be a value, such as a password.
+            const auto name = argument.starts_with("--") ? argument.substr(0, argument.find('='))
+                                                         : argument.substr(0, 2);
             return ConfigurationError{
                 fmt::format("unknown option {} (options stand after the command); see "
                             "`xa-recover --help`",
-                            argument.substr(0, argument.find('=')))};
+                            name)};
         }
     }
     return ConfigurationError{

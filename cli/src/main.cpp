@@ -29,7 +29,8 @@ int main(int argc, char** argv) {
         return std::get<Invocation>(parsed).run();
     } catch (...) {
         const auto failure = current_failure();
-        fmt::print(stderr, "xa-recover: {}\n", failure.message);
+        // What could not be understood may have been a URI.
+        fmt::print(stderr, "xa-recover: {}\n", without_passwords(failure.message));
         return failure.exit_code;
     }
 }

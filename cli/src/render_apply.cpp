@@ -23,6 +23,7 @@ std::string_view words_for(EntryResult result) {
         case EntryResult::changed: return "refused";
         case EntryResult::unproven: return "not known";
         case EntryResult::not_finished: return "not finished";
+        case EntryResult::heuristic: return "ended otherwise";
     }
     return "";
 }
@@ -32,7 +33,8 @@ Colour colour_of(EntryResult result) {
         case EntryResult::done: return Colour::green;
         case EntryResult::changed:
         case EntryResult::unproven:
-        case EntryResult::not_finished: return Colour::yellow;
+        case EntryResult::not_finished:
+        case EntryResult::heuristic: return Colour::yellow;
         case EntryResult::would_be:
         case EntryResult::done_before: break;
     }
@@ -62,8 +64,8 @@ AppliedEntry result_of(const RecoveryBranch* branch, const RecoveryReport& repor
         case RecoveredState::rolled_back: return {EntryResult::done, ""};
         case RecoveredState::finished: return {EntryResult::done, "nothing was left of it"};
         case RecoveredState::prepared:
-        case RecoveredState::absent:
-        case RecoveredState::heuristic: return {EntryResult::not_finished, branch->reason};
+        case RecoveredState::absent: return {EntryResult::not_finished, branch->reason};
+        case RecoveredState::heuristic: return {EntryResult::heuristic, branch->reason};
         case RecoveredState::unreachable: return {EntryResult::unproven, branch->reason};
     }
     return {EntryResult::not_finished, branch->reason};
@@ -78,7 +80,7 @@ std::string summary_of(const AppliedPlan& applied) {
     std::vector<std::string> parts;
     for (const auto result :
          {EntryResult::done, EntryResult::done_before, EntryResult::would_be, EntryResult::changed,
-          EntryResult::unproven, EntryResult::not_finished}) {
+          EntryResult::unproven, EntryResult::not_finished, EntryResult::heuristic}) {
         if (const auto number = count(applied, result); number > 0) {
             parts.push_back(fmt::format("{} {}", number, words_for(result)));
         }
@@ -98,6 +100,11 @@ std::string summary_of(const AppliedPlan& applied) {
         count(applied, EntryResult::unproven) + count(applied, EntryResult::not_finished) > 0) {
         text += " Run the same command again when the reason is gone.";
     }
+    if (count(applied, EntryResult::heuristic) > 0) {
+        text +=
+            " What ended otherwise waits for a person: `xa-recover explain GTRID` says what to "
+            "compare.";
+    }
     return text;
 }
 
@@ -111,6 +118,7 @@ std::string_view to_string(EntryResult result) noexcept {
         case EntryResult::changed: return "changed";
         case EntryResult::unproven: return "unproven";
         case EntryResult::not_finished: return "not_finished";
+        case EntryResult::heuristic: return "heuristic";
     }
     return "not a result";
 }

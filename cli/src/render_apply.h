@@ -17,6 +17,7 @@ enum class EntryResult {
     changed,       ///< refused: it is not as it was judged
     unproven,      ///< not done: its server could not be read
     not_finished,  ///< the server did not do it, or did not say so
+    heuristic,     ///< the branch had ended, or may have, against the decision: a person is needed
 };
 
 [[nodiscard]] std::string_view to_string(EntryResult result) noexcept;

@@ -48,9 +48,10 @@ struct WatchParameters {
 };
 
 int exit_code_of(const RecoveryStatus& status) {
-    bool is_in_doubt = status.heuristics > 0 || status.open_decisions > 0;
+    bool is_in_doubt =
+        status.heuristics > 0 || status.open_decisions > 0 || !status.log_doubt.empty();
     for (const auto& resource : status.resources) {
-        if (!resource.is_reachable) {
+        if (!resource.is_reachable || !resource.unended_session.empty()) {
             return kUnreadable;
         }
         is_in_doubt = is_in_doubt || resource.in_doubt > 0 || resource.for_a_person > 0;

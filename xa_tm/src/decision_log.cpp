@@ -40,7 +40,7 @@ private:
 void mark_heuristics(LoggedState& state) {
     std::unordered_map<std::string_view, PendingDecision*> by_gtrid;
     for (auto& pending : state.decisions) {
-        by_gtrid.emplace(pending.decision.gtrid, &pending);
+        by_gtrid.insert_or_assign(pending.decision.gtrid, &pending);  // the later record counts
     }
     for (const auto& [heuristic, entry] : state.heuristics) {
         const auto found = by_gtrid.find(heuristic.gtrid);

@@ -57,6 +57,8 @@ Way way_of(OrderVerb verb, TransactionState state, RecoveryAction action) {
             return action == RecoveryAction::rollback ? Way::recovery : Way::direct;
         case TransactionState::restored:
         case TransactionState::quarantined:
+            // A decision keeps recovery from rolling back a branch that shows up later.
+            return is_commit ? Way::decision : Way::direct;
         case TransactionState::lost_log:
         case TransactionState::foreign:
         case TransactionState::heuristic:
@@ -238,7 +240,11 @@ private:
         const auto why_not = confirm_others();
         if (why_not.empty()) {
             const auto needless = state_.table.forget(branches.front().xid->gtrid);
-            XA_TM_CHECK(needless.has_value(), "every other branch was confirmed a moment ago");
+            if (!needless) {
+                throw Error({.code = ErrorCode::invalid_state},
+                            "not forgotten: a branch has changed while it was looked at; give the "
+                            "order again");
+            }
             for (const auto entry : *needless) {
                 state_.log.forget(entry);
             }

@@ -327,6 +327,8 @@ void judge_commit(const Known& known, const Scope& scope, const RecoveryReport& 
                 tighten(verdict, Permission::needs_force, known.branch->reason);
             }
             return;
+        case TransactionState::restored:
+        case TransactionState::quarantined:
         case TransactionState::presumed_abort: {
             // What is left out now is rolled back by recovery later, and nobody is asked again.
             const bool leaves_some = !report.is_complete() ||
@@ -338,8 +340,6 @@ void judge_commit(const Known& known, const Scope& scope, const RecoveryReport& 
                     rule_of(known, report));
             return;
         }
-        case TransactionState::restored:
-        case TransactionState::quarantined:
         case TransactionState::lost_log:
         case TransactionState::foreign:
         case TransactionState::heuristic:

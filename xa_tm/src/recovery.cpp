@@ -14,6 +14,7 @@
 #include "connection_pool.h"
 #include "gather.h"
 #include "logging.h"
+#include "pass_keeper.h"
 #include "server_doubts.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/check.h"
@@ -73,110 +74,7 @@ std::string_view reason_of_end(RecoveredState state, const PlannedBranch& planne
     return planned.reason;
 }
 
-LogTime now() {
-    return std::chrono::time_point_cast<LogTime::duration>(std::chrono::system_clock::now());
-}
-
 }  // namespace
-
-/// What the log's owner does with what a pass finds: it goes to the table, where every later plan
-/// sees it, and to the log.
-class ResourceRecovery::Keeping {
-public:
-    Keeping(const std::string& resource, TransactionTable& table, DecisionLog& log) noexcept
-        : resource_{resource}, table_{table}, log_{log} {}
-
-    /// Keeps what a look has found; gives the log's entry of a doubt about the server.
-    std::optional<recovery_log::EntryId> keep(const Findings& findings, const PlanInput& input) {
-        if (findings.log) {
-            std::ignore = log_.record(*findings.log);
-            table_.add(*findings.log);
-            log_message(LogChannel::recovery, LogLevel::fatal,
-                        "The recovery log is an old copy of itself; no transaction begins before "
-                        "the newest copy is restored.",
-                        {.resource = resource_, .detail = findings.log->words});
-        }
-        if (!findings.server) {
-            for (const auto entry :
-                 table_.drop_doubts(resource_, input.server, settled_through(input))) {
-                log_.forget(entry);
-            }
-            return std::nullopt;
-        }
-        const auto entry = log_.record(*findings.server);
-        table_.add({*findings.server, entry});
-        log_message(LogChannel::recovery, LogLevel::error,
-                    "The server may lack what our log knows of it; nothing undecided is rolled "
-                    "back there without proof.",
-                    {.resource = resource_, .detail = findings.server->words});
-        return entry;
-    }
-
-    /// Notes how far the server has come; in the log, too, when that is due or the server lives
-    /// another life. True when it was written there.
-    bool note(const ServerSighting& sighting, const TransactionTable::Snapshot& known,
-              bool is_due) {
-        if (sighting.server.empty() && sighting.position == ServerPosition{}) {
-            return false;  // a server that tells nothing of itself
-        }
-        const auto noted = sightings_of(resource_, known.sightings);
-        const auto same = std::ranges::find_if(
-            noted, [&](const auto& other) { return other.record.server == sighting.server; });
-        const bool is_new = same == noted.end();
-        const auto kept = is_new ? std::nullopt : same->entry;
-        const bool is_another_life =
-            !is_new && (sighting.position.flushed < same->record.position.flushed ||
-                        sighting.position.history != same->record.position.history);
-        if (kept && !is_another_life && (!is_due || same->record == sighting)) {
-            table_.note({sighting, kept});
-            return false;
-        }
-        const auto entry = log_.record(sighting);
-        table_.note({sighting, entry ? entry : kept});
-        if (entry && kept) {
-            log_.forget(*kept);
-        }
-        return entry.has_value();
-    }
-
-    void keep(const Xid& xid, XaCode code, const std::string& words, const std::string& server) {
-        const Heuristic heuristic{
-            xid.gtrid, xid.bqual, code, resource_, now(), words.substr(0, kMaxWordsBytes), server};
-        const auto entry = log_.record(heuristic);
-        if (const auto replaced = table_.add({heuristic, entry}); replaced && entry) {
-            log_.forget(*replaced);
-        }
-        keep_progress(xid.gtrid, table_, log_);
-        log_message(LogChannel::recovery, LogLevel::error,
-                    entry ? "A branch did not end as decided; a person has to compare the data, "
-                            "then forget it."
-                          : "A branch did not end as decided and the log could not keep that; a "
-                            "person has to compare the data.",
-                    {.gtrid = xid.gtrid, .resource = resource_, .code = code, .detail = words});
-    }
-
-    void keep_findings(ResourcePass& pass, const std::string& server) {
-        for (const auto& planned : pass.planned) {
-            if (planned.is_finding) {
-                keep(*planned.listed.xid, *planned.heuristic, planned.reason, server);
-            }
-        }
-        table_.add_never_decided(never_decided_by(pass.planned));
-    }
-
-    void finish(const Xid& xid) {
-        for (const auto entry : table_.finish(xid.gtrid, xid.bqual)) {
-            XA_TM_CRASH_POINT("recovery.before_forget");
-            log_.forget(entry);
-        }
-        keep_progress(xid.gtrid, table_, log_);
-    }
-
-private:
-    const std::string& resource_;
-    TransactionTable& table_;
-    DecisionLog& log_;
-};
 
 bool ResourcePass::is_done() const noexcept {
     return resource.is_reachable && resource.unended_session.empty() &&
@@ -191,8 +89,8 @@ ResourcePass ResourceRecovery::look(const Known& known) {
 
 ResourcePass ResourceRecovery::survey(const Known& known, TransactionTable& table,
                                       DecisionLog& log) {
-    Keeping keeping{datasource_.name(), table, log};
-    return look(known, end_sessions(), &keeping);
+    PassKeeper keeper{datasource_.name(), table, log};
+    return look(known, end_sessions(), &keeper);
 }
 
 ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& table,
@@ -202,7 +100,7 @@ ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& tab
 
 ResourcePass ResourceRecovery::carry_out(ResourcePass pass, TransactionTable& table,
                                          DecisionLog& log, const PassLimits& limits) {
-    Keeping keeping{datasource_.name(), table, log};
+    PassKeeper keeper{datasource_.name(), table, log};
     for (auto& planned : pass.planned) {
         if (planned.action != RecoveryAction::none && limits.approve && !limits.approve(planned)) {
             planned.action = RecoveryAction::none;
@@ -210,7 +108,7 @@ ResourcePass ResourceRecovery::carry_out(ResourcePass pass, TransactionTable& ta
         }
     }
     try {
-        act(pass, keeping, limits);
+        act(pass, keeper, limits);
     } catch (const std::exception& error) {  // of a driver, too: this thread has to go on
         connection_.reset();
         pass.resource.is_reachable = false;
@@ -220,7 +118,7 @@ ResourcePass ResourceRecovery::carry_out(ResourcePass pass, TransactionTable& ta
 }
 
 ResourcePass ResourceRecovery::look(const Known& known, std::string unended_session,
-                                    Keeping* keeping) {
+                                    PassKeeper* keeper) {
     ResourcePass pass{.resource = {.name = datasource_.name(),
                                    .kind = std::string{datasource_.kind()},
                                    .is_reachable = true,
@@ -233,6 +131,7 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
         auto before = list();
         server_ = connection_->server_identity();
         pass.resource.server = *server_;
+        server_is_seen_over_connection_ = true;
         XA_TM_CRASH_POINT("recovery.listed");
         auto facts = known();
         auto after = list();
@@ -249,12 +148,12 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
                         .before = std::move(before.listed),
                         .known = std::move(facts.transactions),
                         .after = std::move(after.listed)};
-        learn(input, before.position, keeping);
+        learn(input, before.position, keeper);
         pass.planned = plan_recovery(input);
         pass.resource.doubt = words_of_doubt(input);
         pass.log_doubt = input.known.log_doubt;
-        if (keeping != nullptr) {
-            keeping->keep_findings(pass, *server_);
+        if (keeper != nullptr) {
+            keeper->keep_findings(pass.planned, *server_);
         }
     } catch (const std::exception& error) {  // of a driver, too: this thread has to go on
         connection_.reset();
@@ -269,14 +168,18 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
 }
 
 /// Adds to the input what the lists tell of the server and of the log, and keeps that.
-void ResourceRecovery::learn(PlanInput& input, const ServerPosition& position, Keeping* keeping) {
+void ResourceRecovery::learn(PlanInput& input, const ServerPosition& position, PassKeeper* keeper) {
     const auto findings = findings_of(input, position);
     std::optional<recovery_log::EntryId> entry;
-    if (keeping != nullptr) {
-        entry = keeping->keep(findings, input);
+    if (keeper != nullptr) {
+        keeper->keep_what_was_refused(input.known);
+        entry = keeper->keep(findings, input);
         const auto time = std::chrono::steady_clock::now();
         const bool is_due = !sighting_kept_at_ || time - *sighting_kept_at_ >= kSightingInterval;
-        if (keeping->note({input.resource, input.server, position}, input.known, is_due)) {
+        // What proves a doubt that the log had no space for is not written over.
+        const bool may_note = !findings.server || entry;
+        if (may_note &&
+            keeper->note({input.resource, input.server, position}, input.known, is_due)) {
             sighting_kept_at_ = time;
         }
     }
@@ -325,6 +228,11 @@ std::string ResourceRecovery::end_ended_sessions() {
     }
     const auto answer = ask({.verb = Verb::end_ended_sessions});
     have_ended_sessions_ended_ = answer.code == XaCode::ok;
+    if (have_ended_sessions_ended_ && !answer.message.empty()) {
+        log_message(LogChannel::recovery, LogLevel::warning,
+                    "Sessions of ended processes were ended as far as they can be seen.",
+                    {.resource = datasource_.name(), .detail = answer.message});
+    }
     return have_ended_sessions_ended_
                ? std::string{}
                : fmt::format("a session of a process that has ended: {}",
@@ -335,7 +243,19 @@ void ResourceRecovery::connect() {
     if (connection_ == nullptr || !connection_->is_reusable()) {
         connection_.reset();
         have_ended_sessions_ended_ = false;
+        server_is_seen_over_connection_ = false;
         connection_ = datasource_.connect(mark_);
+    }
+}
+
+/// Throws Error once the connection is lost over which the first list came: the server may have
+/// been put back since, or another one may answer.
+void ResourceRecovery::check_is_same_life() const {
+    if (server_ && !server_is_seen_over_connection_) {
+        throw Error({.code = ErrorCode::resource_unreachable, .resource = datasource_.name()},
+                    fmt::format("resource {}: the connection was lost in the middle of a look; the "
+                                "next one starts anew",
+                                datasource_.name()));
     }
 }
 
@@ -348,12 +268,7 @@ Answer ResourceRecovery::ask(Request request) {
             fmt::format("resource {}: not asked, because recovery is ending", datasource_.name()));
     }
     connect();
-    if (server_ && connection_->server_identity() != *server_) {
-        throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
-                    fmt::format("resource {}: another server than a moment ago answers; the next "
-                                "look starts anew",
-                                datasource_.name()));
-    }
+    check_is_same_life();
     auto answer = exchange(*connection_, std::move(request), answer_timeout_, interrupt_);
     if (answer.code == XaCode::rmfail) {
         throw not_answered(datasource_, verb, answer);
@@ -379,7 +294,7 @@ Answer ResourceRecovery::list() {
 }
 
 /// Throws Error when a connection was lost: what it was told may have been carried out.
-void ResourceRecovery::act(ResourcePass& pass, Keeping& keeping, const PassLimits& limits) {
+void ResourceRecovery::act(ResourcePass& pass, PassKeeper& keeper, const PassLimits& limits) {
     const auto count = static_cast<std::size_t>(std::ranges::count_if(
         pass.planned,
         [](const PlannedBranch& planned) { return planned.action != RecoveryAction::none; }));
@@ -387,12 +302,7 @@ void ResourceRecovery::act(ResourcePass& pass, Keeping& keeping, const PassLimit
         return;
     }
     connect();
-    if (connection_->server_identity() != server_) {
-        throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
-                    fmt::format("resource {}: another server answers than the one that was "
-                                "looked at; the next look starts anew",
-                                datasource_.name()));
-    }
+    check_is_same_life();
     FinishingCrew crew{
         *connection_,
         [this] {
@@ -416,7 +326,7 @@ void ResourceRecovery::act(ResourcePass& pass, Keeping& keeping, const PassLimit
         return FinishingCrew::Job{index, request_for(pass.planned[index])};
     };
     const auto lost = crew.run(count, next_job, [&](std::size_t index, const Answer& answer) {
-        take(pass, index, answer, keeping);
+        take(pass, index, answer, keeper);
         if (limits.on_finished && pass.planned[index].action == RecoveryAction::none) {
             limits.on_finished();
         }
@@ -443,7 +353,7 @@ Request ResourceRecovery::request_for(const PlannedBranch& planned) const {
 }
 
 void ResourceRecovery::take(ResourcePass& pass, std::size_t index, const Answer& answer,
-                            Keeping& keeping) const {
+                            PassKeeper& keeper) const {
     auto& planned = pass.planned[index];
     const Xid& xid = *planned.listed.xid;
     const bool is_rollback = planned.action == RecoveryAction::rollback;
@@ -457,7 +367,7 @@ void ResourceRecovery::take(ResourcePass& pass, std::size_t index, const Answer&
         planned.reason = reason_of_end(*end, planned);
         planned.action = RecoveryAction::none;
         if (!is_rollback) {
-            keeping.finish(xid);
+            keeper.finish(xid);
         }
         log_message(
             LogChannel::recovery, LogLevel::debug, "Branch finished by recovery.",
@@ -468,7 +378,7 @@ void ResourceRecovery::take(ResourcePass& pass, std::size_t index, const Answer&
         planned.action = RecoveryAction::none;
         planned.reason = with_server_words(
             "its resource manager finished it by itself against the decision", answer);
-        keeping.keep(xid, answer.code, planned.reason, *server_);
+        keeper.keep(xid, answer.code, planned.reason, *server_);
     } else {
         // Not known, busy, still attached to an old session, or refused: the next pass asks again.
         planned.reason = with_server_words("not finished yet", answer);

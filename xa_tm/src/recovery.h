@@ -20,6 +20,8 @@
 
 namespace xa_tm {
 
+class PassKeeper;
+
 /// What is known besides the servers' lists, read between the two of them.
 struct KnownTransactions {
     LogView view;
@@ -90,20 +92,20 @@ public:
     [[nodiscard]] Datasource& datasource() const noexcept { return datasource_; }
 
 private:
-    class Keeping;
-
     [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session,
-                                    Keeping* keeping);
-    void learn(PlanInput& input, const ServerPosition& position, Keeping* keeping);
+                                    PassKeeper* keeper);
+    void learn(PlanInput& input, const ServerPosition& position, PassKeeper* keeper);
     [[nodiscard]] std::string end_sessions();
     [[nodiscard]] std::string end_lost_sessions();
     [[nodiscard]] std::string end_ended_sessions();
     [[nodiscard]] Answer ask(Request request);
     [[nodiscard]] Answer list();
     void connect();
-    void act(ResourcePass& pass, Keeping& keeping, const PassLimits& limits);
+    void check_is_same_life() const;
+    void act(ResourcePass& pass, PassKeeper& keeper, const PassLimits& limits);
     [[nodiscard]] Request request_for(const PlannedBranch& planned) const;
-    void take(ResourcePass& pass, std::size_t index, const Answer& answer, Keeping& keeping) const;
+    void take(ResourcePass& pass, std::size_t index, const Answer& answer,
+              PassKeeper& keeper) const;
 
     Datasource& datasource_;
     std::set<std::string, std::less<>> resources_;
@@ -113,6 +115,8 @@ private:
     std::unique_ptr<Connection> connection_;
     /// The server that this pass looks at, once it has answered; no other may take its place.
     std::optional<std::string> server_ = std::nullopt;
+    /// Whether connection_ is the one over which that server has answered.
+    bool server_is_seen_over_connection_ = false;
     /// Whether the sessions of ended incarnations were seen to have ended, over connection_: they
     /// don't come back.
     bool have_ended_sessions_ended_ = false;

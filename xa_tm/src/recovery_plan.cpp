@@ -29,6 +29,10 @@ std::pair<std::uint32_t, std::uint64_t> reach_of(const ServerDoubt& doubt) {
     return {doubt.through_incarnation, doubt.through_sequence};
 }
 
+bool concerns(const ServerDoubt& doubt, const GlobalId& id) {
+    return std::pair{id.incarnation, id.sequence} <= reach_of(doubt);
+}
+
 /// The doubt about the server that was listed which reaches furthest; null when there is none.
 const Kept<ServerDoubt>* doubt_of(const PlanInput& input) {
     const Kept<ServerDoubt>* found = nullptr;
@@ -76,13 +80,13 @@ std::optional<Judgement> judge_by_doubts(const PlanInput& input, const GlobalId&
                         input.quarantined_through)};
     }
     const auto* doubt = doubt_of(input);
-    if (doubt != nullptr && std::pair{id.incarnation, id.sequence} <= reach_of(doubt->record) &&
-        !input.known.never_decided.contains(gtrid)) {
+    if (doubt != nullptr && concerns(doubt->record, id) &&
+        !input.known.never_decided->contains(gtrid)) {
         return Judgement{
             TransactionState::restored, RecoveryAction::none,
             fmt::format("{}; so this branch may have been committed and its decision forgotten "
-                        "long ago: compare the data of its other branches, then commit or roll "
-                        "back by hand",
+                        "long ago: compare the data of its other branches, then order it to "
+                        "commit or to roll back",
                         doubt->record.words)};
     }
     return std::nullopt;
@@ -205,9 +209,8 @@ std::string why_silence_is_no_answer(const PlanInput& input, const PendingDecisi
             branch.server, input.resource, input.server);
     }
     const auto* doubt = doubt_of(input);
-    // What was decided behind the doubt was prepared at the server as it is now.
-    const bool is_doubtful =
-        doubt != nullptr && pending.entry && (!doubt->entry || *pending.entry < *doubt->entry);
+    const auto id = parse_gtrid(pending.decision.gtrid);
+    const bool is_doubtful = doubt != nullptr && (!id || concerns(doubt->record, *id));
     return is_doubtful ? fmt::format(
                              "{}, and no longer lists the branch: whether that had "
                              "committed before can't be known",

@@ -280,7 +280,9 @@ bool RecoveryTransaction::is_in_doubt() const noexcept {
 }
 
 bool RecoveryReport::is_complete() const noexcept {
-    return std::ranges::all_of(resources, &RecoveryResource::is_reachable);
+    return std::ranges::all_of(resources, [](const RecoveryResource& resource) {
+        return resource.is_reachable && resource.unended_session.empty();
+    });
 }
 
 bool RecoveryReport::is_anything_in_doubt() const noexcept {

@@ -28,7 +28,7 @@ Findings findings_of(const PlanInput& input, const ServerPosition& position) {
         findings.server = {input.resource, input.server, input.incarnation, through,
                            *std::move(words)};
     }
-    if (input.known.log_doubt.empty()) {
+    if (!input.known.is_log_doubt_in_log) {
         if (auto words = doubt_about_log(input)) {
             findings.log = {*std::move(words)};
         }
@@ -50,13 +50,12 @@ std::optional<std::string> doubt_about(const ServerSighting& now,
     if (noted.empty()) {
         return std::nullopt;
     }
-    const auto same = std::ranges::find_if(
-        noted, [&](const auto& sighting) { return sighting.record.server == now.server; });
-    if (same == noted.end()) {
+    // Also one that had answered before: what was done at the other one meanwhile it may lack.
+    if (noted.back().record.server != now.server) {
         return fmt::format("another server or database answers ({}) than before ({})",
                            name_of(now.server), name_of(noted.back().record.server));
     }
-    const auto& then = same->record.position;
+    const auto& then = noted.back().record.position;
     if (!then.history.empty() && !now.position.history.empty() &&
         then.history != now.position.history) {
         return fmt::format(

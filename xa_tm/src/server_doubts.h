@@ -21,7 +21,8 @@ struct Findings {
 [[nodiscard]] Findings findings_of(const PlanInput& input, const ServerPosition& position);
 
 /// Why the server that answers now is not, or no longer, the one that knew all of our branches; as
-/// a sentence. Nothing when it goes on where it was seen last, or none was ever seen.
+/// a sentence. Nothing when it goes on where it was seen last, or none was ever seen. `noted` are
+/// in the order in which they were seen, the last one last.
 [[nodiscard]] std::optional<std::string> doubt_about(const ServerSighting& now,
                                                      std::span<const Kept<ServerSighting>> noted);
 

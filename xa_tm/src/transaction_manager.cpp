@@ -347,6 +347,12 @@ Transaction TransactionManager::begin() {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is being drained; nothing begins any more");
     }
+    if (state_->table.has_log_doubt()) {
+        throw Error({.code = ErrorCode::log_outdated},
+                    fmt::format("no transaction can be decided: the log is an old copy of itself "
+                                "({}); restore its newest copy and start again",
+                                state_->table.log_doubt()));
+    }
     if (!state_->log.takes_decisions()) {
         throw Error(
             {.code = ErrorCode::log_refuses_decisions},

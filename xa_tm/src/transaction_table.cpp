@@ -53,6 +53,8 @@ std::vector<recovery_log::EntryId> TransactionTable::load(LoggedState state) {
     state_.server_doubts = std::move(state.server_doubts);
     if (!state.log_doubts.empty()) {
         state_.log_doubt = state.log_doubts.front().record.words;
+        state_.is_log_doubt_in_log = true;
+        has_log_doubt_ = true;
     }
     return replaced;
 }
@@ -126,7 +128,12 @@ std::optional<recovery_log::EntryId> TransactionTable::add(Kept<Heuristic> heuri
     }
     BranchKey key{heuristic.record.gtrid, heuristic.record.bqual};
     auto& kept = state_.heuristics[std::move(key)];
-    return std::exchange(kept, std::move(heuristic)).entry;
+    auto replaced = kept.entry;
+    if (!heuristic.entry) {
+        heuristic.entry = std::exchange(replaced, std::nullopt);  // better an older word than none
+    }
+    kept = std::move(heuristic);
+    return replaced;
 }
 
 std::optional<Decision> TransactionTable::unwritten_progress(std::string_view gtrid) const {
@@ -174,20 +181,25 @@ std::optional<std::vector<recovery_log::EntryId>> TransactionTable::forget(std::
 
 std::optional<recovery_log::EntryId> TransactionTable::note(Kept<ServerSighting> sighting) {
     const std::scoped_lock lock{mutex_};
-    const auto same = std::ranges::find_if(state_.sightings, [&](const auto& other) {
-        return other.record.resource == sighting.record.resource &&
-               other.record.server == sighting.record.server;
+    std::optional<recovery_log::EntryId> replaced;
+    std::erase_if(state_.sightings, [&](const auto& other) {
+        const bool is_same = other.record.resource == sighting.record.resource &&
+                             other.record.server == sighting.record.server;
+        replaced = is_same ? other.entry : replaced;
+        return is_same;
     });
-    if (same == state_.sightings.end()) {
-        state_.sightings.push_back(std::move(sighting));
-        return std::nullopt;
-    }
-    return std::exchange(*same, std::move(sighting)).entry;
+    state_.sightings.push_back(std::move(sighting));
+    return replaced;
 }
 
-void TransactionTable::add(Kept<ServerDoubt> doubt) {
+bool TransactionTable::add(Kept<ServerDoubt> doubt) {
     const std::scoped_lock lock{mutex_};
+    const auto unwritten = std::erase_if(state_.server_doubts, [&](const auto& other) {
+        return !other.entry && other.record.resource == doubt.record.resource &&
+               other.record.server == doubt.record.server;
+    });
     state_.server_doubts.push_back(std::move(doubt));
+    return unwritten == 0;
 }
 
 std::vector<recovery_log::EntryId> TransactionTable::drop_doubts(
@@ -206,11 +218,15 @@ std::vector<recovery_log::EntryId> TransactionTable::drop_doubts(
     return needless;
 }
 
-void TransactionTable::add(const LogDoubt& doubt) {
+bool TransactionTable::add(const LogDoubt& doubt, bool is_in_log) {
     const std::scoped_lock lock{mutex_};
-    if (state_.log_doubt.empty()) {
+    state_.is_log_doubt_in_log = state_.is_log_doubt_in_log || is_in_log;
+    const bool is_new = state_.log_doubt.empty();
+    if (is_new) {
         state_.log_doubt = doubt.words;
+        has_log_doubt_ = true;
     }
+    return is_new;
 }
 
 std::string TransactionTable::log_doubt() const {
@@ -218,11 +234,15 @@ std::string TransactionTable::log_doubt() const {
     return state_.log_doubt;
 }
 
-void TransactionTable::add_never_decided(std::set<std::string, std::less<>> gtrids) {
+void TransactionTable::add_never_decided(const GtridSet& gtrids) {
     const std::scoped_lock lock{mutex_};
-    if (state_.never_decided.size() < kNeverDecidedMax) {
-        state_.never_decided.merge(gtrids);
+    const auto& known = *state_.never_decided;
+    if (known.size() >= kNeverDecidedMax || std::ranges::includes(known, gtrids)) {
+        return;
     }
+    auto more = std::make_shared<GtridSet>(known);
+    more->insert(gtrids.begin(), gtrids.end());
+    state_.never_decided = std::move(more);
 }
 
 std::vector<TransactionTable::BranchKey> TransactionTable::waiting_for(

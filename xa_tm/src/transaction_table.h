@@ -1,10 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -28,6 +30,8 @@ public:
     /// The gtrid and the bqual of one of our branches.
     using BranchKey = std::pair<std::string, std::string>;
 
+    using GtridSet = std::set<std::string, std::less<>>;
+
     struct Snapshot {
         std::set<std::string, std::less<>> live;
         std::map<std::string, PendingDecision, std::less<>> decisions;
@@ -37,10 +41,11 @@ public:
         std::vector<Kept<ServerDoubt>> server_doubts;
         /// Why the log is an old copy of itself; empty when nothing speaks for that.
         std::string log_doubt;
+        bool is_log_doubt_in_log = false;
         /// Transactions that were never decided, for certain: a branch of theirs was prepared, at a
         /// server without a doubt, when they could no longer be decided; had they been, it would
         /// have been committed before the decision was forgotten.
-        std::set<std::string, std::less<>> never_decided;
+        std::shared_ptr<const GtridSet> never_decided = std::make_shared<GtridSet>();
     };
 
     /// What the log held when it was opened. Gives the entries that later ones have replaced: their
@@ -71,7 +76,8 @@ public:
     [[nodiscard]] std::vector<recovery_log::EntryId> finish(std::string_view gtrid,
                                                             std::string_view bqual);
     /// Notes that a branch did not end as it was to, or that nobody knows how; its decision, if
-    /// there is one, stays. Gives the log's entry of what was noted of the branch before.
+    /// there is one, stays. Gives the log's entry of what was noted of the branch before and is
+    /// needless now.
     std::optional<recovery_log::EntryId> add(Kept<Heuristic> heuristic);
     /// The decision with what is known of its branches, when heuristics alone keep it in the log
     /// and that does not say which of its branches are finished; else nothing.
@@ -83,18 +89,21 @@ public:
     /// become needless. Nothing, and nothing changes, while one of its branches is open.
     [[nodiscard]] std::optional<std::vector<recovery_log::EntryId>> forget(std::string_view gtrid);
 
-    /// Replaces the sighting of the same server; gives the log entry of that.
+    /// Replaces the sighting of the same server, and is the last one; gives the log entry of that.
     std::optional<recovery_log::EntryId> note(Kept<ServerSighting> sighting);
-    void add(Kept<ServerDoubt> doubt);
+    /// False when it was known, and only had no entry in the log yet.
+    bool add(Kept<ServerDoubt> doubt);
     /// Nothing depends any more on the doubts about this server up to this incarnation; gives their
     /// entries.
     [[nodiscard]] std::vector<recovery_log::EntryId> drop_doubts(std::string_view resource,
                                                                  std::string_view server,
                                                                  std::uint32_t through_incarnation);
-    void add(const LogDoubt& doubt);
+    /// False when it was known.
+    bool add(const LogDoubt& doubt, bool is_in_log);
+    [[nodiscard]] bool has_log_doubt() const noexcept { return has_log_doubt_; }
     /// See Snapshot::log_doubt.
     [[nodiscard]] std::string log_doubt() const;
-    void add_never_decided(std::set<std::string, std::less<>> gtrids);
+    void add_never_decided(const GtridSet& gtrids);
 
     /// The branches at this resource that a decision waits for.
     [[nodiscard]] std::vector<BranchKey> waiting_for(std::string_view resource) const;
@@ -103,6 +112,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable left_;
     Snapshot state_;
+    std::atomic<bool> has_log_doubt_{false};
 };
 
 /// Writes down which branches of a decision are finished, once heuristics alone keep it in the log:

@@ -145,7 +145,7 @@ Examination::Step Examination::looked(std::span<const Reply> replies) {
         tables_locked_ += number_from(row.at(1));
         rows_locked_ += number_from(row.at(2));
     }
-    if (transactions_.size() > 1 || branches.size() > 1) {
+    if (without_session.is_ok && (transactions_.size() > 1 || branches.size() > 1)) {
         add_caveat(fmt::format(
             "the server does not tell which transaction of its engine this branch is: this is what "
             "all {} have that belong to no session, of {} branches that are prepared",

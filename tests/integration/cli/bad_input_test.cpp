@@ -77,7 +77,7 @@ TEST_F(BadInput, MissingCommand) {
     const auto completed = xa_recover({});
 
     EXPECT_EQ(completed.exit_code, 2);
-    EXPECT_THAT(completed.err, StartsWith("xa-recover: give a command: list, show, resolve, "));
+    EXPECT_THAT(completed.err, StartsWith("xa-recover: give a command: list, show, explain, "));
 }
 
 TEST_F(BadInput, NoLog) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "decision_log.h"
+#include "transaction_table.h"
 #include "xa_tm/error.h"
 #include "xa_tm/xid.h"
 
@@ -102,6 +103,16 @@ TEST(StateOf, MarksTheBranchThatAHeuristicNames) {
     EXPECT_EQ(pending[0].progress[0], PendingDecision::Progress::open);
     EXPECT_EQ(pending[0].progress[1], PendingDecision::Progress::heuristic);
     EXPECT_FALSE(pending[0].is_finished());
+}
+
+TEST(StateOf, MarksTheLaterOfTwoRecordsOfOneDecision) {
+    auto decision = some_decision();
+    const auto heuristic = encode(Heuristic{decision.gtrid, "users:1", XaCode::heurrb});
+    const auto first = encode(decision);
+    TransactionTable table;
+    EXPECT_EQ(table.load(state_of({{7, first}, {8, heuristic}, {9, encode(decision)}})),
+              std::vector<recovery_log::EntryId>{7});
+    EXPECT_EQ(table.counts().open_decisions, 0U) << "users is heuristic, points is finished";
 }
 
 TEST(StateOf, RefusesAnEntryThatItCanNotRead) {

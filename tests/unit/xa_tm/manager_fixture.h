@@ -77,6 +77,23 @@ protected:
         }
     }
 
+    /// A decided transaction that points has not heard of, left by a manager that is gone; points
+    /// is out of reach.
+    std::string leave_decided() {
+        auto life = start();
+        auto tx = life->tm.begin();
+        auto [users, points] = tx.enlist(life->users, life->points);
+        users.write("ada");
+        points.write("ada:100");
+        life->points.watch([this](FakeLink::Event event, Verb verb) {
+            if (event == FakeLink::Event::sending && verb == Verb::commit) {
+                points_.set_reachable(false);
+            }
+        });
+        const auto report = tx.commit();
+        EXPECT_EQ(report.outcome(), Outcome::committed);
+        return report.gtrid();
+    }
     /// A branch as an earlier incarnation of this log would have left it prepared.
     [[nodiscard]] Xid orphan_of(const Life& life, const std::string& bqual,
                                 std::uint32_t incarnations_ago = 1) const {

@@ -41,26 +41,11 @@ protected:
         server.add_prepared({.xid = xid, .name = {}});
         return xid;
     }
-    /// A life that decides, and ends before points has heard of it; points is reachable afterwards.
+    /// The same with points within reach again.
     std::string leave_decided() {
-        auto gtrid = decide_and_end();
+        auto gtrid = ManagerFixture::leave_decided();
         points_.set_reachable(true);
         return gtrid;
-    }
-    std::string decide_and_end() {
-        auto life = start();
-        auto tx = life->tm.begin();
-        auto [users, points] = tx.enlist(life->users, life->points);
-        users.write("ada");
-        points.write("ada:100");
-        life->points.watch([this](FakeLink::Event event, Verb verb) {
-            if (event == FakeLink::Event::sending && verb == Verb::commit) {
-                points_.set_reachable(false);
-            }
-        });
-        const auto report = tx.commit();
-        EXPECT_EQ(report.outcome(), Outcome::committed);
-        return report.gtrid();
     }
     [[nodiscard]] static const ResourceStatus& status_of(const RecoveryStatus& status,
                                                          const std::string& resource) {
@@ -182,6 +167,18 @@ TEST_F(RecoveryDoubts, StartsNoTransactionOnALogThatIsAnOldCopyOfItself) {
     EXPECT_THAT(error_of([&] { life->tm.start(); }), HasCode(ErrorCode::log_outdated));
     EXPECT_EQ(life->tm.recovery_status().alarm, AlarmLevel::critical);
     EXPECT_THAT(points_.prepared(), ElementsAre(xid)) << "nothing is presumed of an old copy";
+}
+
+TEST_F(RecoveryDoubts, BeginNothingMoreOnceTheLogIsKnownToBeAnOldCopy) {
+    points_.set_reachable(false);
+    auto life = start();
+    auto later = parse_gtrid(orphan_of(*life, "points:1", 0).gtrid).value();
+    later.incarnation += 3;
+    points_.set_reachable(true);
+    points_.add_prepared({.xid = Xid{kFormatId, to_gtrid(later), "points:1"}, .name = {}});
+    ASSERT_TRUE(eventually([&] { return !life->tm.recovery_status().log_doubt.empty(); }));
+    EXPECT_THAT(error_of([&] { static_cast<void>(life->tm.begin()); }),
+                HasCode(ErrorCode::log_outdated));
 }
 
 TEST_F(RecoveryDoubts, FinishesWithAnOldLogWhatThatHasDecided) {

@@ -306,8 +306,8 @@ TEST(RecoveryPlan, Trap52TakesTheSilenceOfAServerThatWasPutBackForAHazard) {
     expect_judged(input, TransactionState::commit_decided, RecoveryAction::none);
     EXPECT_EQ(only_branch(input).heuristic, XaCode::heurhaz);
     EXPECT_TRUE(only_branch(input).is_finding);
-    // Decided behind the doubt, so prepared at the server as it is now.
-    input.known.decisions.at(xid.gtrid).entry = kDoubtEntry + 1;
+    // The transaction began behind the doubt, so it was prepared at the server as it is now.
+    doubt_server(input, "server-1", 3, 40);
     expect_judged(input, TransactionState::commit_decided, RecoveryAction::confirm);
 }
 
@@ -319,9 +319,9 @@ TEST(RecoveryPlan, RollsBackAtAServerThatWasPutBackWhatWasProvablyNeverDecided) 
     EXPECT_THAT(proofs, testing::ElementsAre(xid.gtrid));
     auto input = input_with({listed(xid)});
     doubt_server(input, "server-1");
-    input.known.never_decided = proofs;
+    input.known.never_decided = std::make_shared<TransactionTable::GtridSet>(proofs);
     expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
-    input.known.never_decided.clear();
+    input.known.never_decided = std::make_shared<TransactionTable::GtridSet>();
     auto plan = plan_recovery(input);
     apply_never_decided(plan, proofs);
     EXPECT_EQ(plan.at(0).action, RecoveryAction::rollback);

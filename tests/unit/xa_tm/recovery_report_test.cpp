@@ -20,22 +20,6 @@ using testing::SizeIs;
 /// Reports of recover() and inspect() over what a dead manager left behind.
 class RecoveryReport : public ManagerFixture {
 protected:
-    /// A decided transaction that points has not heard of, left by a manager that is gone.
-    std::string leave_decided() {
-        auto life = start();
-        auto tx = life->tm.begin();
-        auto [users, points] = tx.enlist(life->users, life->points);
-        users.write("ada");
-        points.write("ada:100");
-        life->points.watch([this](FakeLink::Event event, Verb verb) {
-            if (event == FakeLink::Event::sending && verb == Verb::commit) {
-                points_.set_reachable(false);
-            }
-        });
-        const auto report = tx.commit();
-        EXPECT_EQ(report.outcome(), Outcome::committed);
-        return report.gtrid();
-    }
     /// An undecided branch of the last incarnation.
     Xid leave_undecided() {
         const auto xid = orphan_of(*open(), "users:1", 0);

@@ -251,6 +251,19 @@ TEST_F(Recovery, MakesAHeuristicAnswerDurableAndNeverForgetsIt) {
     EXPECT_THAT(records, testing::Contains(IsHeuristicRecord(gtrid, "users:1", XaCode::heurrb)));
 }
 
+TEST_F(Recovery, ActsOnNoLookWhoseConnectionWasLost) {
+    const auto gtrid = decide();
+    const auto known_while_lost = [this] {
+        users_.set_reachable(false);
+        users_.set_reachable(true);
+        return known();
+    };
+    const auto found = users_recovery_.recover(known_while_lost, table_, log_);
+    EXPECT_FALSE(found.resource.is_reachable) << "the server may have been put back meanwhile";
+    EXPECT_EQ(verbs(users_, gtrid), "");
+    EXPECT_THAT(pass(users_recovery_).states, ElementsAre(RecoveredState::finished));
+}
+
 TEST_F(Recovery, GoesOnWithTheOtherBranchesWhenOneIsNotFinished) {
     const auto first = decide(1);
     const auto second = decide(2);

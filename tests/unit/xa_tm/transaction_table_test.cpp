@@ -106,8 +106,8 @@ TEST(TransactionTable, KeepsOneSightingAServerAndGivesTheEntryOfTheOneBefore) {
     EXPECT_EQ(table.note({{"users", "a", {"1", 20}}, 4}), 1U);
     const auto sightings = table.snapshot().sightings;
     ASSERT_EQ(sightings.size(), 3U);
-    EXPECT_EQ(sightings[0].record.position.flushed, 20U);
-    EXPECT_EQ(sightings[0].entry, 4U);
+    EXPECT_EQ(sightings.back().record.position.flushed, 20U);
+    EXPECT_EQ(sightings.back().entry, 4U);
 }
 
 TEST(TransactionTable, LoadsTheLaterOfTwoRecordsOfOneThing) {
@@ -121,6 +121,33 @@ TEST(TransactionTable, LoadsTheLaterOfTwoRecordsOfOneThing) {
     ASSERT_EQ(known.sightings.size(), 1U);
     EXPECT_EQ(known.sightings[0].record.position.flushed, 20U);
     EXPECT_EQ(known.heuristics.at({"g", "users:1"}).record.code, XaCode::heurrb);
+}
+
+TEST(TransactionTable, PutsTheServerThatWasSeenLastBehindTheOthers) {
+    TransactionTable table;
+    table.note({{"users", "a", {"1", 10}}, 1});
+    table.note({{"users", "b", {"1", 5}}, 2});
+    EXPECT_EQ(table.note({{"users", "a", {"1", 11}}, 3}), 1U);
+    EXPECT_EQ(table.snapshot().sightings.back().record.server, "a");
+}
+
+TEST(TransactionTable, WritesADoubtOnceThatTheLogHadRefused) {
+    TransactionTable table;
+    EXPECT_TRUE(table.add({ServerDoubt{"users", "a", 3, 0, "w"}, std::nullopt}));
+    EXPECT_FALSE(table.add({ServerDoubt{"users", "a", 3, 0, "w"}, 7}));
+    ASSERT_EQ(table.snapshot().server_doubts.size(), 1U);
+    EXPECT_EQ(table.snapshot().server_doubts[0].entry, 7U);
+    EXPECT_TRUE(table.add(LogDoubt{"old"}, false));
+    EXPECT_FALSE(table.snapshot().is_log_doubt_in_log);
+    EXPECT_FALSE(table.add(LogDoubt{"old"}, true));
+    EXPECT_TRUE(table.snapshot().is_log_doubt_in_log);
+}
+
+TEST(TransactionTable, KeepsTheEntryOfAHeuristicWhoseSuccessorTheLogRefused) {
+    TransactionTable table;
+    EXPECT_EQ(table.add({Heuristic{"g", "users:1", XaCode::heurhaz}, 2}), std::nullopt);
+    EXPECT_EQ(table.add({Heuristic{"g", "users:1", XaCode::heurrb}, std::nullopt}), std::nullopt);
+    EXPECT_EQ(table.add({Heuristic{"g", "users:1", XaCode::heurrb}, 5}), 2U);
 }
 
 TEST(TransactionTable, DropsTheDoubtsThatNothingDependsOn) {

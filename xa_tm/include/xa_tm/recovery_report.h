@@ -122,7 +122,8 @@ struct RecoveryReport {
     std::vector<RecoveryResource> resources;
     std::vector<RecoveryTransaction> transactions;
 
-    [[nodiscard]] bool is_complete() const noexcept;  ///< every resource could be listed
+    /// Every resource could be listed, and no old session may still prepare a branch behind that.
+    [[nodiscard]] bool is_complete() const noexcept;
     [[nodiscard]] bool is_anything_in_doubt() const noexcept;
 };
 
