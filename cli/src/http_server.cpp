@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
@@ -24,12 +25,21 @@ namespace http = boost::beast::http;
 
 /// How long one client may take to ask, and to take the answer.
 constexpr std::chrono::seconds kClientTimeout{5};
+/// How many are served at once. Others wait in the kernel's queue.
+constexpr int kClientsMax = 32;
+/// What keeps us from accepting is seldom over at once, such as that no descriptor is left.
+constexpr std::chrono::milliseconds kPauseBeforeAccepting{100};
 
-/// One request and its reply. Keeps itself alive until both are over.
+/// One request and its reply. Keeps itself alive until both are over, and is counted so long.
 class Session final : public std::enable_shared_from_this<Session> {
 public:
-    Session(asio::ip::tcp::socket socket, const HttpServer::Answer& answer)
-        : stream_{std::move(socket)}, answer_{answer} {}
+    Session(asio::ip::tcp::socket socket, const HttpServer::Answer& answer, int& count)
+        : stream_{std::move(socket)}, answer_{answer}, count_{count} {
+        ++count_;
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    ~Session() { --count_; }
 
     void start() {
         stream_.expires_after(kClientTimeout);
@@ -67,6 +77,7 @@ private:
 
     beast::tcp_stream stream_;
     const HttpServer::Answer& answer_;
+    int& count_;
     beast::flat_buffer buffer_;
     http::request_parser<http::empty_body> request_;
     http::response<http::string_body> response_;
@@ -131,17 +142,31 @@ public:
 
 private:
     void accept() {
+        if (clients_ >= kClientsMax) {
+            accept_after_pause();
+            return;
+        }
         acceptor_.async_accept([this](beast::error_code error, asio::ip::tcp::socket socket) {
-            if (!error) {
-                std::make_shared<Session>(std::move(socket), answer_)->start();
+            if (error) {
+                accept_after_pause();
+                return;
             }
+            std::make_shared<Session>(std::move(socket), answer_, clients_)->start();
             accept();
         });
     }
 
+    void accept_after_pause() {
+        pause_.expires_after(kPauseBeforeAccepting);
+        pause_.async_wait([this](beast::error_code) { accept(); });
+    }
+
     Answer answer_;
+    /// Stays longer than the context, which ends those that are left.
+    int clients_ = 0;
     asio::io_context context_{1};
     asio::ip::tcp::acceptor acceptor_;
+    asio::steady_timer pause_{context_};
     std::thread thread_;
 };
 

@@ -69,10 +69,8 @@ std::string summary_of(const std::vector<LogEntry>& entries) {
     }
     text += '.';
     if (unconfirmed > 0) {
-        text += fmt::format(
-            " The last flush of its owner, with {}, may still be on its way to the "
-            "disk.",
-            count_of(unconfirmed, "entry", "entries"));
+        text += fmt::format(" Its last flush, with {}, may still be on its way to the disk.",
+                            count_of(unconfirmed, "entry", "entries"));
     }
     return text;
 }

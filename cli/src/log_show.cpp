@@ -43,7 +43,7 @@ std::string state_text(const LogHistory& history) {
     }
     return history.entry.is_known_durable
                ? "live"
-               : "live, not yet known durable: it stands in the last flush of the log's owner";
+               : "live, not yet known durable: it stands in the log's last flush";
 }
 
 std::string decision_text(const Decision& decision, std::optional<std::chrono::seconds> age) {

@@ -163,7 +163,7 @@ std::vector<LogEntry> entries_of(const recovery_log::LogImage& image) {
         entries.push_back({.id = entry.id,
                            .bytes = entry.body.size(),
                            .record = decode(entry.body),
-                           .is_known_durable = !image.owner || entry.id < image.first_unconfirmed});
+                           .is_known_durable = entry.id < image.first_unconfirmed});
     }
     return entries;
 }

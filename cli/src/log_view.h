@@ -44,7 +44,8 @@ struct LogEntry {
     std::size_t bytes;
     /// Nothing when it was written by a version that this one does not know.
     std::optional<LogRecord> record;
-    /// False when it stands in the last flush of a live owner, whose sync may not have returned.
+    /// False when it stands in the last flush, whose sync may not have returned before the owner
+    /// died. The next opening forces it.
     bool is_known_durable;
 
     [[nodiscard]] const Decision* decision() const noexcept;

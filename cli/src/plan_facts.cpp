@@ -1,12 +1,8 @@
 #include "plan_facts.h"
 
-#include <algorithm>
-
-#include "datasources.h"
 #include "log_view.h"
 #include "look.h"
 #include "take_over.h"
-#include "xa_tm/error.h"
 
 namespace xa_tm::cli {
 namespace {
@@ -20,32 +16,12 @@ void add_decisions(const Request& request, PlanFacts& facts) {
     }
 }
 
-/// A resource that is lost in the meantime counts as one that could not be read.
-void add_servers(const Request& request, PlanFacts& facts) {
-    for (const auto& datasource :
-         make_datasources(request.configuration.resources, request.timeout)) {
-        auto& resource =
-            *std::ranges::find(facts.report.resources, datasource->name(), &RecoveryResource::name);
-        if (!resource.is_reachable) {
-            continue;
-        }
-        try {
-            const auto connection = datasource->connect({"xa-recover"});
-            facts.servers.emplace(datasource->name(), connection->server_identity());
-        } catch (const Error& error) {
-            resource.is_reachable = false;
-            resource.error = error.what();
-        }
-    }
-}
-
 }  // namespace
 
 PlanFacts look_for_plan(const Request& request) {
-    PlanFacts facts{.report = look(request), .decisions = {}, .servers = {}};
+    PlanFacts facts{.report = look(request), .decisions = {}};
     check_names(facts.report);
     add_decisions(request, facts);
-    add_servers(request, facts);
     return facts;
 }
 

@@ -135,9 +135,10 @@ std::optional<recovery_log::EntryId> decision_of(const PlanFacts& facts, const X
     return found == facts.decisions.end() ? std::nullopt : std::optional{found->second};
 }
 
-std::string server_of(const PlanFacts& facts, const std::string& resource) {
-    const auto found = facts.servers.find(resource);
-    return found == facts.servers.end() ? std::string{} : found->second;
+std::string server_of(const PlanFacts& facts, std::string_view name) {
+    const auto& resources = facts.report.resources;
+    const auto found = std::ranges::find(resources, name, &RecoveryResource::name);
+    return found == resources.end() ? std::string{} : found->server;
 }
 
 PlanEntry entry_of(const PlanFacts& facts, const RecoveryTransaction& transaction,
@@ -240,10 +241,10 @@ CheckedEntry check(const PlanEntry& entry, const PlanFacts& facts, const Present
     if (!resource->is_reachable) {
         return {EntryVerdict::unproven, RecoveryAction::none, resource->error};
     }
-    if (const auto server = server_of(facts, entry.resource); server != entry.server) {
+    if (resource->server != entry.server) {
         return {EntryVerdict::changed, RecoveryAction::none,
                 fmt::format("another server answers as {}: it was {} and is {}", entry.resource,
-                            entry.server, server)};
+                            entry.server, resource->server)};
     }
     const auto now = present.find(entry);
     if (!now) {

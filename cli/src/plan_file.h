@@ -49,8 +49,6 @@ struct PlanFacts {
     RecoveryReport report;
     /// The entry of each decision that the log holds, by gtrid.
     std::map<std::string, recovery_log::EntryId, std::less<>> decisions;
-    /// The server that answers for each reachable resource.
-    std::map<std::string, std::string, std::less<>> servers;
 };
 
 /// Everything that recovery may do by the laws. Who and when are the caller's to fill in.

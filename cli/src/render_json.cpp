@@ -48,7 +48,8 @@ Json resource_of(const RecoveryResource& resource) {
             {"reachable", resource.is_reachable},
             {"error", resource.is_reachable ? Json{} : Json(resource.error)},
             {"unended_session", text_or_null(resource.unended_session)},
-            {"doubt", text_or_null(resource.doubt)}};
+            {"doubt", text_or_null(resource.doubt)},
+            {"server", text_or_null(resource.server)}};
 }
 
 Json branch_of(TransactionState state, const RecoveryBranch& branch) {

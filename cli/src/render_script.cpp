@@ -10,13 +10,16 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "foreign_xid.h"
 #include "next_step.h"
 #include "report_view.h"
 #include "text.h"
 #include "xa_tm/mysql/branch_name.h"
+#include "xa_tm/mysql/session_condition.h"
 #include "xa_tm/postgres/branch_name.h"
+#include "xa_tm/session_mark.h"
 
 namespace xa_tm::cli {
 namespace {
@@ -79,6 +82,46 @@ bool is_refused(const RecoveryReport& report) {
     return report.log.owner || !report.log.doubt.empty();
 }
 
+constexpr std::string_view kNotDurable =
+    "not known to be durable: run `xa-recover resolve` or start the application first";
+
+/// A commit by a decision that may get lost yet.
+bool is_held_back(const ScriptFacts& facts, const RecoveryTransaction& transaction,
+                  const RecoveryBranch& branch) {
+    return verb_of(branch) && branch.action == RecoveryAction::commit &&
+           !facts.durable_decisions.contains(transaction.gtrid);
+}
+
+/// Of the statement that stands in the script outside of comments.
+std::optional<std::string_view> scripted_verb(const ScriptFacts& facts,
+                                              const RecoveryTransaction& transaction,
+                                              const RecoveryBranch& branch) {
+    return is_refused(facts.report) || is_held_back(facts, transaction, branch) ? std::nullopt
+                                                                                : verb_of(branch);
+}
+
+bool has_statements(const ScriptFacts& facts, const ScriptServer& server) {
+    return std::ranges::any_of(facts.report.transactions, [&](const auto& transaction) {
+        return std::ranges::any_of(transaction.branches, [&](const RecoveryBranch& branch) {
+            return branch.resource == server.resource && scripted_verb(facts, transaction, branch);
+        });
+    });
+}
+
+bool keeps_branches(const ScriptServer& server) {
+    return !is_postgres(server) && server.keeps_branches;
+}
+
+/// Nobody owns the log, so that its last incarnation has ended as well.
+std::string session_query(const RecoveryLogSummary& log) {
+    std::vector<std::string> conditions;
+    for (const auto& mark : session_mark_of(log.id, log.incarnation + 1, log.node).ended) {
+        conditions.push_back(mysql::session_condition(mark));
+    }
+    return fmt::format("SELECT id, user, host FROM information_schema.processlist WHERE {};",
+                       fmt::join(conditions, " OR "));
+}
+
 std::string comment(std::string_view text) {
     auto lines = wrapped(text, 3);
     for (std::size_t at = 0; at < lines.size(); at = lines.find('\n', at) + 1) {
@@ -100,12 +143,11 @@ std::string look_statement(const ScriptServer& server) {
 
 class Script {
 public:
-    Script(const RecoveryReport& report, std::span<const ScriptServer> servers)
-        : report_{report}, servers_{servers} {}
+    explicit Script(const ScriptFacts& facts) : facts_{facts}, report_{facts.report} {}
 
     std::string render() {
         add_head();
-        for (const auto& server : servers_) {
+        for (const auto& server : facts_.servers) {
             add_block(server);
         }
         add_unknown_resources();
@@ -156,8 +198,11 @@ private:
             say(fmt::format("Not reached from here, so that only the log speaks: {}",
                             as_sentence(without_name(*resource))));
         }
-        if (has_statements(server) && !is_refused(report_)) {
+        if (has_statements(facts_, server)) {
             add_way_in(server, resource);
+            if (keeps_branches(server)) {
+                add_wait_for_sessions();
+            }
             text_ += "\n";
             say("Look first. What is not in this list has been finished already:");
             text_ += look_statement(server);
@@ -174,16 +219,28 @@ private:
         if (is_empty) {
             say("Nothing is in doubt there.");
         }
-        if (has_statements(server) && !is_refused(report_)) {
+        if (has_statements(facts_, server)) {
             text_ += "\n";
             say("Look again. What was finished above is no longer in the list:");
             text_ += look_statement(server);
-            if (!is_postgres(server)) {
+            if (keeps_branches(server)) {
                 say("If one was unknown (1397) and is still listed, the session that prepared it "
-                    "has not ended: look for it in SHOW PROCESSLIST, KILL it, and run this block "
-                    "again.");
+                    "has not ended: begin this block anew.");
             }
         }
+    }
+
+    void add_wait_for_sessions() {
+        text_ += "\n";
+        say("First the sessions of the application's processes that have ended, found by the locks "
+            "that they hold. A prepared branch stays attached to its session, and while that is "
+            "ending, this server may answer OK to the XA COMMIT of another session and not do it. "
+            "So KILL CONNECTION every id that this lists, and no other one, and repeat it until "
+            "it lists nothing. It needs the privilege PROCESS, unless you are the application's "
+            "user:");
+        text_ += session_query(report_.log) + "\n";
+        say("Go on only when it lists nothing, and a second later:");
+        text_ += "DO SLEEP(1);\n";
     }
 
     void add_way_in(const ScriptServer& server, const RecoveryResource* resource) {
@@ -218,7 +275,15 @@ private:
             add_foreign(server, branch);
             return;
         }
-        if (const auto verb = verb_of(branch); verb && !is_refused(report_)) {
+        if (is_held_back(facts_, transaction, branch) && !is_refused(report_)) {
+            say(
+                fmt::format("The decision to commit is {}. Then make this script anew, if anything "
+                            "is left.",
+                            kNotDurable));
+            text_ += fmt::format("-- {}\n", statement(server, "COMMIT", branch));
+            return;
+        }
+        if (const auto verb = scripted_verb(facts_, transaction, branch)) {
             say(branch.state == RecoveredState::unreachable
                     ? "The log holds the decision to commit."
                     : as_sentence(branch.reason));
@@ -260,31 +325,19 @@ private:
         return found == report_.resources.end() ? nullptr : &*found;
     }
 
-    [[nodiscard]] bool has_statements(const ScriptServer& server) const {
-        return std::ranges::any_of(report_.transactions, [&](const auto& transaction) {
-            return std::ranges::any_of(transaction.branches, [&](const RecoveryBranch& branch) {
-                return branch.resource == server.resource && verb_of(branch);
-            });
-        });
-    }
-
+    const ScriptFacts& facts_;
     const RecoveryReport& report_;
-    std::span<const ScriptServer> servers_;
     std::string text_;
 };
 
 }  // namespace
 
-std::vector<ScriptStatement> script_statements(const RecoveryReport& report,
-                                               std::span<const ScriptServer> servers) {
+std::vector<ScriptStatement> script_statements(const ScriptFacts& facts) {
     std::vector<ScriptStatement> statements;
-    if (is_refused(report)) {
-        return statements;
-    }
-    for (const auto& server : servers) {
-        for (const auto& transaction : report.transactions) {
+    for (const auto& server : facts.servers) {
+        for (const auto& transaction : facts.report.transactions) {
             for (const auto& branch : transaction.branches) {
-                const auto verb = verb_of(branch);
+                const auto verb = scripted_verb(facts, transaction, branch);
                 if (branch.resource == server.resource && verb) {
                     statements.push_back({server.resource, transaction.gtrid, branch.action,
                                           statement(server, *verb, branch)});
@@ -295,8 +348,31 @@ std::vector<ScriptStatement> script_statements(const RecoveryReport& report,
     return statements;
 }
 
-std::string render_script(const RecoveryReport& report, std::span<const ScriptServer> servers) {
-    return Script{report, servers}.render();
+std::vector<SessionQuery> script_session_queries(const ScriptFacts& facts) {
+    std::vector<SessionQuery> queries;
+    for (const auto& server : facts.servers) {
+        if (keeps_branches(server) && has_statements(facts, server)) {
+            queries.push_back({server.resource, session_query(facts.report.log)});
+        }
+    }
+    return queries;
+}
+
+std::vector<ScriptOmission> script_omissions(const ScriptFacts& facts) {
+    std::vector<ScriptOmission> omissions;
+    for (const auto& transaction : facts.report.transactions) {
+        const bool is_left_out = std::ranges::any_of(
+            transaction.branches,
+            [&](const RecoveryBranch& branch) { return is_held_back(facts, transaction, branch); });
+        if (is_left_out && !is_refused(facts.report)) {
+            omissions.push_back({transaction.gtrid, std::string{kNotDurable}});
+        }
+    }
+    return omissions;
+}
+
+std::string render_script(const ScriptFacts& facts) {
+    return Script{facts}.render();
 }
 
 }  // namespace xa_tm::cli

@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -13,7 +17,9 @@
 #include "commands.h"
 #include "datasources.h"
 #include "json_document.h"
+#include "log_view.h"
 #include "look.h"
+#include "render_json.h"
 #include "render_script.h"
 #include "report_view.h"
 #include "server_place.h"
@@ -34,14 +40,20 @@ struct Wanted {
     std::string file;
 };
 
-/// What a server is decides how its list is asked for; one that is down is asked in a way that all
-/// understand.
-std::string product_of(Datasource& datasource) {
+/// What a server is decides how its list is asked for, and how careful one has to be; one that is
+/// down is asked in a way that all understand.
+ServerDescription description_of(Datasource& datasource) {
     try {
-        return datasource.describe().product;
+        return datasource.describe();
     } catch (const Error&) {
         return {};
     }
+}
+
+bool keeps_branches(const ServerDescription& description) {
+    return std::ranges::none_of(description.facts, [](const ServerFact& fact) {
+        return fact.name == "xa_detach_on_prepare" && fact.value == "ON";
+    });
 }
 
 std::vector<ScriptServer> servers_of(const Request& request, const std::string& only_resource) {
@@ -50,11 +62,12 @@ std::vector<ScriptServer> servers_of(const Request& request, const std::string& 
     const auto datasources = make_datasources(resources, request.timeout);
     for (std::size_t i = 0; i < resources.size(); ++i) {
         if (only_resource.empty() || resources[i].name == only_resource) {
-            auto product = product_of(*datasources[i]);
+            auto description = description_of(*datasources[i]);
             servers.push_back({.resource = resources[i].name,
                                .kind = std::string{datasources[i]->kind()},
-                               .client = client_command(resources[i], product),
-                               .product = std::move(product)});
+                               .client = client_command(resources[i], description.product),
+                               .product = std::move(description.product),
+                               .keeps_branches = keeps_branches(description)});
         }
     }
     if (servers.empty()) {
@@ -64,9 +77,29 @@ std::vector<ScriptServer> servers_of(const Request& request, const std::string& 
     return servers;
 }
 
-Json statements_json(const std::vector<ScriptStatement>& statements) {
-    Json json{{"statements", Json::array()}};
-    for (const auto& statement : statements) {
+/// Before the look: a decision that comes in between counts as one that is not known to be durable.
+std::set<std::string, std::less<>> durable_decisions(const std::filesystem::path& log) {
+    std::set<std::string, std::less<>> gtrids;
+    for (const auto& entry : entries_of(recovery_log::read_log(log))) {
+        if (const auto* decision = entry.decision(); decision && entry.is_known_durable) {
+            gtrids.insert(decision->gtrid);
+        }
+    }
+    return gtrids;
+}
+
+Json script_json(const ScriptFacts& facts) {
+    Json json{{"log", report_json(facts.report)["log"]},
+              {"session_queries", Json::array()},
+              {"statements", Json::array()},
+              {"left_out", Json::array()}};
+    for (const auto& query : script_session_queries(facts)) {
+        json["session_queries"].push_back({{"resource", query.resource}, {"sql", query.sql}});
+    }
+    for (const auto& omission : script_omissions(facts)) {
+        json["left_out"].push_back({{"gtrid", omission.gtrid}, {"reason", omission.reason}});
+    }
+    for (const auto& statement : script_statements(facts)) {
         json["statements"].push_back({{"resource", statement.resource},
                                       {"gtrid", statement.gtrid},
                                       {"action", to_string(statement.action)},
@@ -89,15 +122,16 @@ void write(const std::string& text, const std::string& file) {
 }
 
 int script(const Request& request, const Wanted& wanted) {
-    auto report = look(request);
-    const auto servers = servers_of(request, wanted.resource);
-    if (!wanted.gtrid.empty()) {
-        report = only(std::move(report), wanted.gtrid);
+    auto durable = durable_decisions(request.configuration.log);
+    auto report = wanted.gtrid.empty() ? look(request) : look_for(request, wanted.gtrid);
+    if (!report) {
+        return kUnreadable;
     }
-    write(request.is_json ? document(statements_json(script_statements(report, servers)))
-                          : render_script(report, servers),
-          wanted.file);
-    return exit_code_of(report);
+    const ScriptFacts facts{.report = *std::move(report),
+                            .servers = servers_of(request, wanted.resource),
+                            .durable_decisions = std::move(durable)};
+    write(request.is_json ? document(script_json(facts)) : render_script(facts), wanted.file);
+    return exit_code_of(facts.report);
 }
 
 struct ScriptOptions {
@@ -127,7 +161,8 @@ constinit const Command kScriptCommand{
 program. One block a server: how to connect and as whom, the list to look at first
 and afterwards, and the statement for each branch. What waits for a person stands
 there in comments, with the reason. Executes nothing, and beside a live owner of the
-log the script has no statement.
+log the script has no statement. A commit by a decision that may be in memory alone
+stands in comments: `xa-recover resolve` and the application force it to the disk.
 The log keeps its decisions until `xa-recover resolve` or the application has run.)",
     .examples = R"(xa-recover script --config /etc/shop/xa.toml -o finish.sql
 xa-recover script --config /etc/shop/xa.toml --at users | psql users

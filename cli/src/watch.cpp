@@ -22,6 +22,7 @@
 #include "look.h"
 #include "metrics.h"
 #include "options.h"
+#include "report_view.h"
 #include "service_manager.h"
 #include "stderr_log.h"
 #include "stop_signals.h"
@@ -58,6 +59,13 @@ int exit_code_of(const RecoveryStatus& status) {
     return is_in_doubt ? kInDoubt : kNothingInDoubt;
 }
 
+std::string_view words_for(int exit_code) {
+    if (exit_code == kUnreadable) {
+        return "not everything could be read, so more may be in doubt";
+    }
+    return exit_code == kInDoubt ? "something is in doubt" : "nothing is in doubt";
+}
+
 /// After a failed write the log accepts nothing more (law 8); its next owner finds out what it
 /// holds.
 bool is_lost(recovery_log::Health health) {
@@ -81,9 +89,8 @@ public:
                                 [this](std::string_view path) { return answer(path); }};
         log_.info(fmt::format("Metrics are at {0}/metrics, health at {0}/health.", server.url()));
         notify_service_manager(fmt::format("READY=1\nSTATUS={}", server.url()));
-        if (!take_over_when_free()) {
-            log_.info("Stopped by a signal; the log's owner goes on.");
-            return kNothingInDoubt;
+        if (const auto exit_code = take_over_when_free()) {
+            return *exit_code;
         }
         finish([this] { manager_->start(); });
         state_.recover_with(*manager_);
@@ -110,15 +117,22 @@ private:
         return {404, "text/plain; charset=utf-8", "There are /metrics and /health.\n"};
     }
 
-    /// False when it was stopped before.
-    [[nodiscard]] bool take_over_when_free() {
+    /// The exit code when it was stopped before.
+    [[nodiscard]] std::optional<int> take_over_when_free() {
         std::optional<pid_t> told;
         for (;;) {
             const auto owner = parameters_.is_waiting
                                    ? recovery_log::find_log_owner(request_.configuration.log)
                                    : std::nullopt;
-            if (!owner && try_to_take_over()) {
-                return true;
+            if (!owner) {
+                const auto seen = look_first();
+                if (stop_.wait_for(milliseconds{0})) {
+                    return seen.log.owner ? end_beside_owner() : end_after_look(seen);
+                }
+                if (try_to_take_over(seen)) {
+                    return std::nullopt;
+                }
+                told.reset();  // it may be the same process that has taken the log again
             }
             if (owner && told != owner->pid) {
                 told = owner->pid;
@@ -130,23 +144,37 @@ private:
                 tell_status();
             }
             if (stop_.wait_for(kPause)) {
-                return false;
+                return end_beside_owner();
             }
         }
     }
 
-    /// False when another process was faster, or a signal has come.
-    [[nodiscard]] bool try_to_take_over() {
+    [[nodiscard]] int end_beside_owner() {
+        log_.info("Stopped by a signal; the log's owner goes on.");
+        return kNothingInDoubt;
+    }
+
+    [[nodiscard]] int end_after_look(const RecoveryReport& seen) {
+        const auto exit_code = cli::exit_code_of(seen);
+        log_.info(
+            fmt::format("Stopped by a signal before it took the log over, which nobody owns; {}.",
+                        words_for(exit_code)));
+        return exit_code;
+    }
+
+    [[nodiscard]] RecoveryReport look_first() {
         state_.start();
         tell_status();
         std::optional<RecoveryReport> report;
         finish([&] { report = look(request_); });
-        if (stop_.wait_for(milliseconds{0})) {
-            return false;
-        }
-        check_names(*report);
+        return *std::move(report);
+    }
+
+    /// False when another process was faster.
+    [[nodiscard]] bool try_to_take_over(const RecoveryReport& seen) {
+        check_names(seen);
         try {
-            manager_ = take_over(request_, report->log.node);
+            manager_ = take_over(request_, seen.log.node);
         } catch (const Error& error) {
             if (error.code() != ErrorCode::log_in_use || !parameters_.is_waiting) {
                 throw;

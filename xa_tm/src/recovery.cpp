@@ -130,6 +130,7 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
         server_.reset();
         auto before = list();
         server_ = connection_->server_identity();
+        pass.resource.server = *server_;
         server_is_seen_over_connection_ = true;
         XA_TM_CRASH_POINT("recovery.listed");
         auto facts = known();

@@ -12,13 +12,12 @@
 #include "log_errors.h"
 #include "logging.h"
 #include "transaction_manager_state.h"
+#include "xa_tm/session_mark.h"
 
 namespace xa_tm {
 namespace {
 
 constexpr std::chrono::milliseconds kPauseBetweenPasses{50};
-/// Sessions outlive their process by moments, not by many restarts of it.
-constexpr std::uint32_t kEndedMarks = 16;
 /// Longer waits are a mistake, and "for ever" would overflow the clock.
 constexpr std::chrono::hours kMaxDuration{24};
 
@@ -210,18 +209,6 @@ void check_log(const TransactionManagerState& state, const std::vector<ResourceP
     }
 }
 
-SessionMark session_mark_of(const recovery_log::RecoveryLog& log, const std::string& node) {
-    const auto mark_of = [&](std::uint32_t incarnation) {
-        return fmt::format("xa_tm:{}:{}:{}", log.id().to_string(), incarnation, node);
-    };
-    const auto own = log.incarnation();
-    SessionMark mark{.text = mark_of(own)};
-    for (auto ended = own; ended > 1 && own - ended < kEndedMarks; --ended) {
-        mark.ended.push_back(mark_of(ended - 1));
-    }
-    return mark;
-}
-
 }  // namespace
 
 TransactionManagerState::TransactionManagerState(Config wanted)
@@ -229,7 +216,7 @@ TransactionManagerState::TransactionManagerState(Config wanted)
       log{open_log(config)},
       coordinator{log, table, config.answer_timeout,
                   [this](std::string_view resource) { wake_recovery(resource); }},
-      session_mark_{session_mark_of(log.log(), config.node)} {
+      session_mark_{session_mark_of(log.log().id(), log.log().incarnation(), config.node)} {
     auto logged = log.state_at_open();
     note_opening(log.log(), logged.decisions.size());
     for (const auto replaced : table.load(std::move(logged))) {

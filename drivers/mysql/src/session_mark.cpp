@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "xa_tm/mysql/session_condition.h"
+#include "xid_literal.h"
+
 namespace xa_tm::mysql {
 namespace {
 
@@ -31,6 +34,10 @@ std::string lock_prefix(std::string_view mark) {
 
 std::string lock_name(std::string_view mark, std::uint64_t session_number) {
     return fmt::format("{}{}", lock_prefix(mark), session_number);
+}
+
+std::string session_condition(std::string_view mark) {
+    return fmt::format("is_used_lock(concat({}, id)) = id", text_literal(lock_prefix(mark)));
 }
 
 }  // namespace xa_tm::mysql

@@ -9,7 +9,7 @@
 
 #include "answers.h"
 #include "session_kill.h"
-#include "session_mark.h"
+#include "xa_tm/mysql/session_condition.h"
 #include "xa_tm/recovery_log/check.h"
 #include "xid_literal.h"
 
@@ -55,8 +55,7 @@ std::vector<std::string> SessionSearch::look() const {
         is_wanted = "false";
     }
     for (const auto& mark : ended_marks_) {
-        is_wanted +=
-            fmt::format(" or is_used_lock(concat({}, id)) = id", text_literal(lock_prefix(mark)));
+        is_wanted += fmt::format(" or {}", session_condition(mark));
     }
     return {fmt::format("select {}", held),
             fmt::format("select id from information_schema.processlist where {}", is_wanted)};

@@ -2,11 +2,14 @@
 #include <sstream>
 #include <string_view>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "eventually.h"
 #include "shop_fixture.h"
+#include "xa_tm/mysql/datasource.h"
+#include "xa_tm/session_mark.h"
 
 namespace xa_tm::test {
 namespace {
@@ -26,6 +29,19 @@ protected:
         EXPECT_EQ(written.exit_code, exit_code) << written;
         EXPECT_EQ(written.out, "");
         return file;
+    }
+
+    /// Opens the log, which forces the decisions that the dead process has left to the disk.
+    void make_decisions_durable() const {
+        const auto opened =
+            xa_recover({"resolve", "--log", log().string(), "--resource",
+                        "users=postgresql:///users?host=/nowhere", "--resource",
+                        "points=mysql:///points?socket=/nowhere/socket", "--timeout", "1"});
+        EXPECT_EQ(opened.exit_code, 3) << opened;
+    }
+    void leave_durable_decision() const {
+        die_after_decision(1);
+        make_decisions_durable();
     }
 
     /// Pastes the file into the client that the file itself names.
@@ -64,7 +80,7 @@ protected:
 };
 
 TEST_F(Script, CommitsWhatWasDecidedThroughTheServersOwnClients) {
-    die_after_decision(1);
+    leave_durable_decision();
 
     run_until_it_succeeds(script_at("users"));
     run_until_it_succeeds(script_at("points"));
@@ -89,7 +105,7 @@ TEST_F(Script, RollsBackWhatWasNotDecidedThroughTheServersOwnClients) {
 }
 
 TEST_F(Script, FinishesWhatALogDecidedAtAServerThatOnlyThePersonCanReach) {
-    die_after_decision(1);
+    leave_durable_decision();
     const auto file = folder() / "users.sql";
 
     const auto written = xa_recover({"script", "--log", log().string(), "--resource",
@@ -108,7 +124,7 @@ TEST_F(Script, FinishesWhatALogDecidedAtAServerThatOnlyThePersonCanReach) {
 }
 
 TEST_F(Script, DoesNoHarmWhenItIsRunTwice) {
-    die_after_decision(1);
+    leave_durable_decision();
     const auto file = script_at("users");
     run_until_it_succeeds(file);
 
@@ -132,12 +148,13 @@ TEST_F(Script, HasNoStatementBesideALiveOwner) {
                 AllOf(HasSubstr("-- NOTHING TO EXECUTE: pid "), Not(HasSubstr("\nXA ")),
                       Not(HasSubstr("\nCOMMIT ")), Not(HasSubstr("\nSELECT "))));
     EXPECT_THAT(json["statements"], IsEmpty());
+    EXPECT_EQ(json["log"]["owner"]["pid"], live.pid());
     live.resume();
     EXPECT_EQ(live.wait().exit_code, 0);
 }
 
 TEST_F(Script, GivesTheSameStatementsAsJson) {
-    die_after_decision(1);
+    leave_durable_decision();
 
     const auto statements = json_of({"script"}, 1)["statements"];
 
@@ -150,15 +167,64 @@ TEST_F(Script, GivesTheSameStatementsAsJson) {
 }
 
 TEST_F(Script, TakesOneTransactionAlone) {
-    die_after_decision(1);
+    leave_durable_decision();
     const std::string gtrid = json_of({"list"}, 1)["transactions"][0]["gtrid"];
 
     EXPECT_EQ(json_of({"script", "--only", gtrid}, 1)["statements"].size(), 2U);
-    EXPECT_THAT(json_of({"script", "--only", "another"}, 0)["statements"], IsEmpty());
+
+    const auto unknown = over_shop({"script", "--only", gtrid + "7"});
+    EXPECT_EQ(unknown.exit_code, 2) << unknown;
+    EXPECT_EQ(unknown.out, "");
+    EXPECT_THAT(unknown.err, HasSubstr("no transaction " + gtrid + "7 is in doubt"));
+}
+
+TEST_F(Script, HoldsBackADecisionThatTheDeadProcessMayNotHaveForced) {
+    die_after_decision(1);
+
+    const auto json = json_of({"script"}, 1);
+
+    EXPECT_THAT(json["statements"], IsEmpty());
+    EXPECT_THAT(json["session_queries"], IsEmpty());
+    ASSERT_EQ(json["left_out"].size(), 1U) << json;
+    EXPECT_EQ(json["left_out"][0]["gtrid"], json_of({"list"}, 1)["transactions"][0]["gtrid"]);
+    EXPECT_THAT(json["left_out"][0]["reason"].get<std::string>(),
+                HasSubstr("not known to be durable"));
+    EXPECT_THAT(xa_recover({"log", "list", log().string()}).out,
+                HasSubstr("not yet known durable"));
+    EXPECT_THAT(over_shop({"script"}).out,
+                AllOf(HasSubstr("\n-- COMMIT PREPARED '"), Not(HasSubstr("\nCOMMIT ")),
+                      HasSubstr("\n-- XA COMMIT x'"), Not(HasSubstr("\nXA "))));
+
+    make_decisions_durable();
+
+    EXPECT_EQ(json_of({"script"}, 1)["statements"].size(), 2U);
+    EXPECT_THAT(json_of({"script"}, 1)["left_out"], IsEmpty());
+}
+
+TEST_F(Script, ListsTheSessionsOfEndedProcessesUntilTheyAreKilled) {
+    die_before_decision(1);
+    const auto json = json_of({"script"}, 1);
+    ASSERT_EQ(json["session_queries"].size(), 1U) << json;
+    EXPECT_EQ(json["session_queries"][0]["resource"], "points");
+    const std::string query = json["session_queries"][0]["sql"];
+    const auto id = recovery_log::LogId::parse(json["log"]["id"].get<std::string>());
+    ASSERT_TRUE(id);
+    EXPECT_TRUE(eventually([&] { return points_.column(query).empty(); }));
+
+    mysql::Datasource datasource{"points", points_uri_};
+    const auto ended = datasource.connect(session_mark_of(*id, 1, node()));
+    const auto of_another_life = datasource.connect(session_mark_of(*id, 2, node()));
+
+    EXPECT_THAT(points_.column(query),
+                testing::ElementsAre(std::to_string(ended->session_id().number)));
+    points_.execute(fmt::format("kill connection {}", ended->session_id().number));
+    EXPECT_TRUE(eventually([&] { return points_.column(query).empty(); }));
+    run_until_it_succeeds(script_at("points"));
+    EXPECT_THAT(points_.prepared(), Not(testing::Contains(HasSubstr(node()))));
 }
 
 TEST_F(Script, RunsCleanlyWhateverForeignBranchesAreCalled) {
-    die_after_decision(1);
+    leave_durable_decision();
     users_.execute("begin");
     users_.execute("insert into users values (7, 'foreign')");
     users_.execute(R"(prepare transaction E'it''s\n\\! echo; drop table users;')");

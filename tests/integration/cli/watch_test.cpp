@@ -171,6 +171,32 @@ TEST_F(Watch, StopsWhileItWaits) {
     EXPECT_THAT(stopped.err, HasSubstr("Stopped by a signal; the log's owner goes on."));
 }
 
+TEST_F(Watch, SaysWhatItHasSeenWhenItIsStoppedBeforeItOwnsTheLog) {
+    points_uri_ = cli_uri("mariadb2");
+    points_ = Database{points_uri_};
+    points_.execute("drop table if exists points");
+    die_after_decision(1);
+    const auto before = content_of(log());
+    const auto pids = sandbox::pids("mariadb2");
+    for (const auto pid : pids) {
+        ::kill(pid, SIGSTOP);
+    }
+    start({"--timeout", "60"});
+    ::kill(child_->pid(), SIGTERM);
+    for (const auto pid : pids) {
+        ::kill(pid, SIGCONT);
+    }
+
+    const auto stopped = ended();
+
+    EXPECT_EQ(stopped.exit_code, 1) << stopped;
+    EXPECT_THAT(stopped.err, HasSubstr("Stopped by a signal before it took the log over, which "
+                                       "nobody owns; something is in doubt.\n"));
+    EXPECT_EQ(content_of(log()), before);
+    EXPECT_EQ(over_shop({"resolve"}).exit_code, 0);
+    EXPECT_TRUE(has_user(1));
+}
+
 TEST_F(Watch, FailsBesideALiveOwnerWhenItMayNotWait) {
     ASSERT_EQ(register_user(1).exit_code, 0);
     const TransactionManager owner{{.node = node(), .log_directory = log()}};

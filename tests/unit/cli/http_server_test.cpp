@@ -1,9 +1,22 @@
 #include "http_server.h"
 
+#include <chrono>
+#include <ctime>
+#include <future>
+#include <memory>
 #include <optional>
+#include <string_view>
+#include <thread>
+#include <vector>
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "configuration.h"
 #include "http_client.h"
@@ -102,6 +115,48 @@ TEST(HttpServer, SaysThatThePortIsInUse) {
                     AllOf(HasSubstr("can't listen on 127.0.0.1:"),
                           HasSubstr("Address already in use"), HasSubstr("--listen")));
     }
+}
+
+TEST(HttpServer, LetsOthersWaitWhileItServesAsManyAsItTakes) {
+    const HttpServer server{kAnyPort, echo};
+    std::vector<std::unique_ptr<test::TcpClient>> silent(32);
+    for (auto& client : silent) {
+        client = std::make_unique<test::TcpClient>(server.url());
+    }
+    auto reply =
+        std::async(std::launch::async, [&] { return http_request(server.url(), "GET", "/late"); });
+    EXPECT_EQ(reply.wait_for(std::chrono::milliseconds{300}), std::future_status::timeout);
+
+    silent.clear();
+
+    EXPECT_THAT(reply.get(), EndsWith("you asked for /late"));
+}
+
+TEST(HttpServer, RestsAndGoesOnWhenNoDescriptorWasLeft) {
+    const HttpServer server{kAnyPort, echo};
+    const auto address = parse_listen_address(server.url().substr(std::string{"http://"}.size()));
+    const int client = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(address.port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{0, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto clock_before = std::clock();
+    EXPECT_EQ(::connect(client, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    // Nothing can be observed of a server that rests but that it uses no time.
+    std::this_thread::sleep_for(std::chrono::milliseconds{500});
+    const auto used = std::clock() - clock_before;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+
+    EXPECT_LT(used, CLOCKS_PER_SEC / 5);
+    constexpr std::string_view kAsked = "GET /again HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    EXPECT_EQ(::send(client, kAsked.data(), kAsked.size(), 0), std::ssize(kAsked));
+    pollfd readable{.fd = client, .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&readable, 1, 10'000), 1);
+    ::close(client);
 }
 
 TEST(HttpServer, EndsAlthoughAClientSaysNothing) {

@@ -100,6 +100,10 @@ TEST(LogRender, MarksEntriesOfALaterVersionAndOfTheLastFlush) {
                             HasSubstr("of a version that this program does not know\n"),
                             HasSubstr("does not know  not yet known durable\n"),
                             HasSubstr("The log holds 0 decisions and 2 other entries.")));
+
+    image.owner.reset();
+    EXPECT_THAT(render_log_list("/var/lib/shop/xa", image, {}),
+                HasSubstr("does not know  not yet known durable\n"));
 }
 
 TEST(LogRender, ShowsNoControlCharacters) {

@@ -20,15 +20,11 @@ using testing::SizeIs;
 using Json = nlohmann::ordered_json;
 
 PlanFacts decided() {
-    return {.report = decided_report(),
-            .decisions = {{kGtrid, 42}},
-            .servers = {{"points", "mariadb-1"}, {"users", "pg-7"}}};
+    return {.report = decided_report(), .decisions = {{kGtrid, 42}}};
 }
 
 PlanFacts undecided() {
-    PlanFacts facts{.report = calm_report(),
-                    .decisions = {},
-                    .servers = {{"points", "mariadb-1"}, {"users", "pg-7"}}};
+    PlanFacts facts{.report = calm_report(), .decisions = {}};
     facts.report.transactions.push_back(
         {.gtrid = kGtrid,
          .state = TransactionState::presumed_abort,
@@ -253,7 +249,7 @@ TEST(PlanFile, RefusesABranchThatAppearedWhereItWasThoughtToBeGone) {
 TEST(PlanFile, RefusesAnotherServer) {
     auto facts = decided();
     const auto plan = plan_of(facts);
-    facts.servers["users"] = "pg-8";
+    facts.report.resources[1].server = "pg-8";
     const auto checked = check(plan, facts);
     EXPECT_EQ(checked[0].verdict, EntryVerdict::holds);
     EXPECT_EQ(checked[1].verdict, EntryVerdict::changed);

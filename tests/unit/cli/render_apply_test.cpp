@@ -14,9 +14,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 Plan two_entries() {
-    auto plan = make_plan({.report = decided_report(),
-                           .decisions = {{kGtrid, 42}},
-                           .servers = {{"points", "mariadb-1"}, {"users", "pg-7"}}});
+    auto plan = make_plan({.report = decided_report(), .decisions = {{kGtrid, 42}}});
     plan.made_at = "2026-11-29T01:02:03Z";
     plan.made_by = "ann@shop";
     return plan;

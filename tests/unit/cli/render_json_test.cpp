@@ -15,6 +15,7 @@ TEST(RenderJson, GivesTheWholeReport) {
     auto report = decided_report();
     report.resources[0].is_reachable = false;
     report.resources[0].error = "server down";
+    report.resources[0].server.clear();
     report.transactions[0].branches[0].state = RecoveredState::unreachable;
 
     EXPECT_EQ(Json::parse(render_json(report)), Json::parse(R"({
@@ -23,9 +24,9 @@ TEST(RenderJson, GivesTheWholeReport) {
                 "owner": null, "quarantined_through": 0, "doubt": null},
         "resources": [
             {"name": "points", "kind": "mysql", "reachable": false, "error": "server down",
-             "unended_session": null, "doubt": null},
+             "unended_session": null, "doubt": null, "server": null},
             {"name": "users", "kind": "postgresql", "reachable": true, "error": null,
-             "unended_session": null, "doubt": null}],
+             "unended_session": null, "doubt": null, "server": "pg-7"}],
         "transactions": [
             {"gtrid": "shop-1:91b52e0c7a14d3f8:7:42", "state": "commit_decided", "age_s": 12,
              "action": "commit", "reason": "the log holds the decision to commit",

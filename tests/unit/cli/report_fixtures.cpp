@@ -20,8 +20,16 @@ RecoveryReport calm_report() {
                   .incarnation = 7,
                   .owner = std::nullopt};
     report.resources = {
-        {.name = "points", .kind = "mysql", .is_reachable = true, .error = ""},
-        {.name = "users", .kind = "postgresql", .is_reachable = true, .error = ""},
+        {.name = "points",
+         .kind = "mysql",
+         .is_reachable = true,
+         .error = "",
+         .server = "mariadb-1"},
+        {.name = "users",
+         .kind = "postgresql",
+         .is_reachable = true,
+         .error = "",
+         .server = "pg-7"},
     };
     return report;
 }

@@ -99,6 +99,8 @@ struct RecoveryResource {
     std::string unended_session = {};
     /// What it was put back from, or replaced by, as far as that is still a doubt; else empty.
     std::string doubt = {};
+    /// Connection::server_identity() of the server that was listed; may be empty.
+    std::string server = {};
 };
 
 struct RecoveryLogSummary {

@@ -221,8 +221,8 @@ struct LogImage {
     /// The incarnation of the latest opening.
     std::uint32_t incarnation;
     std::vector<Entry> entries;
-    /// Entries from this id on stand in the last flush, whose sync may not have returned: not known
-    /// to be durable while the owner lives.
+    /// Entries from this id on stand in the last flush, whose sync may not have returned, also when
+    /// the owner has died since: not known to be durable before the next opening forces them.
     EntryId first_unconfirmed = 0;
     /// See RecoveryLog::quarantined_through().
     std::uint32_t quarantined_through = 0;
