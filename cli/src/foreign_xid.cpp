@@ -72,11 +72,10 @@ std::optional<std::string> moment(milliseconds since_1970) {
 }
 
 std::string uuid(std::string_view bytes) {
-    auto text = to_hex(bytes);
-    for (const std::size_t at : {20, 16, 12, 8}) {
-        text.insert(at, "-");
-    }
-    return text;
+    const auto digits = to_hex(bytes);
+    const std::string_view text = digits;
+    return fmt::format("{}-{}-{}-{}-{}", text.substr(0, 8), text.substr(8, 4), text.substr(12, 4),
+                       text.substr(16, 4), text.substr(20));
 }
 
 /// Source: com.atomikos.datasource.xa.XID ("ATOM"), com.atomikos.util.UniqueIdMgr and
