@@ -1,6 +1,7 @@
 #include "xa_tm/operator_desk.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -193,7 +194,7 @@ TEST_F(Desk, CommitsWhatIsUndecidedByADecisionThatOutlivesIt) {
 
 TEST_F(Desk, WritesTheOrderBeforeTheFirstVerb) {
     prepare_both();
-    std::size_t acts_at_first_verb = 0;
+    std::atomic<std::size_t> acts_at_first_verb = 0;  // each server is told by a thread of its own
     {
         const auto life = open();
         for (auto* link : {&life->users, &life->points}) {
