@@ -36,6 +36,7 @@ bool SessionSearch::is_needed_to_free_branch() const {
 
 std::vector<std::string> SessionSearch::begin(Aim aim) {
     state_ = State::looking;
+    aim_ = aim;
     looked_for_ =
         aim == Aim::free_branch ? ending_sessions_->lock_names() : std::set<std::string>{};
     ended_.clear();
@@ -121,6 +122,10 @@ SessionSearch::Step SessionSearch::look_again() {
 }
 
 SessionSearch::Step SessionSearch::gone() {
+    const bool was_none_there = aim_ == Aim::end_ended_sessions && ended_.empty();
+    if (was_none_there) {
+        return sessions_gone(facts_);  // who finishes a branch looks again, and pauses then
+    }
     const bool is_news = !ended_.empty() || !looked_for_.empty() ||
                          !ending_sessions_->are_gone(facts_.identity(), ended_marks_);
     if (facts_.detaches_prepared_branches() || !is_news) {

@@ -60,6 +60,7 @@ private:
 
     // The search in progress.
     State state_ = State::looking;
+    Aim aim_ = Aim::end_ended_sessions;
     std::set<std::string> looked_for_;  ///< named locks of this process's ending sessions
     std::set<std::uint64_t> ended_;     ///< sessions that were told to end
     int looks_left_ = 0;

@@ -68,12 +68,20 @@ TEST_F(SessionSearchTest, ForgetsTheSessionsThatHaveEndedOnlyBehindThePause) {
     EXPECT_FALSE(search_for({"old"}).is_needed_to_free_branch()) << "the connections share it";
 }
 
-TEST_F(SessionSearchTest, PausesOnceWhenThereIsNoNews) {
+TEST_F(SessionSearchTest, LeavesThePauseToWhoFinishesABranchWhenThereIsNoSession) {
     auto search = search_for({"old"});
     static_cast<void>(search.begin(Aim::end_ended_sessions));
+    EXPECT_EQ(std::get<Answer>(search.take(found("0", {}))).code, XaCode::ok);
+    EXPECT_TRUE(search.is_needed_to_free_branch()) << "one may have ended just before";
+}
+
+TEST_F(SessionSearchTest, PausesOnceWhenThereIsNoNews) {
+    auto search = search_for({"old"});
+    static_cast<void>(search.begin(Aim::free_branch));
     EXPECT_TRUE(std::holds_alternative<Statements>(search.take(found("0", {}))));
     EXPECT_EQ(std::get<Answer>(search.take(done())).code, XaCode::ok);
-    static_cast<void>(search.begin(Aim::end_ended_sessions));
+    EXPECT_FALSE(search.is_needed_to_free_branch());
+    static_cast<void>(search.begin(Aim::free_branch));
     EXPECT_EQ(std::get<Answer>(search.take(found("0", {}))).code, XaCode::ok);
 }
 
