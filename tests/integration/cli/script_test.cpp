@@ -204,6 +204,10 @@ TEST_F(Script, HoldsBackADecisionThatTheDeadProcessMayNotHaveForced) {
 TEST_F(Script, ListsTheSessionsOfEndedProcessesUntilTheyAreKilled) {
     die_before_decision(1);
     const auto json = json_of({"script"}, 1);
+    if (sandbox::mysql_server().starts_with("mysql")) {  // it lets go of a branch at its prepare
+        EXPECT_THAT(json["session_queries"], IsEmpty());
+        return;
+    }
     ASSERT_EQ(json["session_queries"].size(), 1U) << json;
     EXPECT_EQ(json["session_queries"][0]["resource"], "points");
     const std::string query = json["session_queries"][0]["sql"];
