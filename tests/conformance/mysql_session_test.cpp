@@ -63,7 +63,7 @@ TEST_P(MysqlSession, ThatIsLostIsEndedAndItsBranchRolledBack) {
     EXPECT_EQ(end(*other, lost->session_id()).code, XaCode::ok) << "it is gone already";
 }
 
-TEST_P(MysqlSession, OfAnEndedProcessIsEndedByItsMark) {
+TEST_P(MysqlSession, OfAnEndedProcessIsEndedAsWell) {
     const auto lost = start_marked("m/1");
     const auto other = datasource_.connect({.text = "m/2", .ended = {"m/1", "m/0"}});
     EXPECT_EQ(end(*other, lost->session_id()).code, XaCode::ok);
@@ -100,12 +100,25 @@ TEST_P(MysqlSession, ThatIsEndedInTheMiddleOfItsPrepareDoesNotPrepareLater) {
 TEST_P(MysqlSession, ThatIsNotProvablyOursIsLeftAlone) {
     const auto stranger = start_marked("stranger");
     const auto other = datasource_.connect({"m"});
-    EXPECT_EQ(end_once(*other, stranger->session_id()).code, XaCode::retry);
+    const SessionId of_number{stranger->session_id().number, other->session_id().since};
+    EXPECT_EQ(end_once(*other, of_number).code, XaCode::retry);
     const auto unmarked = datasource_.connect({});
-    const auto answer = end_once(*unmarked, stranger->session_id());
+    const auto answer =
+        end_once(*other, {stranger->session_id().number, unmarked->session_id().since});
     EXPECT_EQ(answer.code, XaCode::rmerr);
     EXPECT_THAT(answer.message, HasSubstr("mark"));
     EXPECT_EQ(run(*stranger, Verb::commit_one_phase, xid_).code, XaCode::ok);
+}
+
+// A server that was restarted counts from 1 again, at once after its last start as well.
+TEST_P(MysqlSession, IsNotTakenForAnEarlierOneThatHadItsNumberAndItsMark) {
+    const auto younger = start_marked("m");
+    const auto other = datasource_.connect({"m"});
+    auto lost = datasource_.connect({"m"});
+    const SessionId earlier{younger->session_id().number, lost->session_id().since};
+    lost.reset();
+    EXPECT_EQ(end_once(*other, earlier).code, XaCode::ok) << "the younger one proves it";
+    EXPECT_EQ(run(*younger, Verb::commit_one_phase, xid_).code, XaCode::ok);
 }
 
 TEST_P(MysqlSession, OfAFormerLifeOfTheServerHasEnded) {

@@ -17,7 +17,6 @@
 #include "chain.h"
 #include "errno_map.h"
 #include "server_checkup.h"
-#include "session_mark.h"
 #include "statement_text.h"
 #include "verb_statements.h"
 #include "xa_tm/error.h"
@@ -67,8 +66,10 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
     if (!mark.text.empty()) {
         marks_ = mark.ended;
         marks_.push_back(mark.text);
-        lock_name_ = lock_name(mark.text, session_.thread_id());
-        statements.push_back(fmt::format("select get_lock({}, 0)", text_literal(lock_name_)));
+        own_lock_ = unique_lock_name();
+        statements.push_back(fmt::format("select get_lock({}, 0), get_lock({}, 0)",
+                                         text_literal(own_lock_),
+                                         text_literal(lock_name(mark.text, session_.thread_id()))));
     }
     const auto replies = replies_to(std::move(statements), options.connect_timeout);
     for (std::size_t at = 0; at < replies.size(); ++at) {
@@ -76,9 +77,6 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
         if (at == 0 || at >= questions || session_.is_broken()) {
             check_set_up(replies[at]);
         }
-    }
-    if (!lock_name_.empty()) {
-        session_serial_ = ending_sessions_->begin(lock_name_);
     }
     facts_ = ServerFacts{std::span{replies}.first(questions)};
     search_.emplace(ending_sessions_, mark.ended, facts_);
@@ -163,8 +161,9 @@ std::optional<Answer> Connection::answer_at_once() {
     }
     if (request.verb == Verb::end_session) {
         // A session of an earlier life of the server has ended with that.
-        const bool is_there = request.session.number != 0 &&
-                              may_be_same_life(request.session.since, facts_.started());
+        const bool is_there =
+            request.session.number != 0 &&
+            may_be_same_life(SessionOrigin::of(request.session).server_started, facts_.started());
         return is_there ? std::nullopt : std::optional{Answer{}};
     }
     if (!has_valid_format(request.xid)) {
@@ -203,7 +202,7 @@ std::size_t Connection::carry() {
         return 1;
     }
     if (request.verb == Verb::end_session) {
-        fence_.emplace(request.session.number, marks_, facts_);
+        fence_.emplace(request.session, marks_, facts_);
         follow_up(FollowUp::fence, {}, fence_->look());
         return 1;
     }
@@ -471,8 +470,8 @@ std::optional<Answer> Connection::after_fence(std::span<const Reply> replies) {
         return std::nullopt;
     }
     auto& answer = std::get<Answer>(step);
-    if (answer.code == XaCode::ok && !marks_.empty()) {
-        ending_sessions_->remove({lock_name(marks_.back(), front().session.number)});
+    if (answer.code == XaCode::ok) {
+        ending_sessions_->remove({SessionOrigin::of(front().session).own_lock});
     }
     return std::move(answer);
 }
@@ -545,8 +544,8 @@ void Connection::disconnect() noexcept {
 
 void Connection::remember_ending_session() {
     const bool may_be_prepared = prepared_ || may_be_preparing_;
-    if (may_be_prepared && !lock_name_.empty()) {
-        ending_sessions_->add(std::exchange(lock_name_, {}), session_serial_);
+    if (may_be_prepared && !own_lock_.empty() && !std::exchange(is_end_remembered_, true)) {
+        ending_sessions_->add(own_lock_);
     }
 }
 

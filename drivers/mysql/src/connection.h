@@ -13,6 +13,7 @@
 #include "holdings.h"
 #include "server_facts.h"
 #include "session_fence.h"
+#include "session_mark.h"
 #include "session_search.h"
 #include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
@@ -37,15 +38,15 @@ public:
                std::shared_ptr<EndingSessions> ending_sessions);
     ~Connection() override;
 
-    /// Asks who the server is, and takes the named lock "MARK/CONNECTION_ID" for as long as the
-    /// session lives, so that everyone can see whose session it is, also where performance_schema
-    /// is off; no lock for an empty mark. Throws Error. Before any verb.
+    /// Asks who the server is, and takes the session's named locks (session_mark.h), so that
+    /// everyone can see whose session it is, also where performance_schema is off; no lock for an
+    /// empty mark. Throws Error. Before any verb.
     void set_up(const SessionMark& mark, const DatasourceOptions& options);
     /// As Datasource::describe(); in place of set_up(), and of any verb.
     [[nodiscard]] ServerDescription describe(std::chrono::seconds timeout);
 
     [[nodiscard]] SessionId session_id() const override {
-        return {session_.thread_id(), facts_.started()};
+        return {session_.thread_id(), SessionOrigin{facts_.started(), own_lock_}.to_string()};
     }
     [[nodiscard]] std::string server_identity() const override { return facts_.identity(); }
     [[nodiscard]] bool is_reusable() const noexcept override;
@@ -113,8 +114,8 @@ private:
     std::vector<std::string> marks_;  ///< of the sessions that may be ended
     std::shared_ptr<EndingSessions> ending_sessions_;
     std::optional<SessionSearch> search_;  ///< from set_up() on
-    std::string lock_name_;                ///< of this session, or empty
-    std::uint64_t session_serial_ = 0;     ///< what ending_sessions_ tells it by
+    std::string own_lock_;                 ///< see session_mark.h; empty without a mark
+    bool is_end_remembered_ = false;       ///< in ending_sessions_
     std::string marker_;                   ///< see chain.h
     Session session_;
     BranchHistory history_;  ///< of branch()

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
-#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -12,29 +10,17 @@
 namespace xa_tm::mysql {
 
 /// What the connections of one datasource know of sessions that are ending or have ended: those of
-/// this process that were closed while a branch may have been prepared on them, by their named
-/// locks; and whether those of processes that have ended are still there. MariaDB goes on with such
-/// a session for a moment, and that moment is dangerous: see Connection.
-///
-/// A server that was restarted counts its sessions from 1 again, so a new session may get the name
-/// of one that was lost with the server. The younger one proves that the older one has ended.
+/// this process that were closed while a branch may have been prepared on them, by their own named
+/// locks (session_mark.h); and whether those of processes that have ended are still there. MariaDB
+/// goes on with such a session for a moment, and that moment is dangerous: see Connection.
 ///
 /// Ownership: shared by a datasource and its connections.
 /// Thread safety: all members may be called from several threads at once.
 class EndingSessions {
 public:
-    /// A session has taken its named lock. Gives what add() needs to tell it from others.
-    [[nodiscard]] std::uint64_t begin(const std::string& lock_name) {
+    void add(const std::string& lock_name) {
         const std::scoped_lock lock{mutex_};
-        lock_names_.erase(lock_name);
-        return youngest_[lock_name] = ++begun_;
-    }
-    /// That session was closed; no news if a younger one has its name.
-    void add(const std::string& lock_name, std::uint64_t session) {
-        const std::scoped_lock lock{mutex_};
-        if (youngest_[lock_name] == session) {
-            lock_names_.insert(lock_name);
-        }
+        lock_names_.insert(lock_name);
     }
     void remove(const std::set<std::string>& lock_names) {
         const std::scoped_lock lock{mutex_};
@@ -70,8 +56,6 @@ public:
 private:
     mutable std::mutex mutex_;
     std::set<std::string> lock_names_;
-    std::uint64_t begun_ = 0;
-    std::map<std::string, std::uint64_t> youngest_;       ///< of each name
     std::set<std::pair<std::string, std::string>> gone_;  ///< server and mark
 };
 

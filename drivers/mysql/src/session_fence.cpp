@@ -9,20 +9,30 @@
 #include "xid_literal.h"
 
 namespace xa_tm::mysql {
-SessionFence::SessionFence(std::uint64_t number, const std::vector<std::string>& marks,
+namespace {
+
+std::string holds(const std::string& lock, std::uint64_t number) {
+    return fmt::format("coalesce(is_used_lock({}) = {}, false)", text_literal(lock), number);
+}
+
+}  // namespace
+
+SessionFence::SessionFence(const SessionId& session, const std::vector<std::string>& marks,
                            const ServerFacts& facts)
-    : number_{number}, is_held_{"false"}, has_marks_{!marks.empty()}, facts_{facts} {
+    : number_{session.number},
+      own_lock_{SessionOrigin::of(session).own_lock},
+      is_younger_{"false"},
+      facts_{facts} {
     for (const auto& mark : marks) {
-        is_held_ += fmt::format(" or coalesce(is_used_lock({}) = {}, false)",
-                                text_literal(lock_name(mark, number)), number);
+        is_younger_ += " or " + holds(lock_name(mark, number_), number_);
     }
 }
 
 std::vector<std::string> SessionFence::look() const {
     return {
         fmt::format("select {}, (select count(*) from information_schema.processlist where "
-                    "id = {})",
-                    is_held_, number_)};
+                    "id = {} and not ({}))",
+                    own_lock_.empty() ? "false" : holds(own_lock_, number_), number_, is_younger_)};
 }
 
 SessionFence::Step SessionFence::take(std::span<const Reply> replies) {
@@ -47,12 +57,10 @@ SessionFence::Step SessionFence::looked(const Reply& reply) {
         state_ = State::ending;
         return std::vector{kill_statement(number_)};
     }
-    if (is_listed && !has_marks_) {
-        return Answer{
-            .code = XaCode::rmerr,
-            .message = fmt::format("session {} is there, and without a mark of ours it is "
-                                   "not ended",
-                                   number_)};
+    if (is_listed && own_lock_.empty()) {
+        return Answer{.code = XaCode::rmerr,
+                      .message = fmt::format(
+                          "session {} is there, and without a mark it is not ended", number_)};
     }
     if (is_held || is_listed) {
         return Answer{.code = XaCode::retry,

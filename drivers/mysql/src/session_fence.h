@@ -13,8 +13,7 @@
 namespace xa_tm::mysql {
 
 /// Ends one session of ours at the server, step by step: is it there, is it provably ours, end it,
-/// is it gone. A session is ours when it holds the named lock of one of the marks. Does no I/O
-/// itself.
+/// is it gone. It is ours when it holds its own named lock (session_mark.h). Does no I/O itself.
 ///
 /// Ownership: a value. Thread safety: one thread at a time.
 class SessionFence {
@@ -22,7 +21,8 @@ public:
     /// What to send next, or the answer to Verb::end_session.
     using Step = std::variant<std::vector<std::string>, Answer>;
 
-    SessionFence(std::uint64_t number, const std::vector<std::string>& marks,
+    /// A session with one of the marks that has the number, but not the lock, is a younger one.
+    SessionFence(const SessionId& session, const std::vector<std::string>& marks,
                  const ServerFacts& facts);
     /// The first statements to send.
     [[nodiscard]] std::vector<std::string> look() const;
@@ -37,8 +37,8 @@ private:
     [[nodiscard]] Step ended(const Reply& reply);
 
     std::uint64_t number_;
-    std::string is_held_;  ///< SQL: whether the session holds one of our locks
-    bool has_marks_;
+    std::string own_lock_;
+    std::string is_younger_;  ///< SQL: whether a session of the marks has the number
     ServerFacts facts_;
     State state_ = State::looking;
 };

@@ -1,5 +1,7 @@
 #include "session_mark.h"
 
+#include <random>
+
 #include <fmt/format.h>
 
 #include "xa_tm/mysql/session_condition.h"
@@ -34,6 +36,21 @@ std::string lock_prefix(std::string_view mark) {
 
 std::string lock_name(std::string_view mark, std::uint64_t session_number) {
     return fmt::format("{}{}", lock_prefix(mark), session_number);
+}
+
+std::string unique_lock_name() {
+    std::random_device random;
+    return fmt::format("xa_tm/{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+SessionOrigin SessionOrigin::of(const SessionId& session) {
+    const auto space = session.since.find(' ');
+    return {session.since.substr(0, space),
+            space == std::string::npos ? std::string{} : session.since.substr(space + 1)};
+}
+
+std::string SessionOrigin::to_string() const {
+    return own_lock.empty() ? server_started : fmt::format("{} {}", server_started, own_lock);
 }
 
 std::string session_condition(std::string_view mark) {

@@ -20,5 +20,21 @@ TEST(SessionMark, IsCutToWhatMysqlTakesAndStaysDifferentFromOthers) {
     EXPECT_EQ(lock_name(longest + "1", 7), "mmmmmmmmmmmmmmmmmmmmmmmmmm~21538b72b11e003d/7");
 }
 
+TEST(SessionOrigin, TellsTheLockThatNoOtherSessionHas) {
+    const SessionOrigin origin{"1000000000", unique_lock_name()};
+    EXPECT_NE(origin.own_lock, unique_lock_name());
+    EXPECT_LE(origin.own_lock.size(), 64U);
+    const auto read = SessionOrigin::of({.number = 7, .since = origin.to_string()});
+    EXPECT_EQ(read.server_started, "1000000000");
+    EXPECT_EQ(read.own_lock, origin.own_lock);
+}
+
+TEST(SessionOrigin, MayTellLess) {
+    EXPECT_EQ(SessionOrigin::of({7, "1000000000"}).own_lock, "");
+    const auto untold = SessionOrigin::of({7, SessionOrigin{"", "xa_tm/1"}.to_string()});
+    EXPECT_EQ(untold.server_started, "");
+    EXPECT_EQ(untold.own_lock, "xa_tm/1");
+}
+
 }  // namespace
 }  // namespace xa_tm::mysql

@@ -27,9 +27,7 @@ protected:
         facts.front() = {.is_ok = true, .rows = {{"version", "11.8.6-MariaDB"}}};
         return {ending_, std::move(ended_marks), ServerFacts{facts}};
     }
-    void close_session(const std::string& lock_name) {
-        ending_->add(lock_name, ending_->begin(lock_name));
-    }
+    void close_session(const std::string& lock_name) { ending_->add(lock_name); }
 
     const std::shared_ptr<EndingSessions> ending_ = std::make_shared<EndingSessions>();
 };
