@@ -347,8 +347,15 @@ void Rig::clear_up_by_living_application() {
     judge_end_of_application(end);
 }
 
-void Rig::clear_up_by_tool() {
+void Rig::kill_application_to_clear_up() {
     application_.reset();
+    for (const auto& server : servers_) {
+        summary_.in_doubt += server.count_prepared();
+    }
+}
+
+void Rig::clear_up_by_tool() {
+    kill_application_to_clear_up();
     std::string last_words;
     const bool is_clear = eventually(
         [&] {
@@ -363,7 +370,7 @@ void Rig::clear_up_by_tool() {
 }
 
 void Rig::clear_up_by_next_application() {
-    application_.reset();
+    kill_application_to_clear_up();
     start_application(0);
     const auto end = application_->end();
     application_.reset();

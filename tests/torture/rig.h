@@ -80,6 +80,7 @@ private:
     void clear_up_by_tool();
     /// Also when the log is poisoned, so that only the next incarnation can.
     void clear_up_by_next_application();
+    void kill_application_to_clear_up();
     void judge(std::int64_t first_id);
 
     void start_application(std::size_t threads);

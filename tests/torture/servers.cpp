@@ -150,6 +150,12 @@ void TortureServer::bring_up() {
     std::ignore = state();
 }
 
+std::size_t TortureServer::count_prepared() const {
+    const auto prepared = Database{direct_uri_}.prepared();
+    return static_cast<std::size_t>(std::ranges::count_if(
+        prepared, [&](const std::string& branch) { return !planted_.contains(branch); }));
+}
+
 BankBooks TortureServer::books(std::int64_t first_id) const {
     BankBooks books{.database = name_, .planted = planted_};
     const auto session = sandbox::open_session(direct_uri_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <future>
 #include <set>
@@ -47,6 +48,8 @@ public:
     /// Waits until it is up, whatever it was.
     void bring_up();
 
+    /// Branches that are prepared and not planted.
+    [[nodiscard]] std::size_t count_prepared() const;
     /// Reads the books; the server is up and nothing goes on.
     [[nodiscard]] BankBooks books(std::int64_t first_id) const;
     /// Ends the foreign branches and drops the tables.

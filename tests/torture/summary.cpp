@@ -56,6 +56,7 @@ std::string to_string(const Summary& summary) {
     for (const auto& [clearing, count] : summary.clearings) {
         add(fmt::format("by {}", to_string(clearing)), count);
     }
+    add("branches in doubt, as the application was killed", summary.in_doubt);
     text += fmt::format("violations: {}\n", summary.violations.size());
     for (const auto& violation : summary.violations) {
         text += fmt::format("  {}\n", violation);

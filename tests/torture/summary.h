@@ -37,6 +37,8 @@ struct Summary {
     /// Why a fault was never tried; empty when each was.
     std::string skipped = {};
     std::map<Clearing, std::size_t> clearings = {};
+    /// Branches that were prepared when the application had been killed, to be cleared up.
+    std::size_t in_doubt = 0;
     /// Applications that found the log in another's hands, or no space for it.
     std::size_t starts_refused = 0;
     /// Applications whose log was poisoned.
