@@ -61,6 +61,18 @@ Answer next_answer(Connection& connection, steady_clock::time_point deadline) {
     }
 }
 
+/// Whether this connection has the first branch prepared; nothing where that stays as it was.
+std::optional<bool> is_prepared_after(const Request& request, const Answer& answer) {
+    if (request.xid != kXid) {
+        return std::nullopt;
+    }
+    if (request.verb == Verb::prepare) {
+        return answer.code == XaCode::ok;
+    }
+    return request.verb == Verb::commit || request.verb == Verb::rollback ? std::optional{false}
+                                                                          : std::nullopt;
+}
+
 void check_answer(const Request& request, const Answer& answer) {
     XA_TM_CHECK(!to_string(answer.code).empty(), "a code of XA");
     for (const auto& branch : answer.listed) {
@@ -107,16 +119,15 @@ void converse(Datasource& datasource, std::string_view program) {
     bool is_lost = false;
     for (const char choice : program) {
         const auto batch = batch_of(static_cast<std::uint8_t>(choice), connection, is_prepared);
+        const bool was_lost = is_lost;
         connection.send(batch);
         for (const auto& request : batch) {
             const auto answer = next_answer(connection, deadline);
             check_answer(request, answer);
-            XA_TM_CHECK(!is_lost || answer.code == XaCode::rmfail,
+            XA_TM_CHECK(!was_lost || answer.code == XaCode::rmfail || &request != &batch.front(),
                         "a connection that was lost stays so");
             is_lost = is_lost || answer.code == XaCode::rmfail;
-            const bool is_about = request.xid == kXid;
-            is_prepared =
-                is_about ? request.verb == Verb::prepare && answer.code == XaCode::ok : is_prepared;
+            is_prepared = is_prepared_after(request, answer).value_or(is_prepared);
         }
         XA_TM_CHECK(!is_lost || !connection.is_reusable(), "it is not used again");
     }
