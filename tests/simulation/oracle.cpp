@@ -69,19 +69,13 @@ void Oracle::committed(std::string_view server, const Xid& xid,
     }
 }
 
-void Oracle::prepared(std::string_view server, const Xid&, const std::vector<std::string>& rows) {
-    TransactionNumber number = 0;
-    if (auto* transaction = find(rows, number)) {
-        transaction->prepared |= bit_of(server);
-    }
-}
-
 void Oracle::rolled_back(std::string_view server, const Xid& xid,
-                         const std::vector<std::string>& rows) {
+                         const std::vector<std::string>& rows, bool was_prepared) {
     TransactionNumber number = 0;
     if (auto* transaction = find(rows, number)) {
-        // What is undone before its vote is judged by the outcome.
-        transaction->undone |= transaction->prepared & bit_of(server);
+        // What is undone before its vote is judged by the outcome: another branch may have taken
+        // its place.
+        transaction->undone |= was_prepared ? bit_of(server) : 0U;
         check_now(number, *transaction);
     } else if (!rows.empty() && rows.front() == kForeignRow) {
         report({"only ours",

@@ -41,10 +41,8 @@ public:
 
     void committed(std::string_view server, const Xid& xid,
                    const std::vector<std::string>& rows) override;
-    void rolled_back(std::string_view server, const Xid& xid,
-                     const std::vector<std::string>& rows) override;
-    void prepared(std::string_view server, const Xid& xid,
-                  const std::vector<std::string>& rows) override;
+    void rolled_back(std::string_view server, const Xid& xid, const std::vector<std::string>& rows,
+                     bool was_prepared) override;
     void came_back(std::string_view server, const Xid& xid,
                    const std::vector<std::string>& rows) override;
     /// The log forgets a decision (law 6).
@@ -76,7 +74,6 @@ private:
         ServerSet committed = 0;
         /// Where a prepared branch was rolled back.
         ServerSet undone = 0;
-        ServerSet prepared = 0;
         std::optional<Outcome> told = std::nullopt;
     };
 

@@ -330,7 +330,7 @@ void Wire::cut() {
 void Wire::killed() {
     if (!is_cut_) {
         is_cut_ = true;
-        if (network_.random().chance(9, 10)) {
+        if (!network_.strikes(network_.faults().silent_ends)) {
             network_.machine().after(network_.delay(),
                                      [self = shared_from_this()] { self->lose(); });
         }

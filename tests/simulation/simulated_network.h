@@ -26,6 +26,7 @@ struct NetworkFaults {
     std::uint32_t cuts_after = 0;   ///< it is carried out, and the answer is lost
     std::uint32_t stalls = 0;       ///< it arrives late, up to long after the client gave up
     std::uint32_t slow_verbs = 0;   ///< the server is long at it
+    std::uint32_t silent_ends = 0;  ///< a server ends a session, and its client hears nothing
     std::uint32_t refusals = 0;     ///< a new connection is refused
 };
 
@@ -92,7 +93,7 @@ public:
     SimulatedDatasource(SimulatedNetwork& network, SimulatedServer& server,
                         std::shared_ptr<const ProcessLife> life, TrafficListener* listener,
                         DriverFault fault = DriverFault::none)
-        : Datasource{server.name(), {}},
+        : Datasource{server.name(), {.statement_timeout = kStatementTimeout}},
           network_{network},
           server_{server},
           life_{std::move(life)},
@@ -108,6 +109,9 @@ public:
     void close_all();
 
 private:
+    /// Without one, a statement whose connection is silently gone is waited for without end.
+    static constexpr std::chrono::milliseconds kStatementTimeout{300};
+
     SimulatedNetwork& network_;
     SimulatedServer& server_;
     std::shared_ptr<const ProcessLife> life_;

@@ -9,6 +9,8 @@
 #include <array>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "crash_points.h"
 #include "global_id.h"
 #include "xa_tm/error.h"
@@ -182,12 +184,12 @@ void SimulatedProcess::recover(RecoveryWorker& worker) {
     auto retry = kFirstRetry;
     for (;;) {
         worker.is_woken = false;
-        worker.is_idle = false;
         const auto pass =
             worker.recovery.recover([this, &worker] { return known(worker); }, table_, log_);
         end_flow_of_dead_process();
         ++worker.passes;
-        worker.is_idle = pass.is_done() && table_.waiting_for(pass.resource.name).empty();
+        worker.is_idle =
+            !worker.is_woken && pass.is_done() && table_.waiting_for(pass.resource.name).empty();
         retry = worker.is_idle ? kFirstRetry : std::min(retry * 2, kRecoveryInterval);
         if (!worker.is_woken) {
             worker.is_pausing = true;
@@ -201,6 +203,7 @@ void SimulatedProcess::wake_recovery(std::string_view resource) {
     for (auto& worker : recoveries_) {
         if (worker->recovery.datasource().name() == resource) {
             worker->is_woken = true;
+            worker->is_idle = false;
             if (worker->is_pausing) {
                 environment_.network.machine().wake(*worker->fiber);
             }
@@ -221,7 +224,7 @@ KnownTransactions SimulatedProcess::known(RecoveryWorker& worker) {
                             .transactions = table_.snapshot()};
     if (environment_.breakage == Breakage::ignores_live_set) {
         known.transactions.live.clear();
-    } else if (environment_.breakage == Breakage::takes_others_branches) {
+    } else if (environment_.breakage == Breakage::takes_others_branches && is_started_) {
         known.log.id = kOtherLog;
     } else if (environment_.breakage == Breakage::uses_old_snapshot) {
         auto before = std::exchange(worker.known_before, known).value_or(known);
@@ -359,6 +362,16 @@ bool SimulatedProcess::is_settled() const {
     const auto counts = table_.counts();
     return is_at_rest() && counts.live + counts.open_decisions == 0 &&
            std::ranges::all_of(recoveries_, [](const auto& worker) { return worker->is_idle; });
+}
+
+std::string SimulatedProcess::unsettled() const {
+    const auto counts = table_.counts();
+    const auto busy =
+        std::ranges::count_if(recoveries_, [](const auto& worker) { return !worker->is_idle; });
+    return fmt::format(
+        "{} threads of the application at work, {} live transactions, {} open decisions, {} "
+        "resources with recovery at work",
+        workers_, counts.live, counts.open_decisions, busy);
 }
 
 bool SimulatedProcess::needs_restart() const {

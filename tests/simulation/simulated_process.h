@@ -76,6 +76,8 @@ public:
     [[nodiscard]] bool is_at_rest() const noexcept { return is_started_ && workers_ == 0; }
     /// As far as is known here, recovery has nothing left to do.
     [[nodiscard]] bool is_settled() const;
+    /// What is_settled() waits for, as a sentence.
+    [[nodiscard]] std::string unsettled() const;
     [[nodiscard]] std::size_t open_decisions() const { return table_.counts().open_decisions; }
     [[nodiscard]] bool needs_restart() const;
     /// Lets the application begin transactions again.

@@ -146,9 +146,6 @@ Answer SimulatedServer::prepare(ServerSession& session, const Xid& xid) {
         return {.code = XaCode::rdonly};
     }
     auto branch = *std::exchange(session.active, std::nullopt);
-    if (watcher_ != nullptr) {
-        watcher_->prepared(name_, xid, branch.rows);
-    }
     const bool is_kept = kind_ == ServerKind::mariadb;
     prepared_.emplace(xid, Prepared{.holder = is_kept ? &session : nullptr,
                                     .rows = std::move(branch.rows),
@@ -235,7 +232,7 @@ Answer SimulatedServer::roll_back(ServerSession& session, const Xid& xid) {
     session.attached.reset();
     set_fate(branch.transaction_id, Fate::rolled_back);
     if (watcher_ != nullptr) {
-        watcher_->rolled_back(name_, xid, branch.rows);
+        watcher_->rolled_back(name_, xid, branch.rows, true);
     }
     if (kind_ == ServerKind::mariadb && !branch.rows.empty()) {
         unsynced_rollbacks_.emplace_back(xid, std::move(branch.rows));
@@ -358,7 +355,7 @@ void SimulatedServer::undo(ServerSession& session) {
     const auto branch = *std::exchange(session.active, std::nullopt);
     set_fate(branch.transaction_id, Fate::rolled_back);
     if (watcher_ != nullptr) {
-        watcher_->rolled_back(name_, branch.xid, branch.rows);
+        watcher_->rolled_back(name_, branch.xid, branch.rows, false);
     }
 }
 

@@ -34,9 +34,7 @@ public:
                            const std::vector<std::string>& rows) = 0;
     /// They never will be, unless came_back() is told.
     virtual void rolled_back(std::string_view server, const Xid& xid,
-                             const std::vector<std::string>& rows) = 0;
-    virtual void prepared(std::string_view server, const Xid& xid,
-                          const std::vector<std::string>& rows) = 0;
+                             const std::vector<std::string>& rows, bool was_prepared) = 0;
     /// A prepared branch whose rollback was not durable stands there again after a crash.
     virtual void came_back(std::string_view server, const Xid& xid,
                            const std::vector<std::string>& rows) = 0;

@@ -133,10 +133,11 @@ void World::draw_faults() {
     const auto maybe = [this](std::uint64_t most) {
         return random_.chance(1, 2) ? static_cast<std::uint32_t>(random_.below(most)) : 0U;
     };
-    faults.cuts_before = maybe(600);
-    faults.cuts_after = maybe(600);
-    faults.stalls = maybe(300);
-    faults.slow_verbs = maybe(300);
+    faults.cuts_before = maybe(1500);
+    faults.cuts_after = maybe(1500);
+    faults.stalls = maybe(800);
+    faults.slow_verbs = maybe(800);
+    faults.silent_ends = maybe(50'000);
     faults.refusals = maybe(5000);
     network_.set_faults(faults);
     deaths_ = maybe(80);
@@ -302,10 +303,13 @@ WorldReport World::live() {
                 return left_in_round_ == 0 && process_->is_at_rest() && !process_->is_dead();
             },
             1h);
-        settle();
+        const bool has_settled = settle();
         if (!oracle_.violation()) {
             check_foreign_branches();
             oracle_.check_settled(servers_, process_->open_decisions());
+        }
+        if (!has_settled) {
+            oracle_.report({"recovery comes to rest", process_->unsettled(), std::nullopt});
         }
         mix(static_cast<std::uint64_t>(machine_.now().count()));
     }
@@ -316,7 +320,6 @@ WorldReport World::live() {
     // Take the last process down before what it works with.
     options_.is_everything_traced = false;
     options_.traced.reset();
-    const auto violation = report_.violation;
     if (!process_->is_dead()) {
         process_->die("the end of the world");
         --report_.process_deaths;
