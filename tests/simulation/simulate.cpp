@@ -8,7 +8,6 @@
 #include <random>
 #include <string_view>
 
-#include <boost/log/core.hpp>
 #include <fmt/format.h>
 
 #include "world.h"
@@ -106,7 +105,6 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "{}\n", kUsage);
         return 2;
     }
-    boost::log::core::get()->set_logging_enabled(false);
     bool is_good = true;
     for (; line.worlds > 0 && is_good; --line.worlds, ++line.options.seed) {
         is_good = run(line.options);

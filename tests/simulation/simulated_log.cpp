@@ -69,6 +69,7 @@ Forced SimulatedLog::force(recovery_log::Reservation reservation,
                 settle(id);
             }
         });
+        environment_.on_durable(body);
         return {ForceResult::durable, id, {}};
     }
     environment_.machine.sleep(time);
@@ -84,6 +85,7 @@ Forced SimulatedLog::force(recovery_log::Reservation reservation,
         return {ForceResult::unknown, 0, "the sync failed"};
     }
     settle(id);
+    environment_.on_durable(body);
     return {ForceResult::durable, id, {}};
 }
 

@@ -43,7 +43,8 @@ public:
         Random& random;
         const LogFaults& faults;
         std::shared_ptr<const ProcessLife> life;
-        /// Told of each entry that is forgotten.
+        /// Told of each entry that is acknowledged as durable, and of each that is forgotten.
+        std::function<void(std::span<const std::byte>)> on_durable;
         std::function<void(std::span<const std::byte>)> on_forget;
         /// A deliberate fault: says that an entry is durable before it is.
         bool acknowledges_too_early = false;

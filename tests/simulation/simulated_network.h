@@ -79,6 +79,8 @@ public:
     enum class Event { sent, carried_out, lost, answered, cut, closed };
     virtual void heard(Event event, const SimulatedServer& server, std::uint64_t session,
                        const Request& request, const Answer* answer) = 0;
+    /// What happens to a transaction elsewhere: in the log, and in the application.
+    virtual void noted(const std::string& gtrid, std::string_view words) = 0;
 };
 
 /// What both ends of a connection share, and what is on its way between them.

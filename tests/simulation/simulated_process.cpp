@@ -38,6 +38,12 @@ constexpr std::array kBreakages{
     Breakage::takes_others_branches,
 };
 
+std::optional<Decision> decision_from(std::span<const std::byte> body) {
+    const auto record = decode(body);
+    const auto* decision = record ? std::get_if<Decision>(&*record) : nullptr;
+    return decision == nullptr ? std::nullopt : std::optional{*decision};
+}
+
 std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& environment,
                                        std::shared_ptr<const ProcessLife> life) {
     auto& machine = environment.network.machine();
@@ -48,12 +54,18 @@ std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& envi
             .random = environment.network.random(),
             .faults = environment.log_faults,
             .life = std::move(life),
+            .on_durable =
+                [listener = environment.listener](std::span<const std::byte> body) {
+                    if (const auto decision = decision_from(body)) {
+                        listener->noted(decision->gtrid, "the log holds the decision");
+                    }
+                },
             .on_forget =
-                [&oracle = environment.oracle](std::span<const std::byte> body) {
-                    if (const auto record = decode(body)) {
-                        if (const auto* decision = std::get_if<Decision>(&*record)) {
-                            oracle.forgot(*decision);
-                        }
+                [&oracle = environment.oracle,
+                 listener = environment.listener](std::span<const std::byte> body) {
+                    if (const auto decision = decision_from(body)) {
+                        listener->noted(decision->gtrid, "the log forgets the decision");
+                        oracle.forgot(*decision);
                     }
                 },
             .acknowledges_too_early = environment.breakage == Breakage::commits_before_durable});
@@ -278,6 +290,8 @@ void SimulatedProcess::transact() {
     const auto report = commits ? coordinator_.commit(gtrid, enlistments.branches())
                                 : coordinator_.rollback(gtrid, enlistments.branches());
     if (!is_dead()) {
+        environment_.listener->noted(
+            gtrid, fmt::format("the application is told {}", to_string(report.outcome())));
         environment_.oracle.told(number, report.outcome());
         if (environment_.breakage == Breakage::forgets_too_early) {
             const auto snapshot = table_.snapshot();

@@ -9,6 +9,7 @@
 #include <bit>
 #include <utility>
 
+#include <boost/log/core.hpp>
 #include <fmt/format.h>
 
 #include "global_id.h"
@@ -48,6 +49,7 @@ public:
 
     void heard(Event event, const SimulatedServer& server, std::uint64_t session,
                const Request& request, const Answer* answer) override;
+    void noted(const std::string& gtrid, std::string_view words) override;
 
 private:
     void make_servers();
@@ -62,6 +64,7 @@ private:
     void schedule_clock_jump();
     bool run_until(const std::function<bool()>& is_done, VirtualMachine::Duration patience);
     void check_foreign_branches();
+    [[nodiscard]] bool is_traced(const std::string& gtrid) const;
     void note(const std::string& text);
     void mix(std::uint64_t value) noexcept {
         report_.digest = (report_.digest ^ value) * 0x100000001B3U;
@@ -339,10 +342,7 @@ void World::heard(Event event, const SimulatedServer& server, std::uint64_t sess
     mix(answer == nullptr ? 99 : static_cast<std::uint64_t>(answer->code));
     report_.cuts += event == Event::cut ? 1 : 0;
     report_.lost_answers += event == Event::lost ? 1 : 0;
-    const bool is_traced =
-        options_.is_everything_traced ||
-        (options_.traced && oracle_.number_of(request.xid.gtrid) == options_.traced);
-    if (!is_traced) {
+    if (!is_traced(request.xid.gtrid)) {
         return;
     }
     const auto who = event == Event::carried_out
@@ -351,6 +351,17 @@ void World::heard(Event event, const SimulatedServer& server, std::uint64_t sess
     note(fmt::format("{} {} {}{}{}", who, to_string(event), to_string(request.verb),
                      request.xid.bqual.empty() ? "" : " " + request.xid.bqual,
                      answer == nullptr ? "" : fmt::format(": {}", to_string(answer->code))));
+}
+
+void World::noted(const std::string& gtrid, std::string_view words) {
+    if (is_traced(gtrid)) {
+        note(fmt::format("{} [{}]", words, gtrid));
+    }
+}
+
+bool World::is_traced(const std::string& gtrid) const {
+    return options_.is_everything_traced ||
+           (options_.traced && oracle_.number_of(gtrid) == options_.traced);
 }
 
 void World::note(const std::string& text) {
@@ -364,6 +375,7 @@ void World::note(const std::string& text) {
 }  // namespace
 
 WorldReport simulate(const WorldOptions& options) {
+    boost::log::core::get()->set_logging_enabled(false);  // a trace says more, and only when asked
     return World{options}.live();
 }
 
