@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "text.h"
 #include "uri_text.h"
 
 namespace xa_tm::cli {
@@ -30,6 +31,11 @@ std::string name_rule() {
                        Datasource::kMaxNameLength);
 }
 
+/// Quoted, behind a space; nothing of a key that may be a URI on the wrong side of its equals sign.
+std::string shown(const toml::key& key) {
+    return is_resource_name(key.str()) ? fmt::format(" \"{}\"", key.str()) : std::string{};
+}
+
 class TomlReader {
 public:
     explicit TomlReader(std::filesystem::path file) : file_{std::move(file)} {}
@@ -38,7 +44,7 @@ public:
         try {
             read_root(toml::parse(text, file_.string()));
         } catch (const toml::parse_error& error) {
-            throw wrong(error.source(), error.description());
+            throw wrong(error.source(), printable(error.description()));
         }
         return std::move(configuration_);
     }
@@ -59,9 +65,9 @@ private:
             } else if (key == "resources") {
                 read_resources(value);
             } else {
-                throw wrong(key.source(), fmt::format("unknown key \"{}\"; there are node, log and "
+                throw wrong(key.source(), fmt::format("unknown key{}; there are node, log and "
                                                       "[resources]",
-                                                      key.str()));
+                                                      shown(key)));
             }
         }
     }
@@ -94,9 +100,9 @@ private:
                 resource.pool_size = pool_size_of(part);
             } else {
                 throw wrong(key.source(),
-                            fmt::format("unknown key \"{}\" of resource {}; there are uri and "
+                            fmt::format("unknown key{} of resource {}; there are uri and "
                                         "pool_size, and a name with a dot is written in quotes",
-                                        key.str(), resource.name));
+                                        shown(key), resource.name));
             }
         }
         if (resource.uri.empty()) {

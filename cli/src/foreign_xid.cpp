@@ -53,8 +53,8 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 template <class Number>
 Number big_endian(std::string_view bytes) {
     std::uint64_t number = 0;
-    for (const unsigned char byte : bytes.substr(0, sizeof(Number))) {
-        number = number << 8U | byte;
+    for (const char c : bytes.substr(0, sizeof(Number))) {
+        number = number << 8U | static_cast<unsigned char>(c);
     }
     return static_cast<Number>(number);
 }

@@ -318,9 +318,9 @@ Plan parse_plan(std::string_view text, std::string_view file) {
     if (reader.text("format") != kFormat) {
         throw reader.wrong(fmt::format("format is not \"{}\"", kFormat));
     }
-    if (reader.at("version") != kPlanVersion) {
+    if (const auto version = reader.number<std::int64_t>("version"); version != kPlanVersion) {
         throw reader.wrong(fmt::format("version {} is not {}, the one that this program reads",
-                                       printable(reader.at("version").dump()), kPlanVersion));
+                                       version, kPlanVersion));
     }
     Plan plan{};
     plan.made_at = reader.text("made_at");

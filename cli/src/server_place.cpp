@@ -13,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "text.h"
+#include "uri_text.h"
 
 namespace xa_tm::cli {
 namespace {
@@ -26,11 +27,12 @@ struct Parts {
 
 /// The parts as they are written, with percent signs.
 std::optional<Parts> parts_of(std::string_view uri) {
-    const auto scheme = uri.find("://");
-    if (scheme == std::string_view::npos) {
+    const auto begin = address_begin(uri);
+    if (begin == std::string_view::npos ||
+        uri.substr(0, begin).find('=') != std::string_view::npos) {
         return std::nullopt;
     }
-    auto rest = uri.substr(scheme + 3);
+    auto rest = uri.substr(begin);
     const auto query = rest.find('?');
     Parts parts{};
     // A password that is not percent-encoded may hold any of the separators.
@@ -45,6 +47,10 @@ std::optional<Parts> parts_of(std::string_view uri) {
     rest.remove_prefix(std::min(rest.size(), path.size() + 1));
     parts.address = path.substr(0, path.find('/'));
     parts.database = path.substr(std::min(path.size(), parts.address.size() + 1));
+    // Meant for & perhaps, with a password behind it.
+    if (rest.find('?') != std::string_view::npos) {
+        return std::nullopt;
+    }
     while (!rest.empty()) {
         const auto parameter = rest.substr(0, rest.find('&'));
         rest.remove_prefix(std::min(rest.size(), parameter.size() + 1));

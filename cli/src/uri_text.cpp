@@ -68,13 +68,17 @@ struct Span {
     std::size_t end;
 };
 
-/// Behind `password=` of a parameter, up to the next parameter.
+/// Behind `password=`, up to the next parameter of a URI. Where it is no URI, nothing that may
+/// stand in a password ends it.
 std::vector<Span> passwords_of_parameters(std::string_view text) {
     constexpr std::string_view kKey = "password=";
+    const auto address = address_begin(text);
     std::vector<Span> spans;
     for (auto at = text.find(kKey); at != std::string_view::npos; at = text.find(kKey, at)) {
         at += kKey.size();
-        spans.push_back({at, std::min(text.find('&', at), text.size())});
+        const auto end = address < at ? text.find('&', at) : std::string_view::npos;
+        spans.push_back({at, std::min(end, text.size())});
+        at = spans.back().end;
     }
     return spans;
 }
@@ -132,6 +136,17 @@ std::string with_variables(std::string_view uri) {
         }
     }
     return expanded;
+}
+
+std::size_t address_begin(std::string_view text) noexcept {
+    auto begin = std::string_view::npos;
+    for (const std::string_view scheme :
+         {"postgresql://", "postgres://", "mysql://", "mariadb://"}) {
+        if (const auto at = text.find(scheme); at != std::string_view::npos) {
+            begin = std::min(begin, at + scheme.size());
+        }
+    }
+    return begin;
 }
 
 std::string without_passwords(std::string_view text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,10 @@ namespace xa_tm::cli {
 /// any characters; elsewhere, and when it is the whole URI, it is taken as it is. Throws
 /// ConfigurationError, whose text begins with no capital and names only the variable.
 [[nodiscard]] std::string with_variables(std::string_view uri);
+
+/// Where the address stands in the first URI of the text, behind the scheme; npos when there is no
+/// URI, as in libpq's keyword=value pairs.
+[[nodiscard]] std::size_t address_begin(std::string_view text) noexcept;
 
 /// With *** for every password that stands in the text, or as many stars as a shorter one has
 /// characters; rather too much than too little. Never longer than the text.

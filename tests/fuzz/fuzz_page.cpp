@@ -56,8 +56,12 @@ void check_record(std::span<const std::byte> body) {
 }
 
 }  // namespace
+}  // namespace xa_tm::recovery_log
+
+namespace xa_tm::test {
 
 std::vector<FuzzInput> seeds_of(const std::filesystem::path& log) {
+    using namespace recovery_log;
     std::vector<FuzzInput> seeds;
     for (const auto& file : std::filesystem::directory_iterator{log}) {
         if (file.path().extension() != ".xlog") {
@@ -76,7 +80,7 @@ std::vector<FuzzInput> seeds_of(const std::filesystem::path& log) {
     return seeds;
 }
 
-}  // namespace xa_tm::recovery_log
+}  // namespace xa_tm::test
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace xa_tm::recovery_log;

@@ -155,8 +155,12 @@ std::optional<Bodies> use(SimulatedFileSystem& disk) {
 }
 
 }  // namespace
+}  // namespace xa_tm::recovery_log
+
+namespace xa_tm::test {
 
 std::vector<FuzzInput> seeds_of(const std::filesystem::path& log) {
+    using namespace recovery_log;
     FuzzInput seed{std::byte{0}};
     for (std::size_t i = 0; i < kSegments.size(); ++i) {
         std::ifstream stream{log / file_name(kSegments[i]), std::ios::binary};
@@ -182,7 +186,7 @@ std::vector<FuzzInput> seeds_of(const std::filesystem::path& log) {
     return {seed, mended};
 }
 
-}  // namespace xa_tm::recovery_log
+}  // namespace xa_tm::test
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace xa_tm::recovery_log;

@@ -1,5 +1,5 @@
-// Runs a fuzz target without a fuzzer: over the files of a corpus, and over mutations of golden
-// logs that are drawn from a seed.
+// Runs a fuzz target without a fuzzer: over the files of a corpus, and over mutations of them and
+// of golden logs that are drawn from a seed.
 
 #include <algorithm>
 #include <csignal>
@@ -17,7 +17,7 @@
 
 #include "fuzz_target.h"
 
-namespace xa_tm::recovery_log {
+namespace xa_tm::test {
 namespace {
 
 using Random = std::mt19937_64;
@@ -39,15 +39,28 @@ void write(const std::filesystem::path& path, const FuzzInput& input) {
                  static_cast<std::streamsize>(input.size()));
 }
 
+/// In an order that is the same everywhere, so that a mutation's number says what it is made of.
+std::vector<std::filesystem::path> sorted(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> paths;
+    if (!folder.empty()) {
+        for (const auto& entry : std::filesystem::directory_iterator{folder}) {
+            paths.push_back(entry.path());
+        }
+    }
+    std::ranges::sort(paths);
+    return paths;
+}
+
 void mutate(FuzzInput& input, Random& random) {
     if (input.empty()) {
         return;
     }
     const auto at = [&] { return static_cast<std::ptrdiff_t>(random() % input.size()); };
     const auto begin = input.begin() + at();
-    const auto length = std::min<std::ptrdiff_t>(input.end() - begin,
-                                                 1 + static_cast<std::ptrdiff_t>(random() % 600));
-    switch (random() % 6) {
+    const auto length_max = std::min<std::size_t>(600, input.size() / 2 + 1);
+    const auto length =
+        std::min(input.end() - begin, 1 + static_cast<std::ptrdiff_t>(random() % length_max));
+    switch (random() % 7) {
         case 0: *begin ^= static_cast<std::byte>(1U << (random() % 8)); break;
         case 1: *begin = static_cast<std::byte>(random()); break;
         case 2: std::fill_n(begin, length, std::byte{0}); break;
@@ -58,6 +71,7 @@ void mutate(FuzzInput& input, Random& random) {
             break;
         }
         case 4: input.erase(begin, begin + length); break;
+        case 5: input.insert(begin, static_cast<std::byte>(random())); break;
         default: input.resize(static_cast<std::size_t>(begin - input.begin()));
     }
 }
@@ -85,37 +99,34 @@ int main_of(int argc, const char* const* argv) {
     std::filesystem::path seeds_out;
     std::uint64_t seed = 1;
     std::uint64_t mutations = 0;
-    CLI::App app{"Runs a fuzz target over a corpus and over mutations of logs"};
+    CLI::App app{"Runs a fuzz target over a corpus, and over mutations of it and of logs"};
     app.add_option("--corpus", corpus, "folder of inputs");
     app.add_option("--logs", logs, "folder of golden logs");
-    app.add_option("--mutations", mutations, "how many mutations of the logs");
+    app.add_option("--mutations", mutations, "how many mutations");
     app.add_option("--seed", seed, "that they are drawn from");
     app.add_option("--write-seeds", seeds_out, "folder to write the logs to, as inputs");
     CLI11_PARSE(app, argc, argv);
 
     std::signal(SIGABRT, tell_what_ran);
     std::signal(SIGSEGV, tell_what_ran);
-    std::size_t files = 0;
-    if (!corpus.empty()) {
-        for (const auto& file : std::filesystem::directory_iterator{corpus}) {
-            run(read(file.path()));
-            ++files;
-        }
-    }
     std::vector<FuzzInput> seeds;
-    if (!logs.empty()) {
-        for (const auto& log : std::filesystem::directory_iterator{logs}) {
-            std::ranges::move(seeds_of(log.path()), std::back_inserter(seeds));
-        }
+    for (const auto& file : sorted(corpus)) {
+        about_to_run = fmt::format("{}\n", file.string());
+        run(seeds.emplace_back(read(file)));
     }
-    for (std::size_t i = 0; i < seeds.size(); ++i) {
+    const auto files = seeds.size();
+    for (const auto& log : sorted(logs)) {
+        std::ranges::move(seeds_of(log), std::back_inserter(seeds));
+    }
+    for (std::size_t i = files; i < seeds.size(); ++i) {
+        about_to_run = fmt::format("seed {} of the logs\n", i - files);
         run(seeds[i]);
         if (!seeds_out.empty()) {
-            write(seeds_out / fmt::format("seed_{}", i), seeds[i]);
+            write(seeds_out / fmt::format("seed_{}", i - files), seeds[i]);
         }
     }
-    fmt::print("{} files of the corpus, {} seeds, {} mutations from seed {}\n", files, seeds.size(),
-               mutations, seed);
+    fmt::print("{} files of the corpus, {} seeds of logs, {} mutations from seed {}\n", files,
+               seeds.size() - files, mutations, seed);
     for (std::uint64_t number = 0; number < mutations; ++number) {
         Random random{seed + number};
         const auto input = mutation_of(seeds, random);
@@ -128,8 +139,8 @@ int main_of(int argc, const char* const* argv) {
 }
 
 }  // namespace
-}  // namespace xa_tm::recovery_log
+}  // namespace xa_tm::test
 
 int main(int argc, char** argv) {
-    return xa_tm::recovery_log::main_of(argc, argv);
+    return xa_tm::test::main_of(argc, argv);
 }

@@ -143,6 +143,9 @@ ServerAddress parse_uri(std::string_view uri) {
     if (scheme_end == std::string_view::npos || (scheme != "mysql" && scheme != "mariadb")) {
         throw std::invalid_argument("it must begin with mysql:// or mariadb://");
     }
+    if (std::ranges::any_of(uri, [](unsigned char c) { return c < ' '; })) {
+        throw std::invalid_argument("write line breaks and other control characters as %0A");
+    }
     const auto rest = uri.substr(scheme_end + 3);
     const auto authority = rest.substr(0, rest.find_first_of("/?"));
     const auto tail = rest.substr(authority.size());

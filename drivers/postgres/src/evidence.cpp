@@ -38,7 +38,8 @@ std::optional<Evidence> evidence_from(std::string_view text) {
     // It goes into a statement, so it is digits and nothing else.
     const bool is_id = is_made_of(evidence.transaction_id, "0123456789") &&
                        evidence.transaction_id.size() <= kMaxTransactionIdDigits;
-    return is_id ? std::optional{std::move(evidence)} : std::nullopt;
+    const bool is_ours = is_id && to_string(evidence) == text;
+    return is_ours ? std::optional{std::move(evidence)} : std::nullopt;
 }
 
 std::string fate_statement(const Evidence& evidence) {

@@ -123,6 +123,9 @@ std::string canonical_uri(const std::string& uri, std::chrono::seconds connect_t
     if (!is_uri(uri) && (uri.find('=') == std::string::npos || scheme < uri.find('='))) {
         throw std::invalid_argument("it must begin with postgresql://, or be keyword=value pairs");
     }
+    if (uri.find('\0') != std::string::npos) {
+        throw std::invalid_argument("a zero byte is allowed nowhere");  // libpq would end there
+    }
     const auto options = parse(uri);
     std::string canonical = "postgresql:///?";
     bool has_timeout = false;

@@ -145,6 +145,19 @@ TEST(Configuration, NeverQuotesAPasswordFromIllFormedToml) {
                 AllOf(StartsWith("/etc/shop/xa.toml:2: "), Not(HasSubstr("secret"))));
 }
 
+TEST(Configuration, NeverQuotesAUriThatStandsAsAKey) {
+    EXPECT_EQ(toml_error("'mysql://app:secret@localhost/db' = 'users'"),
+              "/etc/shop/xa.toml:1: unknown key; there are node, log and [resources]");
+    EXPECT_THAT(toml_error("[resources.users]\n'mysql://app:secret@localhost/db' = 'uri'"),
+                AllOf(StartsWith("/etc/shop/xa.toml:2: unknown key of resource users; "),
+                      Not(HasSubstr("secret"))));
+}
+
+TEST(Configuration, TellsIllFormedTomlInOneLine) {
+    EXPECT_THAT(toml_error("log = n\n"), Not(HasSubstr("\n")));
+    EXPECT_THAT(toml_error("\"a\\nb\" = 1"), Not(HasSubstr("\n")));
+}
+
 TEST(Configuration, LetsTheCommandLineAddToTheFileAndReplaceInIt) {
     const Configuration file{
         .node = "shop-1", .log = "/a", .resources = {{"users", "old"}, {"points", "kept"}}};

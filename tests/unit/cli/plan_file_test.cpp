@@ -130,6 +130,13 @@ TEST(PlanFile, MayBeShortened) {
     EXPECT_EQ(plan.entries[0].resource, "users");
 }
 
+TEST(PlanFile, MayHoldNoVersionThatIsNestedWithoutEnd) {
+    constexpr std::size_t kDepth = 200'000;
+    EXPECT_THAT(error_of(R"({"format": "xa-recover plan", "version": )" + std::string(kDepth, '[') +
+                         std::string(kDepth, ']') + "}"),
+                HasSubstr("version is not such a number"));
+}
+
 TEST(PlanFile, IsReadStrictly) {
     EXPECT_THAT(error_of("not JSON"), HasSubstr("shop.plan: it is no JSON"));
     EXPECT_THAT(error_of("[]"), HasSubstr("the plan: is not an object"));
@@ -138,7 +145,7 @@ TEST(PlanFile, IsReadStrictly) {
     const std::pair<std::function<void(Json&)>, std::string> cases[] = {
         {[](Json& json) { json["format"] = "report"; }, "format is not \"xa-recover plan\""},
         {[](Json& json) { json["version"] = 2; }, "version 2 is not 1"},
-        {[](Json& json) { json["version"] = "1"; }, "version \"1\" is not 1"},
+        {[](Json& json) { json["version"] = "1"; }, "version is not such a number"},
         {[](Json& json) { json.erase("version"); }, "version is missing"},
         {[](Json& json) { json["hurry"] = true; }, "hurry is not expected"},
         {[](Json& json) { json["log"]["id"] = "91b5"; }, "log: id is no log's id"},

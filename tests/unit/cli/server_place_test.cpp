@@ -35,7 +35,9 @@ TEST(ClientCommand, NeverGivesAPassword) {
           "mysql://shop:/s3cret@db-1/users", "mysql://shop:a@s3cret@db-1/users",
           "mysql://shop:?s3cret@db-1/users", "postgresql://shop:a?b=s3cret@db-1/users",
           "postgresql:///users?user=shop&password=s3cret&host=db-1",
-          "postgresql:///users?sslpassword=s3cret", "s3cret"}) {
+          "postgresql:///users?sslpassword=s3cret", "s3cret",
+          "user=shop password=a://s3cret host=db-1", "user=shop password=mysql://s3cret host=db-1",
+          "postgresql:///users?sslmode=require?password=s3cret"}) {
         EXPECT_THAT(command_for(uri), testing::Not(testing::HasSubstr("s3cret"))) << uri;
     }
 }

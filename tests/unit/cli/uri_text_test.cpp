@@ -110,6 +110,12 @@ TEST(UriText, StarsOutAPasswordWhoseCharactersAreNotEncoded) {
               "u=mysql://app:*@h/db?password=***");
 }
 
+TEST(UriText, StarsOutAPasswordAmongKeywordsWhateverItHolds) {
+    EXPECT_EQ(without_passwords("u=host=h user=app password=se&cret"),
+              "u=host=h user=app password=***");
+    EXPECT_EQ(without_passwords("u=host=h password=se&password=cret"), "u=host=h password=***");
+}
+
 TEST(UriText, LeavesWhatHoldsNoPassword) {
     for (const auto* text :
          {"users=postgresql:///users?host=/run/postgresql", "mysql://app@h:3306/db", "--timeout",

@@ -8,6 +8,7 @@
 namespace xa_tm::mysql {
 namespace {
 
+using namespace std::string_view_literals;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
@@ -83,6 +84,14 @@ TEST(MysqlUri, SaysWhatIsWrong) {
         EXPECT_THAT(refusal_of(uri), HasSubstr("hexadecimal")) << uri;
     }
     EXPECT_THAT(refusal_of("mysql://a%00"), HasSubstr("%00"));
+}
+
+TEST(MysqlUri, WantsControlCharactersEncoded) {
+    for (const std::string_view uri :
+         {"mysql://app:x@db/shop?ssl\rmode=required"sv, "mysql://a\0b@db"sv, "mysql://db/\n"sv}) {
+        EXPECT_THAT(refusal_of(uri), HasSubstr("control characters as %0A")) << uri;
+    }
+    EXPECT_EQ(parse_uri("mysql://a%0Ab@db").user, "a\nb");
 }
 
 TEST(MysqlUri, NeverShowsThePasswordInARefusal) {

@@ -26,6 +26,10 @@ TEST(Evidence, IsNoneWhenAnythingButDigitsWouldReachAStatement) {
     }
 }
 
+TEST(Evidence, IsNoneWhenNobodyWouldHaveWrittenItSo) {
+    EXPECT_EQ(evidence_from("pg_xid=7;timeline="), std::nullopt);
+}
+
 TEST(Evidence, TellsTheFateOnlyOnItsOwnTimeline) {
     const Evidence evidence{"7", "00000001"};
     EXPECT_EQ(fate_from(evidence, "00000001", status("committed")), Fate::committed);

@@ -82,6 +82,11 @@ TEST(CanonicalUri, SaysWhatIsWrongWithoutShowingValues) {
     }
 }
 
+TEST(CanonicalUri, RefusesAZeroByteSinceLibpqWouldReadNothingBehindIt) {
+    using namespace std::string_literals;
+    EXPECT_THAT(refusal_of("postgresql://db/shop?\0sslmode=require"s), HasSubstr("zero byte"));
+}
+
 TEST(PercentEncode, LeavesOnlyLettersAndDigits) {
     EXPECT_EQ(percent_encode("aZ09-_.~ %&=/\xC3\xA4"), "aZ09%2D%5F%2E%7E%20%25%26%3D%2F%C3%A4");
     EXPECT_EQ(percent_encode(""), "");
