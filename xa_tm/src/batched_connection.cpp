@@ -19,6 +19,9 @@
 namespace xa_tm {
 namespace {
 
+constexpr std::string_view kNotWhatWasAsked =
+    "the server's reply lacks what it was asked for; look what it is that answers there";
+
 /// A descriptor that poll() always reports, for an answer that is there before anything was sent.
 int always_ready_descriptor() noexcept {
     static const int descriptor = ::eventfd(1, EFD_CLOEXEC);
@@ -74,6 +77,11 @@ void BatchedConnection::wait_for_server(std::chrono::steady_clock::time_point de
         static_cast<short>((wanted.for_reading ? POLLIN : 0) | (wanted.for_writing ? POLLOUT : 0)),
         0};
     static_cast<void>(::poll(&waiting, 1, static_cast<int>(left.count())));
+}
+
+void BatchedConnection::refuse_server() const {
+    throw Error({.code = ErrorCode::resource_refused, .resource = resource_},
+                fmt::format("resource {}: {}", resource_, kNotWhatWasAsked));
 }
 
 void BatchedConnection::check_is_open() const {
@@ -165,8 +173,12 @@ void BatchedConnection::answer_front(Answer answer) {
 std::optional<Answer> BatchedConnection::receive() noexcept {
     XA_TM_CHECK(is_outstanding(), "a batch has been sent");
     while (answers_.empty()) {
-        if (!take_replies()) {
-            return std::nullopt;
+        try {
+            if (!take_replies()) {
+                return std::nullopt;
+            }
+        } catch (const std::out_of_range&) {
+            answer_front(refused(XaCode::rmfail, kNotWhatWasAsked));
         }
     }
     auto answer = std::move(answers_.front());

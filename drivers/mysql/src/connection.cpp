@@ -78,7 +78,7 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
             check_set_up(replies[at]);
         }
     }
-    facts_ = ServerFacts{std::span{replies}.first(questions)};
+    facts_ = understood([&] { return ServerFacts{std::span{replies}.first(questions)}; });
     search_.emplace(ending_sessions_, mark.ended, facts_);
     if (facts_.is_galera()) {
         throw Error(
@@ -94,7 +94,7 @@ ServerDescription Connection::describe(std::chrono::seconds timeout) {
     const auto replies = replies_to(checkup_questions(), timeout);
     // What a server does not tell of itself is left out, unless it is who it is.
     check_set_up(session_.is_broken() ? replies.back() : replies.front());
-    return judged(checkup_from(replies));
+    return judged(understood([&] { return checkup_from(replies); }));
 }
 
 std::vector<Reply> Connection::replies_to(std::vector<std::string> statements,

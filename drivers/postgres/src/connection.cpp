@@ -58,7 +58,7 @@ void Connection::set_up(std::chrono::seconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     const auto reply = ask({{facts_statement()}}, deadline).front();
     check_was_asked(reply);
-    facts_ = facts_from(reply, session_.backend_pid());
+    facts_ = understood([&] { return facts_from(reply, session_.backend_pid()); });
     if (const auto obstacle = obstacle_to_two_phase(facts_)) {
         throw Error({.code = ErrorCode::two_phase_unavailable, .resource = resource()},
                     fmt::format("resource {}: {}", resource(), *obstacle));
@@ -82,7 +82,7 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
     const auto replies = ask(checkup_questions(), deadline);
     // The replies to what stands behind one that failed say nothing.
     std::ranges::for_each(replies, [this](const Reply& reply) { check_was_asked(reply); });
-    auto checkup = checkup_from(replies, session_.backend_pid());
+    auto checkup = understood([&] { return checkup_from(replies, session_.backend_pid()); });
     if (checkup.facts.is_pooled) {
         const auto refusal = pooler_refusal(deadline);
         checkup.pooler_refusal = refusal ? refusal->message : "";
@@ -354,7 +354,7 @@ std::optional<Answer> Connection::vote_from_probe(const Reply& probe) {
         lose_certainty();
         return failure_of(Verb::prepare, probe);
     }
-    const bool may_be_committed = probe.rows.front().at(1) == "t";
+    const bool may_be_committed = probe.rows.at(0).at(1) == "t";
     if (const auto xact_id = value_of(probe); xact_id || !may_be_committed) {
         follow_up(FollowUp::prepare, {.evidence = evidence_of(xact_id)},
                   prepare_statement(encode_gid(front().xid)));

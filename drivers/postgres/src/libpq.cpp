@@ -354,9 +354,12 @@ void Session::give_up(std::string why) noexcept {
 
 void Session::finish() {
     is_finished_ = true;
-    if (!is_broken_) {
+    if (!is_broken_ && complete_ == statements_.size()) {
         is_broken_ = PQexitPipelineMode(conn_) == 0 || PQsetnonblocking(conn_, 0) != 0;
         return;
+    }
+    if (!is_broken_) {
+        give_up("the server has answered fewer statements than it was sent");
     }
     // What was answered is kept: an error that ended the session says why. The last success counts
     // only when its Sync has come as well.

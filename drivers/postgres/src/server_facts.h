@@ -29,7 +29,8 @@ struct ServerFacts {
 /// One statement; its reply is for facts_from().
 [[nodiscard]] std::string facts_statement();
 
-/// `backend_pid` is what the other end of the connection has named as its process.
+/// `backend_pid` is what the other end of the connection has named as its process. Throws
+/// std::out_of_range when the reply lacks something.
 [[nodiscard]] ServerFacts facts_from(const Reply& reply, int backend_pid);
 
 /// Older than what branches need: pg_current_xact_id_if_assigned() and its like.

@@ -1,6 +1,7 @@
 #include "xa_tm/batched_connection.h"
 
 #include <deque>
+#include <stdexcept>
 #include <utility>
 
 #include <gmock/gmock.h>
@@ -25,6 +26,11 @@ public:
 
     /// The reply to the next request that is at the server.
     void reply(XaCode code) { replies_.push_back({.code = code}); }
+    /// One that lacks what was asked for.
+    void reply_badly() {
+        reply(XaCode::ok);
+        is_bad_ = true;
+    }
     void refuse_next(XaCode code) { refusal_ = Answer{.code = code}; }
     void forbid_to_share(Verb verb) { alone_ = verb; }
     void leave_unusable() { is_usable_ = false; }
@@ -36,6 +42,9 @@ public:
     [[nodiscard]] bool is_reusable() const noexcept override { return is_at_rest(); }
     void use() const { check_is_open(); }
     void set_up(std::chrono::steady_clock::time_point deadline) const { wait_for_server(deadline); }
+    [[nodiscard]] int first_of(const std::vector<int>& reply) const {
+        return understood([&] { return reply.at(0); });
+    }
 
 private:
     [[nodiscard]] bool take_back() noexcept override { return is_usable_; }
@@ -59,6 +68,9 @@ private:
         }
         auto answer = std::move(replies_.front());
         replies_.pop_front();
+        if (std::exchange(is_bad_, false)) {
+            throw std::out_of_range{"no such column"};
+        }
         const auto verb = front().verb;
         if (answer.code == XaCode::ok && verb == Verb::start) {
             begin_branch(front().xid);
@@ -77,6 +89,7 @@ private:
     std::optional<Answer> refusal_;
     std::optional<Verb> alone_;
     std::vector<std::vector<Verb>> trips_;
+    bool is_bad_ = false;
     bool is_usable_ = true;
     bool is_broken_ = false;
     bool is_disconnected_ = false;
@@ -166,6 +179,29 @@ TEST_F(BatchedConnectionTest, KnowsNothingOfWhatWasAtTheServerWhenTheSessionWasL
     EXPECT_FALSE(connection_.is_reusable());
     send({{.verb = Verb::recover}});
     EXPECT_THAT(received(), ElementsAre(XaCode::rmfail));
+}
+
+TEST_F(BatchedConnectionTest, KnowsNothingOfWhatWasAtAServerWhoseReplyLacksWhatItWasAskedFor) {
+    send(batch(kOne, {Verb::start, Verb::execute, Verb::prepare}));
+    connection_.reply(XaCode::ok);
+    EXPECT_EQ(connection_.receive().value().code, XaCode::ok);
+    connection_.reply_badly();
+    const auto answer = connection_.receive().value();
+    EXPECT_EQ(answer.code, XaCode::rmfail);
+    EXPECT_THAT(answer.message, HasSubstr("lacks what it was asked for"));
+    EXPECT_EQ(connection_.receive().value().code, XaCode::rmfail);
+    EXPECT_FALSE(connection_.is_reusable());
+}
+
+TEST_F(BatchedConnectionTest, RefusesAServerWhoseReplyLacksWhatItWasAskedForAtFirst) {
+    EXPECT_EQ(connection_.first_of({7}), 7);
+    try {
+        static_cast<void>(connection_.first_of({}));
+        FAIL() << "accepted";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::resource_refused);
+        EXPECT_THAT(error.what(), HasSubstr("resource script: the server's reply lacks"));
+    }
 }
 
 TEST_F(BatchedConnectionTest, RefusesWhatDoesNotFitTheOpenBranch) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,16 @@ protected:
     /// While the session is set up, before any verb: returns when something may have arrived.
     /// Throws Error (resource_unreachable) once the deadline has passed.
     void wait_for_server(std::chrono::steady_clock::time_point deadline) const;
+    /// What `read` makes of replies while the session is set up. Throws Error (resource_refused)
+    /// when they lack what was asked for, which `read` tells by std::out_of_range.
+    template <class Read>
+    [[nodiscard]] auto understood(Read&& read) const -> decltype(read()) {
+        try {
+            return read();
+        } catch (const std::out_of_range&) {
+            refuse_server();
+        }
+    }
     /// Before the session is given to the application. Throws Error (invalid_state) unless the
     /// branch is open, whether or not the session is certain.
     void check_is_open() const;
@@ -72,12 +83,14 @@ private:
     /// Sends requests from the front on in one trip; gives how many.
     [[nodiscard]] virtual std::size_t carry() = 0;
     /// Takes what has arrived without waiting, and settles what is answered by it. False when
-    /// nothing has arrived.
+    /// nothing has arrived. Throws std::out_of_range when a reply lacks what it was asked for:
+    /// nobody knows then what the server did with the front.
     [[nodiscard]] virtual bool take_replies() = 0;
     /// Nothing when the session is broken.
     [[nodiscard]] virtual std::optional<Readiness> session_readiness() const noexcept = 0;
     virtual void disconnect() noexcept = 0;
 
+    [[noreturn]] void refuse_server() const;
     [[nodiscard]] bool is_outstanding() const noexcept;
     void carry_on();
     void answer_front(Answer answer);
