@@ -1,3 +1,5 @@
+#include <iterator>
+
 #include "every_kind.h"
 #include "servers.h"
 
@@ -5,6 +7,7 @@ namespace xa_tm::test {
 
 std::vector<Kind> servers() {
     std::vector<Kind> kinds;
+    kinds.reserve(std::size(kPostgresServers) + std::size(kMysqlServers));
     for (const auto* server : kPostgresServers) {
         kinds.push_back({server, &make_postgres_subject});
     }

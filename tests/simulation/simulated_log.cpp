@@ -101,6 +101,7 @@ void SimulatedLog::settle(EntryId id) {
 
 std::vector<Forced> SimulatedLog::force_many(std::vector<recovery_log::ForceRequest> requests) {
     std::vector<Forced> forced;
+    forced.reserve(requests.size());
     for (auto& request : requests) {
         forced.push_back(force(std::move(request.reservation), request.body));
     }

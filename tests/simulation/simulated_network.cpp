@@ -204,6 +204,11 @@ void Wire::carry_out() {
                           ? Answer{}
                           : server_.carry_out(*session_, ended_, request);
         tell(Event::carried_out, request, &answer);
+        if (request.verb == Verb::execute && is_rolled_back(answer.code)) {
+            // Its driver makes that true: the server has only marked the branch.
+            std::ignore =
+                server_.carry_out(*session_, {}, {.verb = Verb::rollback, .xid = request.xid});
+        }
         answers.push_back(translated(request, std::move(answer)));
         may_go_on = answers.back().code == XaCode::ok;
         if (session_->state != ServerSession::State::alive) {
@@ -259,7 +264,10 @@ void Wire::follow(const Request& request, const Answer& answer) {
             is_branch_open_ = is_branch_open_ || is_ok;
             is_open_ = is_ok;
             break;
-        case Verb::execute: break;
+        case Verb::execute:
+            is_branch_open_ = is_branch_open_ && !is_rolled_back(answer.code);
+            is_open_ = is_open_ && is_branch_open_;
+            break;
         case Verb::prepare:
         case Verb::commit_one_phase: {
             const bool has_ended =

@@ -315,6 +315,7 @@ void SimulatedProcess::work_in(Enlistments& enlistments, TransactionNumber numbe
     const std::size_t wanted = random.chance(1, 8) ? 1 : 2 + random.below(3);
     places.resize(std::min(wanted, places.size()));
     std::vector<std::size_t> indices;
+    indices.reserve(places.size());
     for (const auto place : places) {
         indices.push_back(enlistments.add(*datasources_[place]));
     }

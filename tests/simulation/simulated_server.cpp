@@ -114,7 +114,9 @@ Answer SimulatedServer::execute(ServerSession& session, const std::string& state
     }
     if (statement.starts_with("deadlock")) {
         branch.rollback_only = XaCode::rbdeadlock;
-        return {.code = XaCode::rbdeadlock, .message = "deadlock found", .native_error = 1};
+        return {.code = kind_ == ServerKind::postgres ? XaCode::rmerr : XaCode::rbdeadlock,
+                .message = "deadlock found",
+                .native_error = 1};
     }
     if (statement.starts_with("read")) {
         return {.rows = 1};
