@@ -158,12 +158,12 @@ void write_json(const std::string& file, const Machine& machine,
 }
 
 void run(const CommandLine& line) {
-    const TemporaryDirectory directory{line.directory};
+    const test::TemporaryDirectory directory{line.directory};
     const Bench bench{directory.path(), scale_of(line)};
     const auto machine = describe_machine(directory.path());
     {
         // Refuses a file system that keeps no promises before anything is measured on it.
-        const TemporaryDirectory probe{directory.path()};
+        const test::TemporaryDirectory probe{directory.path()};
         const OwnedLog log{probe.path(), {.directory = probe.path(), .segment_size_bytes = 65536}};
     }
     if (!line.is_smoke) {

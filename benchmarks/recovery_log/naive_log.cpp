@@ -113,7 +113,7 @@ public:
     [[nodiscard]] std::string name() const override { return "naive"; }
 
     [[nodiscard]] Sample run(const Load& load) override {
-        const TemporaryDirectory directory{directory_};
+        const test::TemporaryDirectory directory{directory_};
         NaiveLog log{directory.path()};
         std::vector<std::uint64_t> kept(load.threads);
         const std::vector<std::byte> body(kDecisionBytes, std::byte{0x5a});

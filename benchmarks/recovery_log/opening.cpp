@@ -98,7 +98,7 @@ struct Opening {
 /// Opens a copy of the log in a new process, with nothing of it in the page cache.
 Opening open_copy(const Patience& patience, const std::filesystem::path& log, const LogPlace& place,
                   std::size_t live) {
-    const TemporaryDirectory copy{place.directory};
+    const test::TemporaryDirectory copy{place.directory};
     std::filesystem::copy(log, copy.path());
     drop_from_page_cache(copy.path());
     wait_for_quiet(patience);
@@ -163,7 +163,7 @@ void measure_floors(const Bench& bench, std::vector<Figure>& figures) {
         return std::chrono::duration<double>(Clock::now() - begin).count();
     };
     for (unsigned round = 0; round < bench.scale.rounds; ++round) {
-        const TemporaryDirectory directory{bench.directory};
+        const test::TemporaryDirectory directory{bench.directory};
         const auto file = directory.path() / "zeros";
         wait_for_quiet(bench.scale.patience);
         auto begin = Clock::now();
@@ -183,7 +183,7 @@ void measure_floors(const Bench& bench, std::vector<Figure>& figures) {
 void measure_full_segment(const Bench& bench, const LogPlace& place, std::size_t live,
                           unsigned rounds, double seconds_max, bool is_memory_judged,
                           std::vector<Figure>& figures) {
-    const TemporaryDirectory log{bench.directory};
+    const test::TemporaryDirectory log{bench.directory};
     const auto filling = filling_of(place.segment_size_bytes, place.copies, live);
     const auto kept = fill(log.path(), place, filling);
     const auto openings = open_copies(rounds, bench.scale.patience, log.path(), place, kept);
@@ -202,7 +202,7 @@ void measure_full_segment(const Bench& bench, const LogPlace& place, std::size_t
 
 /// The log is as large as what is live, whatever has been finished.
 void measure_bounds(const Bench& bench, std::vector<Figure>& figures) {
-    const TemporaryDirectory log{bench.directory};
+    const test::TemporaryDirectory log{bench.directory};
     const LogPlace place{bench.directory, bench.scale.segment_size_bytes};
     const Filling filling{.live = bench.scale.few_live, .finished = bench.scale.many_finished};
     const auto kept = fill(log.path(), place, filling);

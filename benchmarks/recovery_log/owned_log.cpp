@@ -116,7 +116,7 @@ LogContender::LogContender(std::string_view how, LogPlace place)
       place_{std::move(place)} {}
 
 Sample LogContender::run(const Load& load) {
-    const TemporaryDirectory directory{place_.directory};
+    const test::TemporaryDirectory directory{place_.directory};
     return run_in(directory.path(), load);
 }
 

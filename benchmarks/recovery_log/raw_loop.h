@@ -29,7 +29,7 @@ public:
     [[nodiscard]] Sample run(const Load& load, const RawFlush& flush);
 
 private:
-    TemporaryDirectory directory_;
+    test::TemporaryDirectory directory_;
     std::size_t file_bytes_;
     int file_;
     std::uint64_t last_stamp_ = 0;

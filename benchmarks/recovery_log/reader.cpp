@@ -30,7 +30,7 @@ struct Reading {
 /// One round beside a reader in another process.
 void run_beside_reader(const Bench& bench, const LogPlace& place, const LogContender& writer,
                        Reading& reading) {
-    const TemporaryDirectory directory{bench.directory};
+    const test::TemporaryDirectory directory{bench.directory};
     wait_for_quiet(bench.scale.patience);
     // The reader wants to find a log from its first look on.
     { const OwnedLog born{directory.path(), place}; }

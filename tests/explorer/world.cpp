@@ -69,9 +69,6 @@ private:
     [[nodiscard]] bool is_attached(std::size_t i) const {
         return i >= setup_.first_attaching && world_.branches[i].has_session;
     }
-    [[nodiscard]] std::size_t named() {
-        return static_cast<std::size_t>(std::ranges::count(branches(), true, &Branch::is_named));
-    }
     [[nodiscard]] PendingDecision pending();
     void drive(const CommitProtocol::Step& step);
     void settle();

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -13,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/support/temporary_directory.h"
 #include "xa_tm/recovery_log/check.h"
 
 namespace xa_tm::test {
@@ -37,30 +37,12 @@ int listen_at(const std::string& path) {
     return listener;
 }
 
-class Folder {
-public:
-    Folder() {
-        std::string path = std::filesystem::temp_directory_path() / "xa_tm_fuzz_XXXXXX";
-        XA_TM_CHECK(::mkdtemp(path.data()) != nullptr, "a folder can be made");
-        path_ = path;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-private:
-    std::string path_;
-};
-
 }  // namespace
 
 const std::string& socket_folder() {
-    static const Folder folder;
-    return folder.path();
+    // Not deep in the build folder: the path of a socket has 107 bytes at most.
+    static const TemporaryDirectory folder{std::filesystem::temp_directory_path()};
+    return folder.path().native();
 }
 
 HostileServer::HostileServer(const std::string& socket_path, Script script,

@@ -129,14 +129,21 @@ Answer SimulatedServer::execute(ServerSession& session, const std::string& state
     return {.rows = 1};
 }
 
-Answer SimulatedServer::prepare(ServerSession& session, const Xid& xid) {
+std::optional<Answer> SimulatedServer::refusal_of_end(ServerSession& session, const Xid& xid) {
     if (!session.active || session.active->xid != xid) {
         return wrong_state();
     }
-    if (session.active->rollback_only) {
-        const auto code = *session.active->rollback_only;
-        undo(session);
-        return {.code = code, .message = "the branch can only be rolled back"};
+    if (!session.active->rollback_only) {
+        return std::nullopt;
+    }
+    const auto code = *session.active->rollback_only;
+    undo(session);
+    return Answer{.code = code, .message = "the branch can only be rolled back"};
+}
+
+Answer SimulatedServer::prepare(ServerSession& session, const Xid& xid) {
+    if (auto refusal = refusal_of_end(session, xid)) {
+        return *std::move(refusal);
     }
     if (prepared_.contains(xid)) {
         undo(session);
@@ -164,13 +171,8 @@ Answer SimulatedServer::prepare(ServerSession& session, const Xid& xid) {
 }
 
 Answer SimulatedServer::commit_one_phase(ServerSession& session, const Xid& xid) {
-    if (!session.active || session.active->xid != xid) {
-        return wrong_state();
-    }
-    if (session.active->rollback_only) {
-        const auto code = *session.active->rollback_only;
-        undo(session);
-        return {.code = code, .message = "the branch can only be rolled back"};
+    if (auto refusal = refusal_of_end(session, xid)) {
+        return *std::move(refusal);
     }
     const auto branch = *std::exchange(session.active, std::nullopt);
     keep(xid, branch.rows, branch.transaction_id);

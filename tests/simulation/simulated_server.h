@@ -129,6 +129,8 @@ private:
 
     [[nodiscard]] Answer start(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer execute(ServerSession& session, const std::string& statement);
+    /// Why the branch can be neither prepared nor committed; what can only be rolled back is.
+    [[nodiscard]] std::optional<Answer> refusal_of_end(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer prepare(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer commit_one_phase(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer commit(ServerSession& session, const Request& request);

@@ -8,9 +8,8 @@
 
 namespace xa_tm::test {
 
-TemporaryDirectory::TemporaryDirectory() {
-    // Not in /tmp, which may be a tmpfs: a log there would be refused.
-    auto pattern = (std::filesystem::current_path() / "xa_tm_test_XXXXXX").string();
+TemporaryDirectory::TemporaryDirectory(const std::filesystem::path& parent) {
+    auto pattern = (parent / "xa_tm_test_XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) {
         throw std::system_error(errno, std::generic_category(), pattern);
     }

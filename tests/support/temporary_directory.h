@@ -6,13 +6,15 @@
 
 namespace xa_tm::test {
 
-/// A new folder, on the file system of the build folder; gone with this object.
+/// A new folder inside another one, gone with this object. By default it is on the file system of
+/// the build folder, and not in /tmp, which may be a tmpfs: a log there would be refused.
 ///
 /// Ownership: owns the folder and everything in it.
 /// Thread safety: const members may be called from several threads at once.
 class TemporaryDirectory {
 public:
-    TemporaryDirectory();
+    explicit TemporaryDirectory(
+        const std::filesystem::path& parent = std::filesystem::current_path());
     TemporaryDirectory(const TemporaryDirectory&) = delete;
     TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
     ~TemporaryDirectory();

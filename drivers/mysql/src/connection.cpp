@@ -8,7 +8,6 @@
 #include "connection.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include <fmt/format.h>
@@ -35,18 +34,13 @@ std::optional<Answer> loss_among(Verb verb, std::span<const Reply> replies) {
     return lost == replies.end() ? std::nullopt : std::optional{failure_of(verb, *lost)};
 }
 
-std::string random_marker() {
-    std::random_device random;
-    return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
-}
-
 }  // namespace
 
 Connection::Connection(std::string resource, const std::string& soci_connect_string, bool needs_tls,
                        std::shared_ptr<EndingSessions> ending_sessions)
     : BatchedConnection{std::move(resource)},
       ending_sessions_{std::move(ending_sessions)},
-      marker_{random_marker()},
+      marker_{random_digits()},
       session_{soci_connect_string, needs_tls} {}
 
 Connection::~Connection() {
@@ -64,8 +58,7 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
                 : fmt::format("set max_execution_time = {}", options.statement_timeout.count()));
     }
     if (!mark.text.empty()) {
-        marks_ = mark.ended;
-        marks_.push_back(mark.text);
+        mark_ = mark.text;
         own_lock_ = unique_lock_name();
         statements.push_back(fmt::format("select get_lock({}, 0), get_lock({}, 0)",
                                          text_literal(own_lock_),
@@ -202,7 +195,7 @@ std::size_t Connection::carry() {
         return 1;
     }
     if (request.verb == Verb::end_session) {
-        fence_.emplace(request.session, marks_, facts_);
+        fence_.emplace(request.session, mark_, facts_);
         follow_up(FollowUp::fence, {}, fence_->look());
         return 1;
     }

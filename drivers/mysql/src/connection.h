@@ -111,7 +111,7 @@ private:
     [[nodiscard]] Answer after_undo(const Reply& rollback);
 
     ServerFacts facts_;
-    std::vector<std::string> marks_;  ///< of the sessions that may be ended
+    std::string mark_;  ///< of this process's sessions, or empty
     std::shared_ptr<EndingSessions> ending_sessions_;
     std::optional<SessionSearch> search_;  ///< from set_up() on
     std::string own_lock_;                 ///< see session_mark.h; empty without a mark

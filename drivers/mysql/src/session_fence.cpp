@@ -17,22 +17,19 @@ std::string holds(const std::string& lock, std::uint64_t number) {
 
 }  // namespace
 
-SessionFence::SessionFence(const SessionId& session, const std::vector<std::string>& marks,
+SessionFence::SessionFence(const SessionId& session, const std::string& mark,
                            const ServerFacts& facts)
     : number_{session.number},
       own_lock_{SessionOrigin::of(session).own_lock},
-      is_younger_{"false"},
-      facts_{facts} {
-    for (const auto& mark : marks) {
-        is_younger_ += " or " + holds(lock_name(mark, number_), number_);
-    }
-}
+      is_held_{own_lock_.empty() ? "false" : holds(own_lock_, number_)},
+      is_younger_{mark.empty() ? "false" : holds(lock_name(mark, number_), number_)},
+      facts_{facts} {}
 
 std::vector<std::string> SessionFence::look() const {
     return {
         fmt::format("select {}, (select count(*) from information_schema.processlist where "
-                    "id = {} and not ({}))",
-                    own_lock_.empty() ? "false" : holds(own_lock_, number_), number_, is_younger_)};
+                    "id = {} and not {})",
+                    is_held_, number_, is_younger_)};
 }
 
 SessionFence::Step SessionFence::take(std::span<const Reply> replies) {

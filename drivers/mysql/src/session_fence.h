@@ -21,9 +21,8 @@ public:
     /// What to send next, or the answer to Verb::end_session.
     using Step = std::variant<std::vector<std::string>, Answer>;
 
-    /// A session with one of the marks that has the number, but not the lock, is a younger one.
-    SessionFence(const SessionId& session, const std::vector<std::string>& marks,
-                 const ServerFacts& facts);
+    /// A session with this process's mark that has the number, but not the lock, is a younger one.
+    SessionFence(const SessionId& session, const std::string& mark, const ServerFacts& facts);
     /// The first statements to send.
     [[nodiscard]] std::vector<std::string> look() const;
     /// What follows from the replies to the statements that were sent last, none of which is a lost
@@ -38,7 +37,8 @@ private:
 
     std::uint64_t number_;
     std::string own_lock_;
-    std::string is_younger_;  ///< SQL: whether a session of the marks has the number
+    std::string is_held_;     ///< SQL: whether the session is there, for certain
+    std::string is_younger_;  ///< SQL: whether a session with the mark has the number
     ServerFacts facts_;
     State state_ = State::looking;
 };

@@ -39,8 +39,12 @@ std::string lock_name(std::string_view mark, std::uint64_t session_number) {
 }
 
 std::string unique_lock_name() {
+    return "xa_tm/" + random_digits();
+}
+
+std::string random_digits() {
     std::random_device random;
-    return fmt::format("xa_tm/{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+    return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
 }
 
 SessionOrigin SessionOrigin::of(const SessionId& session) {

@@ -20,6 +20,8 @@ namespace xa_tm::mysql {
 [[nodiscard]] std::string lock_name(std::string_view mark, std::uint64_t session_number);
 /// One that no other session has, whatever its process and its server.
 [[nodiscard]] std::string unique_lock_name();
+/// 32 hexadecimal digits that nobody can know before.
+[[nodiscard]] std::string random_digits();
 
 /// What SessionId::since is made of.
 struct SessionOrigin {
