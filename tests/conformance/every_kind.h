@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -8,7 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include "servers.h"
 #include "subject.h"
 #include "verbs.h"
 
@@ -71,29 +71,24 @@ inline std::string name_of(const testing::TestParamInfo<Kind>& info) {
     return name;
 }
 
+// What the program that the suite stands in runs it on; see kinds.cpp.
 /// Every server of the matrix.
-inline std::vector<Kind> servers() {
-    std::vector<Kind> kinds;
-    for (const auto* server : kPostgresServers) {
-        kinds.push_back({server, &make_postgres_subject});
-    }
-    for (const auto* server : kMysqlServers) {
-        kinds.push_back({server, &make_mysql_subject});
-    }
-    return kinds;
-}
+[[nodiscard]] std::vector<Kind> servers();
+/// MySQL as MariaDB is.
+[[nodiscard]] std::vector<Kind> keeping_servers();
+/// Everything else that behaves like a server.
+[[nodiscard]] std::vector<Kind> stand_ins();
 
 // For INSTANTIATE_TEST_SUITE_P.
 inline auto every_server() {
     return testing::ValuesIn(servers());
 }
-/// MySQL as MariaDB is.
 inline auto keeping_mysql() {
-    return testing::Values(Kind{"mysql-9.7", &make_keeping_mysql_subject});
+    return testing::ValuesIn(keeping_servers());
 }
 inline auto every_kind() {
     auto kinds = servers();
-    kinds.push_back({"fake", &make_fake_subject});
+    std::ranges::move(stand_ins(), std::back_inserter(kinds));
     return testing::ValuesIn(kinds);
 }
 

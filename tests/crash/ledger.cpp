@@ -28,20 +28,8 @@ Ledger::Ledger(std::string server, Side side, const std::string& run)
     for (int account = 0; account < kAccounts; ++account) {
         database.execute(fmt::format("insert into {} values ({}, 0)", accounts_, account));
     }
-    prepare_foreign_branch();
-}
-
-/// It writes, because MariaDB and MySQL forget a branch without changes when they die.
-void Ledger::prepare_foreign_branch() const {
-    Database session{uri_};
-    session.execute(is_postgresql() ? "begin" : fmt::format("xa start '{}'", foreign_));
-    session.execute(fmt::format("insert into {} values (1)", foreign_));
-    if (is_postgresql()) {
-        session.execute(fmt::format("prepare transaction '{}'", foreign_));
-    } else {
-        session.execute(fmt::format("xa end '{}'", foreign_));
-        session.execute(fmt::format("xa prepare '{}'", foreign_));
-    }
+    database.prepare_branch(fmt::format("'{}'", foreign_),
+                            fmt::format("insert into {} values (1)", foreign_));
 }
 
 std::string Ledger::change_account(const Transfer& transfer) const {
@@ -81,8 +69,7 @@ bool Ledger::is_foreign_branch_prepared() const {
 
 void Ledger::clear() const {
     Database database{uri_};
-    database.execute(
-        fmt::format("{} '{}'", is_postgresql() ? "rollback prepared" : "xa rollback", foreign_));
+    database.rollback_prepared(fmt::format("'{}'", foreign_));
     for (const auto& table : {ledger_, accounts_, foreign_}) {
         database.execute(fmt::format("drop table {}", table));
     }

@@ -56,8 +56,6 @@ public:
     void clear() const;
 
 private:
-    void prepare_foreign_branch() const;
-
     std::string server_;
     std::string uri_;
     int sign_;

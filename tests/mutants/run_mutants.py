@@ -25,10 +25,11 @@ COPIED = (
     "tests/unit/recovery_log",
     "tests/unit/xa_tm",
     "tests/crash_states",
+    "tests/explorer",
     "tests/support",
 )
 # A test that takes longer hangs; those of crash_states open half a million disks.
-TEST_SECONDS_MAX = {"unit": 120, "protocol": 60, "crash_states": 900}
+TEST_SECONDS_MAX = {"unit": 120, "protocol": 60, "explorer": 120, "crash_states": 900}
 # A mutant that one of the first states betrays needs no million of them.
 CRASH_STATES_EFFORT = "0.02"
 
@@ -63,7 +64,7 @@ def say(text):
     print(f"mutants: {text}", flush=True)
 
 
-def read_table(names):
+def read_table(names, suite):
     rows = tomllib.loads((pathlib.Path(__file__).parent / "mutants.toml").read_text())["mutant"]
     mutants = [Mutant.of(row) for row in rows]
     known = [mutant.name for mutant in mutants]
@@ -72,7 +73,11 @@ def read_table(names):
     unknown = set(names) - set(known)
     if unknown:
         raise Failure(f"no such mutant: {', '.join(sorted(unknown))}")
-    return [mutant for mutant in mutants if not names or mutant.name in names]
+    return [
+        mutant
+        for mutant in mutants
+        if (not names or mutant.name in names) and suite in (None, mutant.suite)
+    ]
 
 
 def check_texts(mutants):
@@ -170,10 +175,11 @@ def is_killed(mutant, jobs):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--suite", choices=TEST_SECONDS_MAX)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-    mutants = read_table(arguments.names)
+    mutants = read_table(arguments.names, arguments.suite)
     check_texts(mutants)
     if arguments.list:
         for mutant in mutants:

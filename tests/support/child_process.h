@@ -30,7 +30,7 @@ public:
 
     /// Starts it with nothing to read and these variables added to our environment. Throws
     /// std::system_error.
-    ChildProcess(std::vector<std::string> arguments, const Environment& environment);
+    ChildProcess(std::vector<std::string> arguments, const Environment& environment = {});
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
     ~ChildProcess();

@@ -1,5 +1,6 @@
 #include "database.h"
 
+#include <fmt/format.h>
 #include <soci/soci.h>
 
 #include "sandbox.h"
@@ -26,6 +27,21 @@ std::int64_t Database::number(const std::string& query) {
 std::vector<std::string> Database::column(const std::string& query) {
     const soci::rowset<std::string> rows = (session_->prepare << query);
     return {rows.begin(), rows.end()};
+}
+
+void Database::prepare_branch(const std::string& name, const std::string& statement) {
+    execute(is_postgresql_ ? "begin" : fmt::format("xa start {}", name));
+    execute(statement);
+    if (is_postgresql_) {
+        execute(fmt::format("prepare transaction {}", name));
+    } else {
+        execute(fmt::format("xa end {}", name));
+        execute(fmt::format("xa prepare {}", name));
+    }
+}
+
+void Database::rollback_prepared(const std::string& name) {
+    execute(fmt::format("{} {}", is_postgresql_ ? "rollback prepared" : "xa rollback", name));
 }
 
 std::vector<std::string> Database::prepared() {

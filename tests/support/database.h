@@ -29,11 +29,18 @@ public:
     /// The first column of every row.
     [[nodiscard]] std::vector<std::string> column(const std::string& query);
 
+    /// Leaves a branch prepared that has run this statement, as another transaction manager would.
+    /// The name is in the server's own syntax, such as 'a' or, at a MySQL, 'a','b',7. MariaDB and
+    /// MySQL forget a branch without changes when they die, so the statement shall write.
+    void prepare_branch(const std::string& name, const std::string& statement);
+    void rollback_prepared(const std::string& name);
     /// What is prepared at the server, as its own list shows it: gid, or gtrid and bqual run
     /// together.
     [[nodiscard]] std::vector<std::string> prepared();
     /// Sessions of user app at the server, this one included if it is one.
     [[nodiscard]] std::int64_t app_sessions();
+
+    [[nodiscard]] bool is_postgresql() const noexcept { return is_postgresql_; }
 
 private:
     bool is_postgresql_;

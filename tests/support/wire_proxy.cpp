@@ -124,9 +124,9 @@ bool is_whole_request(Wire wire, std::string_view bytes) {
 }
 
 WireProxy::WireProxy(std::vector<Upstream> upstreams)
-    : wake_{checked(::eventfd(0, EFD_NONBLOCK), "eventfd")} {
+    : wake_{checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")} {
     for (const auto& upstream : upstreams) {
-        const int descriptor = checked(::socket(AF_INET, SOCK_STREAM, 0), "socket");
+        const int descriptor = checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
         auto address = loopback(0);
         socklen_t size = sizeof address;
         checked(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size), "bind");
@@ -284,13 +284,13 @@ WireProxy::Clock::duration WireProxy::time_to_next_delivery() const {
 }
 
 void WireProxy::accept_on(std::size_t upstream) {
-    const int client =
-        checked(::accept(listeners_[upstream].descriptor, nullptr, nullptr), "accept");
+    const int client = checked(
+        ::accept4(listeners_[upstream].descriptor, nullptr, nullptr, SOCK_CLOEXEC), "accept4");
     if (listeners_[upstream].is_cut_off) {
         ::close(client);
         return;
     }
-    const int server = checked(::socket(AF_INET, SOCK_STREAM, 0), "socket");
+    const int server = checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
     const auto address = loopback(listeners_[upstream].upstream.port);
     set_no_delay(client);
     set_no_delay(server);

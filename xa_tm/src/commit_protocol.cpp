@@ -280,6 +280,15 @@ Outcome CommitProtocol::outcome() const {
     return Outcome::rolled_back;
 }
 
+CommitProtocol::Ending CommitProtocol::ending() const {
+    const auto ends_as = outcome();
+    if (goal_ == Goal::left_to_next_incarnation) {
+        return Ending::stays_live;
+    }
+    return is_commit_decided() && ends_as != Outcome::rolled_back ? Ending::is_decided
+                                                                  : Ending::leaves;
+}
+
 Outcome CommitProtocol::outcome_of_commit() const {
     if (count(BranchState::heuristic_hazard) > 0) {
         return Outcome::heuristic_hazard;

@@ -35,6 +35,13 @@ public:
         friend bool operator==(const Step&, const Step&) = default;
     };
 
+    /// What becomes of the transaction when it is finished.
+    enum class Ending {
+        stays_live,  ///< neither outcome is safe for this incarnation
+        leaves,      ///< what may still show up of it is rolled back
+        is_decided,  ///< what is not committed yet has to be
+    };
+
     explicit CommitProtocol(std::size_t branches) : branches_(branches, Branch{}) {}
 
     /// A branch was prepared, or has ended, before the outcome is asked for: its vote. Once a
@@ -52,6 +59,7 @@ public:
     /// True when no verb and no force is outstanding: the outcome is final.
     [[nodiscard]] bool is_finished() const noexcept { return phase_ == Phase::finished; }
     [[nodiscard]] Outcome outcome() const;
+    [[nodiscard]] Ending ending() const;
     [[nodiscard]] BranchState state(std::size_t branch) const { return branches_.at(branch).state; }
     [[nodiscard]] std::size_t branches() const noexcept { return branches_.size(); }
     /// Branches that are not known to have written nothing.

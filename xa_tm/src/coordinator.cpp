@@ -62,6 +62,13 @@ bool is_heuristic(BranchState state) noexcept {
 
 }  // namespace
 
+PendingDecision::Progress progress_of(BranchState state) noexcept {
+    if (state == BranchState::committed || state == BranchState::read_only) {
+        return Progress::finished;
+    }
+    return state == BranchState::unknown ? Progress::open : Progress::heuristic;
+}
+
 /// One transaction's way through the protocol.
 class Coordinator::Run {
 public:
@@ -262,18 +269,16 @@ Decision Coordinator::Run::decision() const {
 /// do.
 void Coordinator::Run::settle() {
     record_heuristics();
-    const auto outcome = protocol_.outcome();
+    const auto ending = protocol_.ending();
     close_uncertain();
-    const bool is_left_in_doubt =
-        outcome == Outcome::unknown && !protocol_.is_commit_decided() && !protocol_.is_one_phase();
-    if (is_left_in_doubt) {
+    if (ending == CommitProtocol::Ending::stays_live) {
         log_message(LogChannel::coordinator, LogLevel::fatal,
                     "Decision not known to be durable; its branches stay prepared and no new "
                     "transaction starts until the log is opened anew.",
                     {.gtrid = gtrid_, .detail = reason_});
         return;  // it stays live: neither outcome is safe for this incarnation
     }
-    if (protocol_.is_commit_decided() && outcome != Outcome::rolled_back) {
+    if (ending == CommitProtocol::Ending::is_decided) {
         leave_to_recovery();
     } else {
         coordinator_.table_.leave(gtrid_);
@@ -313,13 +318,8 @@ void Coordinator::Run::leave_to_recovery() {
         if (named == branches.end()) {
             continue;
         }
-        const auto state = protocol_.state(i);
-        auto& progress = pending.progress[static_cast<std::size_t>(named - branches.begin())];
-        if (state == BranchState::committed || state == BranchState::read_only) {
-            progress = Progress::finished;
-        } else if (state != BranchState::unknown) {
-            progress = Progress::heuristic;
-        }
+        pending.progress[static_cast<std::size_t>(named - branches.begin())] =
+            progress_of(protocol_.state(i));
     }
     if (!pending.is_finished()) {
         coordinator_.table_.hand_over(std::move(pending));

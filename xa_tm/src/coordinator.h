@@ -16,6 +16,9 @@
 
 namespace xa_tm {
 
+/// How far that branch of a decision is.
+[[nodiscard]] PendingDecision::Progress progress_of(BranchState state) noexcept;
+
 /// Drives the commit protocol over real connections, on the caller's thread: every verb is written
 /// to all branches first, then one poll waits for all answers. A commit takes along the first
 /// requests of a transaction that waits for the same connection.

@@ -39,21 +39,6 @@ std::string with_server_words(std::string_view sentence, const Answer& answer) {
                        answer.message.empty() ? "" : ": ", answer.message);
 }
 
-/// How the branch ended, if this answer to this action says that it has.
-std::optional<RecoveredState> end_of_branch(RecoveryAction action, XaCode code) {
-    const bool is_ok = code == XaCode::ok || code == XaCode::rdonly;
-    switch (action) {
-        case RecoveryAction::commit:
-            return is_ok ? std::optional{RecoveredState::committed} : std::nullopt;
-        case RecoveryAction::rollback:
-            return is_ok ? std::optional{RecoveredState::rolled_back} : std::nullopt;
-        case RecoveryAction::confirm:
-            return code == XaCode::nota ? std::optional{RecoveredState::finished} : std::nullopt;
-        case RecoveryAction::none: break;
-    }
-    return std::nullopt;
-}
-
 std::string_view reason_of_end(RecoveredState state, const PlannedBranch& planned) {
     switch (state) {
         case RecoveredState::committed: return "the log held the decision to commit";

@@ -287,6 +287,20 @@ void plan_unlisted(const PlanInput& input, std::vector<PlannedBranch>& plan) {
 
 }  // namespace
 
+std::optional<RecoveredState> end_of_branch(RecoveryAction action, XaCode code) {
+    const bool is_ok = code == XaCode::ok || code == XaCode::rdonly;
+    switch (action) {
+        case RecoveryAction::commit:
+            return is_ok ? std::optional{RecoveredState::committed} : std::nullopt;
+        case RecoveryAction::rollback:
+            return is_ok ? std::optional{RecoveredState::rolled_back} : std::nullopt;
+        case RecoveryAction::confirm:
+            return code == XaCode::nota ? std::optional{RecoveredState::finished} : std::nullopt;
+        case RecoveryAction::none: break;
+    }
+    return std::nullopt;
+}
+
 std::string words_of(const Heuristic& heuristic) {
     return fmt::format("{}: a person has to compare the data, then forget it",
                        heuristic.words.empty() ? "it did not end as decided" : heuristic.words);

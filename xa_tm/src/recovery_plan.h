@@ -62,6 +62,10 @@ struct PlannedBranch {
 /// a decision still waits for at this resource. Pure: nothing but the input decides.
 [[nodiscard]] std::vector<PlannedBranch> plan_recovery(const PlanInput& input);
 
+/// How the branch ended, if this answer to this action says that it has. To confirm is to ask where
+/// the branch is.
+[[nodiscard]] std::optional<RecoveredState> end_of_branch(RecoveryAction action, XaCode code);
+
 /// How a branch ended that did not end as it was to, and what a person has to do, as a sentence.
 [[nodiscard]] std::string words_of(const Heuristic& heuristic);
 

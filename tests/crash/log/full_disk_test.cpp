@@ -3,9 +3,7 @@
 #include <thread>
 #include <vector>
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "loop_disk.h"
 #include "temporary_directory.h"
@@ -20,25 +18,12 @@ constexpr std::size_t kReservations = 10'000;
 constexpr std::size_t kThreads = 16;
 constexpr std::size_t kBodyBytes = 200;
 
-/// Takes all the space there is.
-void fill(const std::filesystem::path& file) {
-    const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ASSERT_GE(descriptor, 0);
-    off_t size = 0;
-    for (off_t chunk = kDiskBytes; chunk > 0; chunk /= 2) {
-        while (::fallocate(descriptor, 0, size, chunk) == 0) {
-            size += chunk;
-        }
-    }
-    ::close(descriptor);
-}
-
 TEST(FullDisk, KeepsEveryReservationAndServiceResumesByItself) {
-    if (const auto obstacle = LoopDisk::obstacle()) {
+    if (const auto obstacle = test::LoopDisk::obstacle()) {
         GTEST_SKIP() << "no disk to fill: " << *obstacle;
     }
     const test::TemporaryDirectory directory;
-    const LoopDisk disk{directory.path() / "disk.img", directory.path() / "disk", kDiskBytes};
+    const test::LoopDisk disk{directory.path() / "disk.img", directory.path() / "disk", kDiskBytes};
     const auto log_directory = disk.path() / "log";
     std::filesystem::create_directory(log_directory);
     const Options options{
@@ -50,8 +35,7 @@ TEST(FullDisk, KeepsEveryReservationAndServiceResumesByItself) {
         ASSERT_TRUE(reservation) << log->status().reason;
         reservations[i % kThreads].push_back(std::move(*reservation));
     }
-    const auto ballast = disk.path() / "ballast";
-    fill(ballast);
+    disk.fill_up();
     std::size_t reserved_on_full_disk = 0;
     while (auto more = log->reserve(kBodyBytes)) {
         reservations[reserved_on_full_disk++ % kThreads].push_back(std::move(*more));
@@ -92,7 +76,7 @@ TEST(FullDisk, KeepsEveryReservationAndServiceResumesByItself) {
         }
     }
     EXPECT_EQ(log->status().health, Health::full);
-    std::filesystem::remove(ballast);
+    disk.free_up();
     EXPECT_TRUE(log->reserve(kBodyBytes)) << log->status().reason;
     EXPECT_EQ(log->status().health, Health::healthy);
 

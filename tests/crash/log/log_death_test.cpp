@@ -198,14 +198,14 @@ bool is_stopped(pid_t process) {
 }
 
 TEST_F(LogDeath, LosesAndInventsNothingWhenItsDiskLosesItsPower) {
-    if (const auto obstacle = LoopDisk::obstacle()) {
+    if (const auto obstacle = test::LoopDisk::obstacle()) {
         GTEST_SKIP() << "no disk to cut the power of: " << *obstacle;
     }
     const auto cuts = number_from("XA_TM_LOG_POWER_CUTS", 15);
     constexpr std::uint64_t kCutsOfARun = 5;
     Random random{draw_seed()};
     const auto mount_point = directory.path() / "disk";
-    const LoopDisk disk{directory.path() / "disk.img", mount_point};
+    const test::LoopDisk disk{directory.path() / "disk.img", mount_point};
     log_directory = mount_point / "log";
     std::filesystem::create_directory(log_directory);
     RecoveryLog::open(options(random)).reset();
@@ -226,7 +226,7 @@ TEST_F(LogDeath, LosesAndInventsNothingWhenItsDiskLosesItsPower) {
             at_the_cut.take_run(read_reports(reports_file));
             ::kill(writer->pid(), SIGCONT);
 
-            const LoopDisk copy{copied_image, directory.path() / "copy"};
+            const test::LoopDisk copy{copied_image, directory.path() / "copy"};
             auto copied_options = options(random);
             copied_options.directory = copy.path() / "log";
             at_the_cut.check(read_log(copied_options.directory).entries);

@@ -6,8 +6,10 @@
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -17,11 +19,11 @@
 
 #include "child_process.h"
 
-namespace xa_tm::recovery_log {
+namespace xa_tm::test {
 namespace {
 
 void run(std::vector<std::string> command) {
-    const auto completed = test::run_program(command);
+    const auto completed = run_program(command);
     if (completed.exit_code != 0) {
         throw std::runtime_error{fmt::format("{}: {}", command.front(), completed.err)};
     }
@@ -58,7 +60,7 @@ std::optional<std::string> LoopDisk::obstacle() {
 
 LoopDisk::LoopDisk(std::filesystem::path image, std::filesystem::path mount_point,
                    std::size_t size_bytes)
-    : image_{std::move(image)}, mount_point_{std::move(mount_point)} {
+    : image_{std::move(image)}, mount_point_{std::move(mount_point)}, size_bytes_{size_bytes} {
     std::filesystem::create_directory(mount_point_);
     if (!std::filesystem::exists(image_)) {
         std::ofstream{image_}.close();
@@ -73,6 +75,24 @@ LoopDisk::~LoopDisk() {
     ::umount2(mount_point_.c_str(), MNT_DETACH);
     std::error_code ignored;
     std::filesystem::remove(image_, ignored);
+}
+
+void LoopDisk::fill_up() const {
+    const int descriptor = ::open(ballast().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+        throw std::system_error{errno, std::generic_category(), ballast()};
+    }
+    off_t size = ::lseek(descriptor, 0, SEEK_END);
+    for (auto chunk = static_cast<off_t>(size_bytes_); chunk > 0; chunk /= 2) {
+        while (::fallocate(descriptor, 0, size, chunk) == 0) {
+            size += chunk;
+        }
+    }
+    ::close(descriptor);
+}
+
+void LoopDisk::free_up() const {
+    std::filesystem::remove(ballast());
 }
 
 /// How many writes the disk has carried out, and how many requests it has not answered yet.
@@ -94,4 +114,4 @@ void LoopDisk::copy_image(const std::filesystem::path& to) const {
     }
 }
 
-}  // namespace xa_tm::recovery_log
+}  // namespace xa_tm::test

@@ -1,0 +1,176 @@
+#include "oracle.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace xa_tm::simulation {
+
+std::string server_name(ServerKind kind, std::size_t index) {
+    return fmt::format("{}-{}", to_string(kind), index);
+}
+
+Oracle::ServerSet Oracle::bit_of(std::string_view server) {
+    return ServerSet{1} << static_cast<unsigned>(server.back() - '0');
+}
+
+TransactionNumber Oracle::begin(const std::string& gtrid) {
+    ++counts_.transactions;
+    const auto number = ++last_;
+    transactions_[number].gtrid = gtrid;
+    numbers_.emplace(gtrid, number);
+    return number;
+}
+
+void Oracle::wrote(TransactionNumber transaction, std::size_t server) {
+    transactions_.at(transaction).wrote |= ServerSet{1} << server;
+}
+
+void Oracle::told(TransactionNumber number, Outcome outcome) {
+    auto& transaction = transactions_.at(number);
+    transaction.told = outcome;
+    switch (outcome) {
+        case Outcome::committed: ++counts_.committed; break;
+        case Outcome::rolled_back: ++counts_.rolled_back; break;
+        case Outcome::unknown: ++counts_.unknown; break;
+        case Outcome::heuristic_rollback:
+        case Outcome::heuristic_mixed:
+        case Outcome::heuristic_hazard:
+            report({"outcomes are true",
+                    fmt::format("the application was told {}, but nobody has intervened",
+                                to_string(outcome)),
+                    number});
+    }
+    check_now(number, transaction);
+}
+
+Oracle::Transaction* Oracle::find(const std::vector<std::string>& rows, TransactionNumber& number) {
+    if (rows.empty()) {
+        return nullptr;
+    }
+    const auto& row = rows.front();
+    std::from_chars(row.data(), row.data() + row.size(), number);
+    const auto found = transactions_.find(number);
+    return found == transactions_.end() ? nullptr : &found->second;
+}
+
+void Oracle::committed(std::string_view server, const Xid& xid,
+                       const std::vector<std::string>& rows) {
+    TransactionNumber number = 0;
+    if (auto* transaction = find(rows, number)) {
+        transaction->committed |= bit_of(server);
+        check_now(number, *transaction);
+    } else if (!rows.empty()) {
+        report({"only ours",
+                fmt::format("{} was made to commit {}, which nobody asked for", server, xid.gtrid),
+                number_of(xid.gtrid)});
+    }
+}
+
+void Oracle::rolled_back(std::string_view server, const Xid& xid,
+                         const std::vector<std::string>& rows, bool was_prepared) {
+    TransactionNumber number = 0;
+    if (auto* transaction = find(rows, number)) {
+        // What is undone before its vote is judged by the outcome: another branch may have taken
+        // its place.
+        transaction->undone |= was_prepared ? bit_of(server) : 0U;
+        check_now(number, *transaction);
+    } else if (!rows.empty() && rows.front() == kForeignRow) {
+        report({"only ours",
+                fmt::format("{} was made to roll back the foreign branch {}", server, xid.gtrid),
+                std::nullopt});
+    }
+}
+
+void Oracle::came_back(std::string_view server, const Xid&, const std::vector<std::string>& rows) {
+    TransactionNumber number = 0;
+    if (auto* transaction = find(rows, number)) {
+        transaction->undone &= ~bit_of(server);
+    }
+}
+
+void Oracle::forgot(const Decision& decision) {
+    const auto number = number_of(decision.gtrid);
+    if (!number) {
+        return;  // it had come back with a crash, and was judged before
+    }
+    const auto& transaction = transactions_.at(*number);
+    if (transaction.committed != transaction.wrote) {
+        report({"forget last",
+                "the log forgot the decision although a branch has not been committed yet",
+                number});
+    }
+}
+
+void Oracle::check_now(TransactionNumber number, const Transaction& transaction) {
+    if (transaction.committed != 0 && transaction.undone != 0) {
+        report({"atomicity", "one branch was committed and another one rolled back", number});
+    } else if (transaction.told == Outcome::committed && transaction.undone != 0) {
+        report({"outcomes are true", "told committed, but a branch was rolled back", number});
+    } else if (transaction.told == Outcome::rolled_back && transaction.committed != 0) {
+        report({"outcomes are true", "told rolled back, but a branch was committed", number});
+    }
+}
+
+void Oracle::check_outcome(TransactionNumber number, const Transaction& transaction) {
+    if (transaction.committed != 0 && transaction.committed != transaction.wrote) {
+        report({"atomicity", "some of its branches are committed, and others are not", number});
+    } else if (transaction.told == Outcome::committed &&
+               transaction.committed != transaction.wrote) {
+        report({"outcomes are true", "told committed, but nothing is", number});
+    } else if (transaction.told == Outcome::rolled_back && transaction.committed != 0) {
+        report({"outcomes are true", "told rolled back, but it is committed", number});
+    }
+}
+
+void Oracle::check_settled(const std::vector<std::unique_ptr<SimulatedServer>>& servers,
+                           std::size_t open_decisions) {
+    for (const auto& server : servers) {
+        for (const auto& [xid, branch] : server->prepared()) {
+            if (branch.rows.empty() || branch.rows.front() != kForeignRow) {
+                report({"nothing is left prepared",
+                        fmt::format("{} still holds {}{}", server->name(), xid.gtrid,
+                                    branch.holder == nullptr
+                                        ? ""
+                                        : fmt::format(", in session {}", branch.holder->number)),
+                        number_of(xid.gtrid)});
+            }
+        }
+        if (server->open_branches() > 0) {
+            report({"nothing is left prepared",
+                    fmt::format("a branch is still open at {}", server->name()), std::nullopt});
+        }
+    }
+    // In the order of their beginning, so that the same seed reports the same one.
+    std::vector<TransactionNumber> numbers;
+    for (const auto& [number, transaction] : transactions_) {
+        numbers.push_back(number);
+        counts_.never_told += transaction.told ? 0 : 1;
+    }
+    std::ranges::sort(numbers);
+    for (const auto number : numbers) {
+        check_outcome(number, transactions_.at(number));
+    }
+    if (open_decisions > 0) {
+        report({"every decision is carried through",
+                fmt::format("{} decisions are still open", open_decisions), std::nullopt});
+    }
+    transactions_.clear();
+    numbers_.clear();
+}
+
+/// The first one counts: what comes after it may follow from it.
+void Oracle::report(Violation violation) {
+    if (!violation_) {
+        violation_ = std::move(violation);
+    }
+}
+
+std::optional<TransactionNumber> Oracle::number_of(const std::string& gtrid) const {
+    const auto found = numbers_.find(gtrid);
+    return found == numbers_.end() ? std::nullopt : std::optional{found->second};
+}
+
+}  // namespace xa_tm::simulation

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "simulated_server.h"
+#include "xa_tm/logged_decision.h"
+#include "xa_tm/outcome.h"
+
+namespace xa_tm::simulation {
+
+using TransactionNumber = std::uint64_t;
+
+/// What must never be, and was.
+struct Violation {
+    std::string law;
+    std::string words;
+    /// Nothing when no single transaction is concerned.
+    std::optional<TransactionNumber> transaction;
+};
+
+/// Judges from outside of the system: by what the servers have committed, and what the application
+/// was told. It knows nothing of protocol states; what it knows of the log is which decisions were
+/// forgotten.
+///
+/// Ownership: borrows the servers.
+/// Thread safety: one thread.
+class Oracle final : public ServerWatcher {
+public:
+    // What the application does and is told.
+    [[nodiscard]] TransactionNumber begin(const std::string& gtrid);
+    /// A statement was carried out that writes the transaction's row.
+    void wrote(TransactionNumber transaction, std::size_t server);
+    void told(TransactionNumber transaction, Outcome outcome);
+
+    void committed(std::string_view server, const Xid& xid,
+                   const std::vector<std::string>& rows) override;
+    void rolled_back(std::string_view server, const Xid& xid, const std::vector<std::string>& rows,
+                     bool was_prepared) override;
+    void came_back(std::string_view server, const Xid& xid,
+                   const std::vector<std::string>& rows) override;
+    /// The log forgets a decision (law 6).
+    void forgot(const Decision& decision);
+
+    /// Everything was given the time to settle: all or nothing, as told, and nothing is left. The
+    /// transactions are forgotten then.
+    void check_settled(const std::vector<std::unique_ptr<SimulatedServer>>& servers,
+                       std::size_t open_decisions);
+
+    void report(Violation violation);
+    [[nodiscard]] const std::optional<Violation>& violation() const noexcept { return violation_; }
+    [[nodiscard]] std::optional<TransactionNumber> number_of(const std::string& gtrid) const;
+
+    struct Counts {
+        std::uint64_t transactions = 0;
+        std::uint64_t committed = 0;
+        std::uint64_t rolled_back = 0;
+        std::uint64_t unknown = 0;
+        std::uint64_t never_told = 0;
+    };
+    [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
+
+private:
+    using ServerSet = std::uint32_t;
+    struct Transaction {
+        std::string gtrid = {};
+        ServerSet wrote = 0;
+        ServerSet committed = 0;
+        /// Where a prepared branch was rolled back.
+        ServerSet undone = 0;
+        std::optional<Outcome> told = std::nullopt;
+    };
+
+    [[nodiscard]] Transaction* find(const std::vector<std::string>& rows,
+                                    TransactionNumber& number);
+    void check_now(TransactionNumber number, const Transaction& transaction);
+    void check_outcome(TransactionNumber number, const Transaction& transaction);
+    [[nodiscard]] static ServerSet bit_of(std::string_view server);
+
+    std::unordered_map<TransactionNumber, Transaction> transactions_;
+    std::unordered_map<std::string, TransactionNumber> numbers_;
+    TransactionNumber last_ = 0;
+    std::optional<Violation> violation_;
+    Counts counts_;
+};
+
+/// Servers are named so that their place can be read from the name.
+[[nodiscard]] std::string server_name(ServerKind kind, std::size_t index);
+/// The row of a branch that another transaction manager prepared.
+inline constexpr std::string_view kForeignRow = "foreign";
+
+}  // namespace xa_tm::simulation

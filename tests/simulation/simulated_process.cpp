@@ -1,0 +1,395 @@
+// Invariants:
+// - once life_->is_over, nothing that still runs here reaches a server, the disk, or the oracle;
+// - a flow waits only inside of the machine, and finds out when it goes on that its process is
+// dead.
+
+#include "simulated_process.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "crash_points.h"
+#include "global_id.h"
+#include "xa_tm/error.h"
+#include "xa_tm/session_mark.h"
+
+namespace xa_tm::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds kAnswerTimeout{200};
+constexpr std::chrono::milliseconds kRecoveryInterval{1000};
+constexpr std::chrono::milliseconds kFirstRetry{100};
+
+constexpr std::array kBreakages{
+    Breakage::commits_before_durable,
+    Breakage::rolls_back_after_decision,
+    Breakage::ignores_live_set,
+    Breakage::uses_old_snapshot,
+    Breakage::forgets_too_early,
+    Breakage::takes_nota_for_finished,
+    Breakage::commits_over_held_session,
+    Breakage::ends_no_session,
+    Breakage::forgets_log,
+    Breakage::takes_others_branches,
+};
+
+std::optional<Decision> decision_from(std::span<const std::byte> body) {
+    const auto record = decode(body);
+    const auto* decision = record ? std::get_if<Decision>(&*record) : nullptr;
+    return decision == nullptr ? std::nullopt : std::optional{*decision};
+}
+
+std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& environment,
+                                       std::shared_ptr<const ProcessLife> life) {
+    auto& machine = environment.network.machine();
+    return std::make_unique<SimulatedLog>(
+        environment.disk,
+        SimulatedLog::Environment{
+            .machine = machine,
+            .random = environment.network.random(),
+            .faults = environment.log_faults,
+            .life = std::move(life),
+            .on_durable =
+                [listener = environment.listener](std::span<const std::byte> body) {
+                    if (const auto decision = decision_from(body)) {
+                        listener->noted(decision->gtrid, "the log holds the decision");
+                    }
+                },
+            .on_forget =
+                [&oracle = environment.oracle,
+                 listener = environment.listener](std::span<const std::byte> body) {
+                    if (const auto decision = decision_from(body)) {
+                        listener->noted(decision->gtrid, "the log forgets the decision");
+                        oracle.forgot(*decision);
+                    }
+                },
+            .acknowledges_too_early = environment.breakage == Breakage::commits_before_durable});
+}
+
+}  // namespace
+
+std::span<const Breakage> breakages() noexcept {
+    return kBreakages;
+}
+
+std::string_view to_string(Breakage breakage) noexcept {
+    switch (breakage) {
+        case Breakage::none: return "none";
+        case Breakage::commits_before_durable: return "commits_before_durable";
+        case Breakage::rolls_back_after_decision: return "rolls_back_after_decision";
+        case Breakage::ignores_live_set: return "ignores_live_set";
+        case Breakage::uses_old_snapshot: return "uses_old_snapshot";
+        case Breakage::forgets_too_early: return "forgets_too_early";
+        case Breakage::takes_nota_for_finished: return "takes_nota_for_finished";
+        case Breakage::commits_over_held_session: return "commits_over_held_session";
+        case Breakage::ends_no_session: return "ends_no_session";
+        case Breakage::forgets_log: return "forgets_log";
+        case Breakage::takes_others_branches: return "takes_others_branches";
+    }
+    return "?";
+}
+
+void reach(std::string_view point) noexcept {
+    const auto* machine = VirtualMachine::current();
+    if (machine != nullptr && machine->owner() != nullptr) {
+        static_cast<SimulatedProcess*>(machine->owner())->reach(point);
+    }
+}
+
+void end_flow_of_dead_process() {
+    const auto* machine = VirtualMachine::current();
+    if (machine->owner() != nullptr &&
+        static_cast<const SimulatedProcess*>(machine->owner())->is_dead()) {
+        throw ProcessDied{};
+    }
+}
+
+SimulatedProcess::SimulatedProcess(Environment environment, std::size_t workers)
+    : environment_{std::move(environment)},
+      log_{[this] {
+          auto log = open_log(environment_, life_);
+          simulated_log_ = log.get();
+          return log;
+      }()},
+      mark_{session_mark_of(log_.log().id(), log_.log().incarnation(), log_.log().node())},
+      coordinator_{log_, table_, kAnswerTimeout,
+                   [this](std::string_view resource) { wake_recovery(resource); }} {
+    if (environment_.breakage != Breakage::forgets_log) {
+        for (const auto replaced : table_.load(log_.state_at_open())) {
+            log_.forget(replaced);
+        }
+    }
+    std::set<std::string, std::less<>> names;
+    for (const auto& server : environment_.servers) {
+        names.insert(server->name());
+        datasources_.push_back(std::make_unique<SimulatedDatasource>(
+            environment_.network, *server, life_, environment_.listener, driver_fault()));
+    }
+    for (const auto& datasource : datasources_) {
+        recoveries_.push_back(std::make_unique<RecoveryWorker>(
+            ResourceRecovery{*datasource, names, mark_, kAnswerTimeout}));
+    }
+    run([this, workers] { start(workers); });
+}
+
+DriverFault SimulatedProcess::driver_fault() const noexcept {
+    switch (environment_.breakage) {
+        case Breakage::rolls_back_after_decision: return DriverFault::rolls_back_decided;
+        case Breakage::takes_nota_for_finished: return DriverFault::takes_nota_for_finished;
+        case Breakage::commits_over_held_session: return DriverFault::takes_retry_for_finished;
+        case Breakage::ends_no_session: return DriverFault::ends_no_session;
+        case Breakage::none:
+        case Breakage::commits_before_durable:
+        case Breakage::ignores_live_set:
+        case Breakage::uses_old_snapshot:
+        case Breakage::forgets_too_early:
+        case Breakage::forgets_log:
+        case Breakage::takes_others_branches: break;
+    }
+    return DriverFault::none;
+}
+
+Fiber& SimulatedProcess::run(std::function<void()> flow) {
+    ++flows_;
+    auto& machine = environment_.network.machine();
+    auto& fiber = machine.spawn(
+        [this, flow = std::move(flow)] {
+            try {
+                flow();
+            } catch (const ProcessDied&) {
+                // Its stack is taken down; what that has run reached nobody.
+            }
+            std::erase(fibers_, environment_.network.machine().running());
+            --flows_;
+        },
+        this);
+    fibers_.push_back(&fiber);
+    return fiber;
+}
+
+/// As TransactionManager::start().
+void SimulatedProcess::start(std::size_t workers) {
+    std::vector<ResourcePass> passes;
+    for (auto& worker : recoveries_) {
+        passes.push_back(worker->recovery.survey(
+            [this, &worker = *worker] { return known(worker); }, table_, log_));
+    }
+    std::ignore = agree(passes);
+    for (auto& worker : recoveries_) {
+        worker->fiber = &run([this, &worker = *worker] { recover(worker); });
+    }
+    while (
+        std::ranges::any_of(recoveries_, [](const auto& worker) { return worker->passes == 0; })) {
+        sleep(1ms);
+    }
+    is_started_ = true;
+    work(workers);
+}
+
+/// As a worker of RecoveryService.
+void SimulatedProcess::recover(RecoveryWorker& worker) {
+    auto retry = kFirstRetry;
+    for (;;) {
+        worker.is_woken = false;
+        const auto pass =
+            worker.recovery.recover([this, &worker] { return known(worker); }, table_, log_);
+        end_flow_of_dead_process();
+        ++worker.passes;
+        worker.is_idle =
+            !worker.is_woken && pass.is_done() && table_.waiting_for(pass.resource.name).empty();
+        retry = worker.is_idle ? kFirstRetry : std::min(retry * 2, kRecoveryInterval);
+        if (!worker.is_woken) {
+            worker.is_pausing = true;
+            sleep(worker.is_idle ? kRecoveryInterval : retry);
+            worker.is_pausing = false;
+        }
+    }
+}
+
+void SimulatedProcess::wake_recovery(std::string_view resource) {
+    for (auto& worker : recoveries_) {
+        if (worker->recovery.datasource().name() == resource) {
+            worker->is_woken = true;
+            worker->is_idle = false;
+            if (worker->is_pausing) {
+                environment_.network.machine().wake(*worker->fiber);
+            }
+        }
+    }
+}
+
+KnownTransactions SimulatedProcess::known(RecoveryWorker& worker) {
+    KnownTransactions known{.view = LogView::owner,
+                            .log = {.path = {},
+                                    .node = log_.log().node(),
+                                    .id = log_.log().id(),
+                                    .incarnation = log_.log().incarnation(),
+                                    .quarantined_through = 0,
+                                    .owner = std::nullopt,
+                                    .doubt = table_.log_doubt()},
+                            .sequences_issued = sequence_,
+                            .transactions = table_.snapshot()};
+    if (environment_.breakage == Breakage::ignores_live_set) {
+        known.transactions.live.clear();
+    } else if (environment_.breakage == Breakage::takes_others_branches && is_started_) {
+        known.log.id = kOtherLog;
+    } else if (environment_.breakage == Breakage::uses_old_snapshot) {
+        auto before = std::exchange(worker.known_before, known).value_or(known);
+        before.sequences_issued = sequence_;
+        return before;
+    }
+    return known;
+}
+
+void SimulatedProcess::work(std::size_t workers) {
+    for (std::size_t i = 0; i < workers; ++i) {
+        ++workers_;
+        run([this] { application(); });
+    }
+}
+
+/// One thread of the application.
+void SimulatedProcess::application() {
+    while (environment_.begins_another()) {
+        transact();
+        end_flow_of_dead_process();
+        sleep(environment_.network.random().between(10us, 500us));
+    }
+    --workers_;
+}
+
+void SimulatedProcess::transact() {
+    if (table_.has_log_doubt() || !log_.takes_decisions()) {
+        sleep(10ms);  // TransactionManager::begin() refuses
+        return;
+    }
+    auto& random = environment_.network.random();
+    const auto gtrid = to_gtrid({.node = log_.log().node(),
+                                 .log = log_.log().id(),
+                                 .incarnation = log_.log().incarnation(),
+                                 .sequence = ++sequence_});
+    table_.enter(gtrid);
+    const auto number = environment_.oracle.begin(gtrid);
+    Enlistments enlistments{
+        {.gtrid = gtrid,
+         .mark = &mark_,
+         .answer_timeout = kAnswerTimeout,
+         .wake_recovery = [this](std::string_view resource) { wake_recovery(resource); }}};
+    bool commits = true;
+    try {
+        work_in(enlistments, number);
+        commits = !random.chance(1, 20);
+    } catch (const Error&) {
+        commits = false;
+    }
+    const auto report = commits ? coordinator_.commit(gtrid, enlistments.branches())
+                                : coordinator_.rollback(gtrid, enlistments.branches());
+    if (!is_dead()) {
+        environment_.listener->noted(
+            gtrid, fmt::format("the application is told {}", to_string(report.outcome())));
+        environment_.oracle.told(number, report.outcome());
+        if (environment_.breakage == Breakage::forgets_too_early) {
+            const auto snapshot = table_.snapshot();
+            const auto found = snapshot.decisions.find(gtrid);
+            if (found != snapshot.decisions.end() && found->second.entry) {
+                log_.forget(*found->second.entry);
+            }
+        }
+    }
+}
+
+/// Statements in one to four branches, in every way that an application has. Throws Error where
+/// one fails.
+void SimulatedProcess::work_in(Enlistments& enlistments, TransactionNumber number) {
+    auto& random = environment_.network.random();
+    std::vector<std::size_t> places(datasources_.size());
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        places[i] = i;
+        std::swap(places[i], places[random.below(i + 1)]);
+    }
+    const std::size_t wanted = random.chance(1, 8) ? 1 : 2 + random.below(3);
+    places.resize(std::min(wanted, places.size()));
+    std::vector<std::size_t> indices;
+    for (const auto place : places) {
+        indices.push_back(enlistments.add(*datasources_[place]));
+    }
+    if (random.chance(1, 4)) {
+        std::ignore = enlistments.open(indices.front());
+    }
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        if (random.chance(1, 50)) {
+            std::ignore = enlistments.execute(indices[i], random.chance(1, 2) ? "fail" : "deadlock",
+                                              random.chance(1, 2));
+        }
+        const bool is_last = random.chance(1, 3);
+        if (random.chance(1, 10)) {
+            std::ignore = enlistments.execute(indices[i], "read", is_last);
+        } else {
+            std::ignore = enlistments.execute(indices[i], std::to_string(number), is_last);
+            environment_.oracle.wrote(number, places[i]);
+        }
+        if (random.chance(1, 10)) {
+            sleep(random.between(10us, 2ms));
+        }
+    }
+}
+
+void SimulatedProcess::sleep(VirtualMachine::Duration duration) {
+    end_flow_of_dead_process();
+    environment_.network.machine().sleep(duration);
+    end_flow_of_dead_process();
+}
+
+void SimulatedProcess::reach(std::string_view point) noexcept {
+    auto& random = environment_.network.random();
+    if (is_dead()) {
+        return;
+    }
+    if (environment_.deaths > 0 && random.chance(environment_.deaths, 100'000)) {
+        die(point);
+    } else if (random.chance(1, 60)) {
+        environment_.network.machine().sleep(random.between(1us, 3ms));
+    }
+}
+
+void SimulatedProcess::die(std::string_view where) {
+    if (is_dead()) {
+        return;
+    }
+    for (const auto& datasource : datasources_) {
+        datasource->close_all();
+    }
+    simulated_log_->crash();
+    life_->is_over = true;
+    for (auto* fiber : fibers_) {
+        environment_.network.machine().wake(*fiber);
+    }
+    environment_.on_death(where);
+}
+
+bool SimulatedProcess::is_settled() const {
+    const auto counts = table_.counts();
+    return is_at_rest() && counts.live + counts.open_decisions == 0 &&
+           std::ranges::all_of(recoveries_, [](const auto& worker) { return worker->is_idle; });
+}
+
+std::string SimulatedProcess::unsettled() const {
+    const auto counts = table_.counts();
+    const auto busy =
+        std::ranges::count_if(recoveries_, [](const auto& worker) { return !worker->is_idle; });
+    return fmt::format(
+        "{} threads of the application at work, {} live transactions, {} open decisions, {} "
+        "resources with recovery at work",
+        workers_, counts.live, counts.open_decisions, busy);
+}
+
+bool SimulatedProcess::needs_restart() const {
+    return log_.log().status().health != recovery_log::Health::healthy || table_.has_log_doubt();
+}
+
+}  // namespace xa_tm::simulation

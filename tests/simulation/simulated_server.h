@@ -1,0 +1,173 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "random.h"
+#include "virtual_machine.h"
+#include "xa_tm/connection.h"
+
+namespace xa_tm::simulation {
+
+enum class ServerKind { postgres, mysql, mariadb };
+
+[[nodiscard]] std::string_view to_string(ServerKind kind) noexcept;
+
+/// Told what happens to branches' work at the servers, as it happens. Pure: it must not call back.
+class ServerWatcher {
+public:
+    ServerWatcher() = default;
+    ServerWatcher(const ServerWatcher&) = delete;
+    ServerWatcher& operator=(const ServerWatcher&) = delete;
+    virtual ~ServerWatcher() = default;
+
+    /// The rows of a branch are visible for good.
+    virtual void committed(std::string_view server, const Xid& xid,
+                           const std::vector<std::string>& rows) = 0;
+    /// They never will be, unless came_back() is told.
+    virtual void rolled_back(std::string_view server, const Xid& xid,
+                             const std::vector<std::string>& rows, bool was_prepared) = 0;
+    /// A prepared branch whose rollback was not durable stands there again after a crash.
+    virtual void came_back(std::string_view server, const Xid& xid,
+                           const std::vector<std::string>& rows) = 0;
+};
+
+class SimulatedServer;
+
+/// The server's side of one connection.
+struct ServerSession {
+    enum class State {
+        alive,
+        ending,  ///< its client is gone, or it was killed; it has not let go of its branch yet
+        gone,
+    };
+    struct Branch {
+        Xid xid;
+        std::vector<std::string> rows = {};
+        /// Set once it can only be rolled back.
+        std::optional<XaCode> rollback_only = std::nullopt;
+        std::uint64_t transaction_id = 0;
+    };
+
+    std::uint64_t number = 0;
+    std::uint32_t life = 0;  ///< of the server
+    std::string mark = {};
+    State state = State::alive;
+    std::optional<Branch> active = std::nullopt;
+    /// A prepared branch that stays with the session.
+    std::optional<Xid> attached = std::nullopt;
+    /// Called when the server ends the session by itself.
+    std::function<void()> on_killed = {};
+};
+
+/// One database server with its sessions and branches, as what its driver makes of it: what each
+/// verb is answered in each state. What it does differently by its kind:
+/// - PostgreSQL names a branch only when it is prepared, rolls a branch back whose statement has
+///   failed, and tells by a transaction id how a branch has ended;
+/// - MySQL lets a branch go when it is prepared, and loses one that wrote nothing in a crash;
+/// - MariaDB keeps it in its session until that has ended, which takes a moment, and answers
+///   XA_RETRY to others till then; a rollback of a prepared branch is not durable by itself.
+///
+/// Ownership: borrows the machine, the random numbers and the watcher.
+/// Thread safety: one thread.
+class SimulatedServer {
+public:
+    struct Prepared {
+        /// The session that holds it; null once it is free.
+        ServerSession* holder = nullptr;
+        std::vector<std::string> rows = {};
+        std::uint64_t transaction_id = 0;
+        std::vector<BlockedSession> blocked = {};
+        /// MariaDB: its session has ended, and as it wrote nothing, it was rolled back and is only
+        /// listed.
+        bool is_husk = false;
+    };
+
+    SimulatedServer(std::string name, ServerKind kind, VirtualMachine& machine, Random& random,
+                    ServerWatcher* watcher);
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] ServerKind kind() const noexcept { return kind_; }
+    [[nodiscard]] bool is_up() const noexcept { return is_up_; }
+    [[nodiscard]] std::string identity() const;
+    [[nodiscard]] std::string life_name(std::uint32_t life) const;
+
+    /// Null while the server is down.
+    [[nodiscard]] std::shared_ptr<ServerSession> connect(std::string mark);
+    /// Not while the session is gone.
+    [[nodiscard]] Answer carry_out(ServerSession& session, const std::vector<std::string>& ended,
+                                   const Request& request);
+    /// The client has gone: what is not prepared is rolled back.
+    void end(ServerSession& session);
+
+    void crash();
+    void restart() { is_up_ = true; }
+
+    /// A branch that another program has prepared.
+    void plant(const Xid& xid);
+    /// One that is no xid.
+    void plant(std::string name) { strangers_.push_back(std::move(name)); }
+    /// For looking at, and for tests.
+    [[nodiscard]] const std::map<Xid, Prepared>& prepared() const noexcept { return prepared_; }
+    [[nodiscard]] const std::vector<std::string>& strangers() const noexcept { return strangers_; }
+    [[nodiscard]] bool has_row(const std::string& row) const { return rows_.contains(row); }
+    [[nodiscard]] std::size_t open_branches() const;
+    void block(const Xid& xid, BlockedSession session);
+    /// Whether committed rows are kept, for has_row().
+    void keep_rows(bool are_kept) noexcept { are_rows_kept_ = are_kept; }
+
+private:
+    enum class Fate : std::uint8_t { in_progress, committed, rolled_back };
+
+    [[nodiscard]] Answer start(ServerSession& session, const Xid& xid);
+    [[nodiscard]] Answer execute(ServerSession& session, const std::string& statement);
+    [[nodiscard]] Answer prepare(ServerSession& session, const Xid& xid);
+    [[nodiscard]] Answer commit_one_phase(ServerSession& session, const Xid& xid);
+    [[nodiscard]] Answer commit(ServerSession& session, const Request& request);
+    [[nodiscard]] Answer roll_back(ServerSession& session, const Xid& xid);
+    [[nodiscard]] Answer list() const;
+    [[nodiscard]] Answer locate(const Request& request) const;
+    [[nodiscard]] Answer end_session(const SessionId& id);
+    [[nodiscard]] Answer end_ended_sessions(const std::vector<std::string>& ended);
+    [[nodiscard]] Answer examine(const Xid& xid) const;
+    /// Nothing when this session may finish the branch.
+    [[nodiscard]] std::optional<Answer> refusal_to_finish(const ServerSession& session,
+                                                          const Xid& xid) const;
+    [[nodiscard]] bool is_named(const Xid& xid) const;
+    [[nodiscard]] std::optional<Fate> fate_from(const std::string& evidence) const;
+    void kill(ServerSession& session);
+    void let_go(ServerSession& session);
+    void undo(ServerSession& session);
+    void keep(const Xid& xid, const std::vector<std::string>& rows, std::uint64_t transaction_id);
+    void set_fate(std::uint64_t transaction_id, Fate fate);
+    void sync();
+
+    std::string name_;
+    ServerKind kind_;
+    VirtualMachine& machine_;
+    Random& random_;
+    ServerWatcher* watcher_;
+    bool is_up_ = true;
+    bool are_rows_kept_ = false;
+    std::uint32_t life_ = 1;
+    std::uint64_t last_number_ = 0;
+    std::uint64_t flushed_ = 1;
+    std::vector<std::shared_ptr<ServerSession>> sessions_;
+    std::map<Xid, Prepared> prepared_;
+    std::vector<std::string> strangers_;
+    /// Rollbacks of prepared branches that a crash undoes.
+    std::vector<std::pair<Xid, std::vector<std::string>>> unsynced_rollbacks_;
+    std::unordered_map<std::string, bool> rows_;
+    /// PostgreSQL's, by transaction id.
+    std::vector<Fate> fates_{Fate::rolled_back};
+};
+
+}  // namespace xa_tm::simulation

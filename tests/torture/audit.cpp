@@ -1,0 +1,163 @@
+#include "audit.h"
+
+#include <algorithm>
+#include <iterator>
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace xa_tm::test {
+namespace {
+
+using Violations = std::vector<std::string>;
+
+/// Whether the transfer is there; nothing when that is different from database to database.
+std::optional<bool> is_written(const BankTransfer& transfer, const std::vector<BankBooks>& books,
+                               Violations& violations) {
+    std::vector<std::string> with;
+    std::vector<std::string> without;
+    for (std::size_t i = 0; i < books.size(); ++i) {
+        const auto entry = books[i].entries.find(transfer.id);
+        const bool is_there = entry != books[i].entries.end();
+        if (!takes_part(transfer, i)) {
+            if (is_there) {
+                violations.push_back(fmt::format("transfer {} was not to touch {}, and has",
+                                                 transfer.id, books[i].database));
+            }
+            continue;
+        }
+        (is_there ? with : without).push_back(books[i].database);
+        const BankBooks::Entry wanted{transfer.account, share_of(transfer, i)};
+        if (is_there && entry->second != wanted) {
+            violations.push_back(fmt::format("transfer {} stands wrongly in the ledger of {}",
+                                             transfer.id, books[i].database));
+        }
+    }
+    if (!with.empty() && !without.empty()) {
+        violations.push_back(fmt::format("transfer {} is torn: in the ledger of {}, not of {}",
+                                         transfer.id, fmt::join(with, ", "),
+                                         fmt::join(without, ", ")));
+        return std::nullopt;
+    }
+    return without.empty();
+}
+
+void judge_told(const BankTransfer& transfer, const BankOutcome& told, bool is_written,
+                Violations& violations) {
+    const auto what =
+        fmt::format("transfer {} ({}), told \"{}\",", told.id, told.gtrid, to_string(told.outcome));
+    switch (told.outcome) {
+        case Outcome::committed:
+            if (!is_written) {
+                violations.push_back(what + " is in no ledger");
+            }
+            if (transfer.intent != BankIntent::commit) {
+                violations.push_back(what + " was not to be committed");
+            }
+            break;
+        case Outcome::rolled_back:
+            if (is_written) {
+                violations.push_back(what + " is in the ledgers");
+            }
+            break;
+        case Outcome::unknown: break;  // whole, as every one is
+        case Outcome::heuristic_rollback:
+        case Outcome::heuristic_mixed:
+        case Outcome::heuristic_hazard:
+            violations.push_back(what + " although nobody but us finishes branches");
+            break;
+    }
+}
+
+void judge_server(const BankBooks& books, Violations& violations) {
+    for (const auto account : books.wrong_accounts) {
+        violations.push_back(fmt::format("account {} of {} does not hold what its ledger says",
+                                         account, books.database));
+    }
+    Violations left;
+    std::ranges::set_difference(books.prepared, books.planted, std::back_inserter(left));
+    for (const auto& branch : left) {
+        violations.push_back(fmt::format("{} still holds {} prepared", books.database, branch));
+    }
+    Violations touched;
+    std::ranges::set_difference(books.planted, books.prepared, std::back_inserter(touched));
+    for (const auto& branch : touched) {
+        violations.push_back(
+            fmt::format("{} holds the foreign branch {} no more", books.database, branch));
+    }
+}
+
+}  // namespace
+
+void Audit::read(std::string_view line) {
+    const auto parsed = parse_line(line);
+    if (!parsed) {
+        throw std::runtime_error{fmt::format("the application wrote: {}", line)};
+    }
+    if (const auto* begun = std::get_if<BankTransfer>(&*parsed)) {
+        transfers_.emplace(begun->id, Known{.transfer = *begun});
+        return;
+    }
+    const auto& told = std::get<BankOutcome>(*parsed);
+    transfers_.at(told.id).told = told;
+    committed_ += told.outcome == Outcome::committed ? 1U : 0U;
+}
+
+std::vector<std::string> Audit::judge(const std::vector<BankBooks>& books, std::int64_t first_id) {
+    Violations violations;
+    for (auto known = transfers_.lower_bound(first_id); known != transfers_.end(); ++known) {
+        auto& [transfer, told, was_written] = known->second;
+        const auto written = is_written(transfer, books, violations);
+        if (!written) {
+            continue;
+        }
+        if (told) {
+            judge_told(transfer, *told, *written, violations);
+        } else if (*written && transfer.intent != BankIntent::commit) {
+            violations.push_back(
+                fmt::format("transfer {} was not to be committed, and was", transfer.id));
+        }
+        if (was_written && *was_written != *written) {
+            violations.push_back(
+                *written ? fmt::format("transfer {} was not in the ledgers before, and is in them "
+                                       "now",
+                                       transfer.id)
+                         : fmt::format("transfer {} was in the ledgers before, and is gone",
+                                       transfer.id));
+        }
+        was_written = written;
+    }
+    std::int64_t sum = 0;
+    for (const auto& one : books) {
+        for (const auto& [id, entry] : one.entries) {
+            if (!transfers_.contains(id)) {
+                violations.push_back(
+                    fmt::format("nobody has begun transfer {} of {}", id, one.database));
+            }
+        }
+        judge_server(one, violations);
+        sum += one.balance;
+    }
+    if (sum != 0) {
+        violations.push_back(fmt::format("all accounts of all databases add up to {}", sum));
+    }
+    return violations;
+}
+
+BankTally Audit::tally() const {
+    BankTally tally;
+    for (const auto& [id, known] : transfers_) {
+        if (known.told) {
+            ++tally.told[known.told->outcome];
+            tally.not_begun += known.told->gtrid == kNotBegun ? 1U : 0U;
+        } else if (known.was_written.value_or(false)) {
+            ++tally.untold_written;
+        } else {
+            ++tally.untold_absent;
+        }
+    }
+    return tally;
+}
+
+}  // namespace xa_tm::test

@@ -1,0 +1,101 @@
+#include "bank.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <sstream>
+
+#include <fmt/format.h>
+
+namespace xa_tm::test {
+namespace {
+
+constexpr std::string_view kBegun = "begun";
+constexpr std::string_view kEnded = "ended";
+
+constexpr std::array kOutcomes{Outcome::committed,       Outcome::rolled_back,
+                               Outcome::unknown,         Outcome::heuristic_rollback,
+                               Outcome::heuristic_mixed, Outcome::heuristic_hazard};
+
+std::string_view word_of(BankIntent intent) {
+    switch (intent) {
+        case BankIntent::commit: return "commit";
+        case BankIntent::refuse: return "refuse";
+        case BankIntent::roll_back: return "roll_back";
+    }
+    return {};
+}
+
+std::optional<BankTransfer> parse_transfer(std::istream& words) {
+    BankTransfer transfer;
+    std::string intent;
+    words >> transfer.id >> transfer.account >> transfer.amount >> transfer.parties >> intent;
+    for (const auto known : {BankIntent::commit, BankIntent::refuse, BankIntent::roll_back}) {
+        if (words && intent == word_of(known)) {
+            transfer.intent = known;
+            return transfer;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<BankOutcome> parse_outcome(std::istream& words) {
+    BankOutcome ended;
+    std::string outcome;
+    words >> ended.id >> ended.is_settled >> ended.gtrid >> std::ws;
+    std::getline(words, outcome);
+    const auto* const known = std::ranges::find_if(
+        kOutcomes, [&](Outcome candidate) { return to_string(candidate) == outcome; });
+    if (known == kOutcomes.end()) {
+        return std::nullopt;
+    }
+    ended.outcome = *known;
+    return ended;
+}
+
+}  // namespace
+
+bool takes_part(const BankTransfer& transfer, std::size_t database) noexcept {
+    return (transfer.parties >> database & 1U) != 0;
+}
+
+std::int64_t share_of(const BankTransfer& transfer, std::size_t database) noexcept {
+    const auto first = static_cast<std::size_t>(std::countr_zero(transfer.parties));
+    return database == first ? -transfer.amount * (std::popcount(transfer.parties) - 1)
+                             : transfer.amount;
+}
+
+std::string to_line(const BankTransfer& transfer) {
+    return fmt::format("{} {} {} {} {} {}\n", kBegun, transfer.id, transfer.account,
+                       transfer.amount, transfer.parties, word_of(transfer.intent));
+}
+
+std::string to_line(const BankOutcome& outcome) {
+    return fmt::format("{} {} {:d} {} {}\n", kEnded, outcome.id, outcome.is_settled, outcome.gtrid,
+                       to_string(outcome.outcome));
+}
+
+std::optional<std::variant<BankTransfer, BankOutcome>> parse_line(std::string_view line) {
+    std::istringstream words{std::string{line}};
+    std::string kind;
+    words >> kind;
+    if (kind == kBegun) {
+        return parse_transfer(words);
+    }
+    if (kind == kEnded) {
+        return parse_outcome(words);
+    }
+    return std::nullopt;
+}
+
+std::string change_account(const BankTransfer& transfer, std::size_t database) {
+    return fmt::format("update bank_accounts set balance = balance + ({}) where id = {}",
+                       share_of(transfer, database), transfer.account);
+}
+
+std::string write_down(const BankTransfer& transfer, std::size_t database) {
+    return fmt::format("insert into bank_ledger values ({}, {}, {})", transfer.id, transfer.account,
+                       share_of(transfer, database));
+}
+
+}  // namespace xa_tm::test
