@@ -109,7 +109,7 @@ Configuration configuration_of(Input& input) {
         for (const char c : input.text(20)) {
             name += kNameCharacters[static_cast<unsigned char>(c) % kNameCharacters.size()];
         }
-        configuration.resources.push_back({.name = fmt::format("{}{}", name, number),
+        configuration.resources.push_back({.name = fmt::format("{}_{}", name, number),
                                            .uri = printable_text(input, 60),
                                            .pool_size = 1U + input.number<std::uint16_t>()});
     }

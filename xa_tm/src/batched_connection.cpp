@@ -7,6 +7,7 @@
 #include "xa_tm/batched_connection.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include <fmt/format.h>
@@ -59,6 +60,26 @@ std::optional<Answer> misfit_of(const Request& request, const std::optional<Xid>
 }
 
 }  // namespace
+
+std::string one_line(std::string_view text) {
+    std::string line;
+    bool is_new_line = false;
+    bool is_after_space = false;
+    for (const char c : text) {
+        if (std::isspace(static_cast<unsigned char>(c)) != 0) {
+            is_new_line = is_new_line || c == '\n';
+            is_after_space = true;
+            continue;
+        }
+        if (is_after_space && !line.empty()) {
+            line += is_new_line ? "; " : " ";
+        }
+        is_new_line = false;
+        is_after_space = false;
+        line += c;
+    }
+    return line;
+}
 
 BatchedConnection::BatchedConnection(std::string resource) : resource_{std::move(resource)} {}
 

@@ -16,6 +16,7 @@
 #include <soci/mysql/soci-mysql.h>
 #include <sys/socket.h>
 
+#include "xa_tm/batched_connection.h"
 #include "xa_tm/recovery_log/check.h"
 
 namespace xa_tm::mysql {
@@ -32,9 +33,9 @@ Session::Session(const std::string& soci_connect_string, bool needs_tls) {
     try {
         sql_.open(soci::mysql, soci_connect_string);
     } catch (const soci::mysql_soci_error& error) {
-        throw ConnectError(error.what(), static_cast<int>(error.err_num_));
+        throw ConnectError(one_line(error.what()), static_cast<int>(error.err_num_));
     } catch (const soci::soci_error& error) {
-        throw ConnectError(error.what(), 0);
+        throw ConnectError(one_line(error.what()), 0);
     }
     if (needs_tls && ::mysql_get_ssl_cipher(backend_of(sql_)->conn_) == nullptr) {
         throw ConnectError("the server offers no TLS", CR_SSL_CONNECTION_ERROR);
@@ -296,8 +297,9 @@ void Session::take_error() {
         give_up(error, ::mysql_error(mysql_));
         return;
     }
-    replies_.push_back(
-        {.error = error, .sqlstate = ::mysql_sqlstate(mysql_), .message = ::mysql_error(mysql_)});
+    replies_.push_back({.error = error,
+                        .sqlstate = ::mysql_sqlstate(mysql_),
+                        .message = one_line(::mysql_error(mysql_))});
     ++answered_;
     call_.step = Step::read_first;
 }
@@ -305,7 +307,7 @@ void Session::take_error() {
 void Session::give_up(int error, const std::string& why) {
     is_broken_ = true;
     for (; answered_ < packets_.size(); ++answered_) {
-        replies_.push_back({.error = error, .message = why});
+        replies_.push_back({.error = error, .message = one_line(why)});
     }
 }
 

@@ -35,7 +35,7 @@ struct Reply {
     /// errno of the server or the client library.
     int error = 0;
     std::string sqlstate = {};
-    std::string message = {};
+    std::string message = {};  ///< one line
     std::vector<Row> rows = {};
     /// What a statement without rows has written, as the server counts it.
     std::uint64_t affected_rows = 0;

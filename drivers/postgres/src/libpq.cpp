@@ -16,6 +16,7 @@
 #include <soci/postgresql/soci-postgresql.h>
 #include <sys/socket.h>
 
+#include "xa_tm/batched_connection.h"
 #include "xa_tm/recovery_log/check.h"
 
 namespace xa_tm::postgres {
@@ -28,27 +29,6 @@ soci::postgresql_session_backend* backend_of(soci::session& session) {
     // A dynamic_cast would not link with every build of SOCI: the type's information is not
     // exported.
     return static_cast<soci::postgresql_session_backend*>(session.get_backend());
-}
-
-/// libpq ends each part of a message with a line break, and indents some.
-std::string one_line(std::string_view text) {
-    std::string line;
-    bool is_new_line = false;
-    bool is_after_space = false;
-    for (const char c : text) {
-        if (std::isspace(static_cast<unsigned char>(c)) != 0) {
-            is_new_line = is_new_line || c == '\n';
-            is_after_space = true;
-            continue;
-        }
-        if (is_after_space && !line.empty()) {
-            line += is_new_line ? "; " : " ";
-        }
-        is_new_line = false;
-        is_after_space = false;
-        line += c;
-    }
-    return line;
 }
 
 std::string field_of(const PGresult& result, int field) {

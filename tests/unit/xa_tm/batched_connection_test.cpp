@@ -129,6 +129,12 @@ protected:
     std::size_t unanswered_ = 0;
 };
 
+TEST(OneLine, JoinsTheLinesOfAServersWords) {
+    EXPECT_EQ(one_line("near 'select\n\t1' at line 2\n"), "near 'select; 1' at line 2");
+    EXPECT_EQ(one_line("  no   host\r\n"), "no host");
+    EXPECT_EQ(one_line(""), "");
+}
+
 TEST_F(BatchedConnectionTest, SendsAWholeBatchInOneTrip) {
     send(batch(kOne, {Verb::start, Verb::execute, Verb::prepare}));
     EXPECT_THAT(connection_.trips(),

@@ -6,12 +6,16 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "xa_tm/connection.h"
 #include "xa_tm/xid.h"
 
 namespace xa_tm {
+
+/// A server's or its client's words as one line; they may have several, some of them indented.
+[[nodiscard]] std::string one_line(std::string_view text);
 
 /// What the connections to all servers have in common: the batch in progress, which branch is open
 /// on the session, and whether the session can still be trusted. A driver derives its own from it
