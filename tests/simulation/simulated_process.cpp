@@ -287,12 +287,12 @@ void SimulatedProcess::transact() {
     } catch (const Error&) {
         commits = false;
     }
-    const auto report = commits ? coordinator_.commit(gtrid, enlistments.branches())
-                                : coordinator_.rollback(gtrid, enlistments.branches());
+    const auto outcome = commits ? coordinator_.commit(gtrid, enlistments.branches()).outcome()
+                                 : coordinator_.rollback(gtrid, enlistments.branches()).outcome();
     if (!is_dead()) {
-        environment_.listener->noted(
-            gtrid, fmt::format("the application is told {}", to_string(report.outcome())));
-        environment_.oracle.told(number, report.outcome());
+        environment_.listener->noted(gtrid,
+                                     fmt::format("the application is told {}", to_string(outcome)));
+        environment_.oracle.told(number, outcome);
         if (environment_.breakage == Breakage::forgets_too_early) {
             const auto snapshot = table_.snapshot();
             const auto found = snapshot.decisions.find(gtrid);

@@ -1,6 +1,7 @@
 #include "xa_tm/transaction.h"
 
 #include <optional>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -20,7 +21,10 @@ public:
     }
     OpenTransaction(const OpenTransaction&) = delete;
     OpenTransaction& operator=(const OpenTransaction&) = delete;
-    ~OpenTransaction() { rollback(); }
+    ~OpenTransaction() {
+        rollback();
+        std::ignore = report_->outcome();  // of a rollback nobody waits for the report
+    }
 
     [[nodiscard]] const std::string& gtrid() const noexcept { return enlistments_.gtrid(); }
 

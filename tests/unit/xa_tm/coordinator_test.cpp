@@ -80,7 +80,7 @@ TEST_F(Coordinator, ForgetsADecisionOnceEveryBranchHasCommitted) {
 TEST_F(Coordinator, KeepsADecisionUntilEveryBranchHasCommitted) {
     open_two();
     points_.fail_next(Verb::commit, Fault::lose_request);
-    static_cast<void>(coordinator_.commit(kGtrid, branches_));
+    EXPECT_EQ(coordinator_.commit(kGtrid, branches_).outcome(), Outcome::committed);
     EXPECT_THAT(scripted_->forgotten, IsEmpty());
     EXPECT_FALSE(is_live());
     EXPECT_TRUE(is_handed_over());

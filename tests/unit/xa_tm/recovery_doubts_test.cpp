@@ -126,7 +126,8 @@ TEST_F(RecoveryDoubts, AskNothingOfABranchThatIsFinishedWhileAHeuristicKeepsItsD
         tx.enlist(life->users).write("ada");
         tx.enlist(life->points).write("ada:100");
         points_.answer_next(Verb::commit, XaCode::heurrb);
-        return std::string{tx.commit().gtrid()};
+        EXPECT_EQ(tx.commit().outcome(), Outcome::heuristic_mixed);
+        return tx.gtrid();
     }();
     life.reset();
     users_.set_position({.history = "2", .flushed = 1});  // put back

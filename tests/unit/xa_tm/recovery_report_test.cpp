@@ -175,7 +175,8 @@ TEST_F(RecoveryReport, ShowsAHeuristicUntilAPersonActs) {
         users.write("ada");
         points.write("ada:100");
         points_.answer_next(Verb::commit, XaCode::heurrb);
-        gtrid = tx.commit().gtrid();
+        EXPECT_EQ(tx.commit().outcome(), Outcome::heuristic_mixed);
+        gtrid = tx.gtrid();
     }
     const auto seen = look();
     EXPECT_TRUE(find(seen, gtrid).is_in_doubt());

@@ -167,7 +167,7 @@ TEST_F(Transaction, NamesOnlyTheBranchesThatWroteInTheDecision) {
 TEST_F(Transaction, KeepsWhatProvesTheFateOfABranchWithTheDecision) {
     auto tx = written();
     users_.answer_next(Verb::prepare, Answer{.evidence = "pg_xid=" + std::string(100, '7')});
-    static_cast<void>(commit(std::move(tx)));
+    EXPECT_EQ(commit(std::move(tx)).outcome(), Outcome::committed);
     const auto all = records();
     ASSERT_THAT(all, SizeIs(1));
     EXPECT_EQ(std::get<Decision>(all[0]).branches[0].evidence,
@@ -505,7 +505,11 @@ TEST_F(Transaction, RefusesBranchesAndEnlistingOnceItHasEnded) {
         auto tx = life_->tm.begin();
         auto [users, points] = tx.enlist(life_->users, life_->points);
         users.open();
-        is_committed ? static_cast<void>(tx.commit()) : tx.rollback();
+        if (is_committed) {
+            EXPECT_EQ(tx.commit().outcome(), Outcome::committed);
+        } else {
+            tx.rollback();
+        }
         EXPECT_THAT(error_of([&users = users] { users.write("late"); }),
                     HasCode(ErrorCode::invalid_state));
         EXPECT_THAT(error_of([&] { static_cast<void>(tx.enlist(life_->audit)); }),
@@ -521,7 +525,8 @@ TEST_F(Transaction, KeepsTheHandleOfABranchAliveWhoseConnectionWasClosed) {
         auto tx = written();
         const auto branch = tx.enlist(life_->points);
         points_.fail_next(verb, Fault::lose_answer);
-        static_cast<void>(tx.commit());
+        EXPECT_EQ(tx.commit().outcome(),
+                  verb == Verb::prepare ? Outcome::rolled_back : Outcome::committed);
         EXPECT_THROW(branch.write("late"), Error);
     }
     EXPECT_FALSE(points_.has_row("late"));
@@ -572,7 +577,7 @@ TEST_F(Transaction, SendsEveryVerbToAllBranchesBeforeItWaitsForAnyAnswer) {
     EXPECT_THAT(trace.take(), one_wait);
     points.write("ada:100");
     audit.write("entry");
-    static_cast<void>(tx.commit());
+    EXPECT_EQ(tx.commit().outcome(), Outcome::committed);
     auto events = trace.take();
     ASSERT_THAT(events, SizeIs(12));
     EXPECT_THAT(std::vector(events.begin(), events.begin() + 6), one_wait);
@@ -617,7 +622,7 @@ TEST_F(Transaction, KeepsTheBranchesThatOpenedWhenAnotherOneIsRefused) {
 }
 
 TEST_F(Transaction, ReplacesConnectionsThatDiedInThePool) {
-    static_cast<void>(written().commit());
+    EXPECT_EQ(written().commit().outcome(), Outcome::committed);
     const auto before = users_.connects();
     users_.set_reachable(false);
     points_.set_reachable(false);
@@ -630,7 +635,7 @@ TEST_F(Transaction, ReplacesConnectionsThatDiedInThePool) {
 }
 
 TEST_F(Transaction, TellsWhyADeadConnectionCouldNotBeReplaced) {
-    static_cast<void>(written().commit());
+    EXPECT_EQ(written().commit().outcome(), Outcome::committed);
     users_.set_reachable(false);
     users_.set_reachable(true);
     life_->users.fail_to_connect(std::make_exception_ptr(

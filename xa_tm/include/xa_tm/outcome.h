@@ -5,6 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#if defined(XA_TM_ABORT_ON_UNREAD_REPORT)
+#include <atomic>
+
+#include "xa_tm/recovery_log/check.h"
+#endif
 #include "xa_tm/xa_code.h"
 
 namespace xa_tm {
@@ -55,7 +60,42 @@ struct BranchReport {
     std::string next;
 };
 
-/// The answer to Transaction::commit(): a value that the caller has to look at.
+#if defined(XA_TM_ABORT_ON_UNREAD_REPORT)
+/// Aborts the process when it ends and nobody has looked at what it belongs to. A copy or a move
+/// hands the duty to look on.
+class ReadMark {
+public:
+    ReadMark() noexcept = default;
+    ReadMark(const ReadMark& other) noexcept : is_read_{other.is_read_.exchange(true)} {}
+    ReadMark& operator=(const ReadMark& other) noexcept {
+        if (this != &other) {
+            check();
+            is_read_ = other.is_read_.exchange(true);
+        }
+        return *this;
+    }
+    ~ReadMark() { check(); }
+
+    void set() const noexcept { is_read_ = true; }
+
+private:
+    void check() const noexcept {
+        XA_TM_CHECK(is_read_,
+                    "a CommitReport says what became of the transaction: its outcome() or "
+                    "branches() are looked at before it goes");
+    }
+
+    mutable std::atomic<bool> is_read_ = false;
+};
+#else
+class ReadMark {
+public:
+    void set() const noexcept {}
+};
+#endif
+
+/// The answer to Transaction::commit(): a value that the caller has to look at. Where this library
+/// was built with XA_TM_ABORT_ON_UNREAD_REPORT, one that goes without that aborts the process.
 ///
 /// Ownership: a value; it outlives the transaction.
 /// Thread safety: const members may be called from several threads at once.
@@ -68,7 +108,10 @@ public:
           reason_{std::move(reason)},
           branches_{std::move(branches)} {}
 
-    [[nodiscard]] Outcome outcome() const noexcept { return outcome_; }
+    [[nodiscard]] Outcome outcome() const noexcept {
+        mark_.set();
+        return outcome_;
+    }
     /// True when every branch has reached outcome(), so nothing is left to recovery.
     [[nodiscard]] bool is_settled() const noexcept;
     /// Why the outcome is what it is, as one line; empty for a plain commit.
@@ -76,13 +119,17 @@ public:
     /// As it shows in XA RECOVER, pg_prepared_xacts and xa-recover.
     [[nodiscard]] const std::string& gtrid() const noexcept { return gtrid_; }
     /// One entry per branch, in the order of enlistment; valid while *this is.
-    [[nodiscard]] std::span<const BranchReport> branches() const noexcept { return branches_; }
+    [[nodiscard]] std::span<const BranchReport> branches() const noexcept {
+        mark_.set();
+        return branches_;
+    }
 
 private:
     std::string gtrid_;
     Outcome outcome_;
     std::string reason_;
     std::vector<BranchReport> branches_;
+    [[no_unique_address]] ReadMark mark_;
 };
 
 /// The whole report as a few lines of text, for logs and terminals.
