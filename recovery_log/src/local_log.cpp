@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -91,6 +92,15 @@ LocalLog::~LocalLog() {
     }
     // Also without a forget: whatever stands behind the last entries proves that they were durable.
     is_closing_ = true;
+    try {
+        if (wants_a_spare_to_close()) {
+            // Without one, on a full disk, the next open finds what was forgotten and does it
+            // again.
+            std::ignore = supply_spare(spare_pages_wanted(promised_, 1));
+        }
+    } catch (const std::bad_alloc&) {
+        // The same.
+    }
     static_cast<void>(group_.try_flush());
     supply_.tidy();
 }
@@ -272,10 +282,19 @@ bool LocalLog::is_seal_due() const noexcept {
            Clock::now() - last_flush_ >= layout_.idle_before_seal;
 }
 
-/// Forgets that the segment in use has no room for would be live again at the next open.
+bool LocalLog::wants_a_spare_to_close() const {
+    const std::lock_guard guard{mutex_};
+    return !is_dead() && !spare_ && !fits_forgets(forgets_.size() + pending_forgets_.size());
+}
+
 bool LocalLog::closes_better_in_the_spare() const {
     const std::lock_guard guard{mutex_};
-    return is_closing_ && spare_ && free_pages_ * kForgetsPerPage < forgets_.size();
+    return is_closing_ && spare_ && !fits_forgets(forgets_.size());
+}
+
+/// Forgets that the segment in use has no room for would be live again at the next open.
+bool LocalLog::fits_forgets(std::size_t count) const noexcept {
+    return count <= free_pages_ * kForgetsPerPage;
 }
 
 /// Goes on in the spare, which then says everything that the segment in use says.

@@ -113,7 +113,9 @@ private:
     void answer(Append* first, const Append* end, ForceResult result);
     void give_back(std::size_t reserved_bytes) noexcept;
     [[nodiscard]] bool is_seal_due() const noexcept;
+    [[nodiscard]] bool wants_a_spare_to_close() const;
     [[nodiscard]] bool closes_better_in_the_spare() const;
+    [[nodiscard]] bool fits_forgets(std::size_t count) const noexcept;
     void rotate();
     void encode_checkpoint();
 

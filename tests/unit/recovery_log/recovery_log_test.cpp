@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <map>
 
 #include <gmock/gmock.h>
@@ -127,17 +128,36 @@ TEST_F(RecoveryLogTest, DropsAForgottenEntryAtACleanClose) {
 }
 
 TEST_F(RecoveryLogTest, DropsAForgottenEntryAtACleanCloseOfAFullSegment) {
+    for (const bool has_spare : {true, false}) {
+        auto log = open();
+        std::vector<EntryId> ids;
+        for (std::size_t i = 0; i < kSegmentPages - 1; ++i) {
+            ids.push_back(force(*log, "entry"));
+        }
+        if (has_spare) {
+            log->maintain();
+        }
+        for (const auto id : ids) {
+            log->forget(id);
+        }
+        log.reset();
+        EXPECT_THAT(open()->live_entries(), IsEmpty()) << "has a spare: " << has_spare;
+    }
+}
+
+TEST_F(RecoveryLogTest, KeepsWhatIsForgottenWhenThereIsNoSpaceToCloseAFullSegment) {
     auto log = open();
     std::vector<EntryId> ids;
     for (std::size_t i = 0; i < kSegmentPages - 1; ++i) {
         ids.push_back(force(*log, "entry"));
     }
-    log->maintain();
     for (const auto id : ids) {
         log->forget(id);
     }
+    disk.capacity_bytes = 0;
     log.reset();
-    EXPECT_THAT(open()->live_entries(), IsEmpty());
+    disk.capacity_bytes = std::numeric_limits<std::size_t>::max();
+    EXPECT_THAT(open()->live_entries(), SizeIs(ids.size()));
 }
 
 TEST_F(RecoveryLogTest, CarriesAForgetWithTheNextForce) {
