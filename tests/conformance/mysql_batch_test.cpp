@@ -6,6 +6,7 @@
 namespace xa_tm::test {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 
 std::vector<XaCode> codes_of(const std::vector<Answer>& answers) {
@@ -183,12 +184,26 @@ TEST_P(MysqlBatch, ASecondStatementInTheTextIsRefusedByTheServer) {
         EXPECT_EQ(codes_of(answers),
                   (std::vector{XaCode::ok, XaCode::rmerr, not_carried_out().code}))
             << text;
+        EXPECT_EQ(answers[1].message, "x");
         EXPECT_THAT(answers[1].message, HasSubstr("one statement at a time"));
         EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
         EXPECT_TRUE(serves_again(*connection));
     }
     EXPECT_EQ(prepared(), std::vector<std::string>{});
     EXPECT_EQ(rows(), 0);
+}
+
+/// A server that is not what it seems could ask for any file of the client's.
+TEST_P(MysqlBatch, TheServerMayNotReadTheClientsFiles) {
+    const auto connection = datasource_.connect({});
+    const auto answers = run_batch(*connection, one_shot(unique_xid(),
+                                                         "load data local infile '/etc/hostname' "
+                                                         "into table points"));
+    // MySQL refuses itself; MariaDB's client refuses when the server asks, and is then done with
+    // it.
+    EXPECT_THAT(answers[1].message, AnyOf(HasSubstr("Loading local data is disabled"),
+                                          HasSubstr("Load data local infile forbidden")));
+    EXPECT_NE(answers[2].code, XaCode::ok);
 }
 
 TEST_P(MysqlBatch, AStatementThatSwallowsWhatFollowsIsNeverPrepared) {

@@ -113,22 +113,23 @@ TEST(SociConnectString, QuotesEveryValue) {
                              .port = 3307,
                              .database = "shop"},
                             std::chrono::seconds{5}),
-        R"(connect_timeout='5' charset='utf8mb4' user='o\'brien' password='a b\\c"=' host='db' )"
+        R"(connect_timeout='5' charset='utf8mb4' local_infile=0 user='o\'brien' password='a b\\c"=' host='db' )"
         R"(port='3307' db='shop')");
 }
 
 TEST(SociConnectString, GivesTlsToTheClientInItsOwnForm) {
-    EXPECT_EQ(soci_connect_string({.user = "u",
-                                   .password = "a{b;'",
-                                   .host = "db",
-                                   .port = 3307,
-                                   .database = "shop",
-                                   .ssl_mode = "verify-identity",
-                                   .ssl_ca = "/ca.pem"},
-                                  std::chrono::seconds{5}),
-              R"(connect_timeout='5' charset='utf8mb4' host='ssl-enforce=1;host={db};port={3307};)"
-              R"(user={u};password={a{b;\'};database={shop};ssl-ca={/ca.pem};)"
-              R"(ssl-verify-server-cert={1}')");
+    EXPECT_EQ(
+        soci_connect_string({.user = "u",
+                             .password = "a{b;'",
+                             .host = "db",
+                             .port = 3307,
+                             .database = "shop",
+                             .ssl_mode = "verify-identity",
+                             .ssl_ca = "/ca.pem"},
+                            std::chrono::seconds{5}),
+        R"(connect_timeout='5' charset='utf8mb4' local_infile=0 host='ssl-enforce=1;host={db};port={3307};)"
+        R"(user={u};password={a{b;\'};database={shop};ssl-ca={/ca.pem};)"
+        R"(ssl-verify-server-cert={1}')");
 }
 
 TEST(SociConnectString, RefusesTlsThatContradictsItself) {
@@ -174,7 +175,7 @@ TEST(MysqlUri, KnowsWhenAConnectionMustBeEncrypted) {
 
 TEST(SociConnectString, LeavesOutWhatTheClientKnowsByItself) {
     EXPECT_EQ(soci_connect_string({.socket = "/run/s"}, std::chrono::seconds{1}),
-              "connect_timeout='1' charset='utf8mb4' unix_socket='/run/s'");
+              "connect_timeout='1' charset='utf8mb4' local_infile=0 unix_socket='/run/s'");
 }
 
 }  // namespace
