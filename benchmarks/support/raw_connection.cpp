@@ -36,6 +36,23 @@ public:
         }
     }
 
+    std::vector<Row> query(const std::string& statement) override {
+        PGresult* result = PQexec(connection_, statement.c_str());
+        const bool is_ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+        std::vector<Row> rows;
+        for (int row = 0; row < PQntuples(result); ++row) {
+            auto& values = rows.emplace_back();
+            for (int column = 0; column < PQnfields(result); ++column) {
+                values.emplace_back(PQgetvalue(result, row, column));
+            }
+        }
+        PQclear(result);
+        if (!is_ok) {
+            throw failure(statement, PQerrorMessage(connection_));
+        }
+        return rows;
+    }
+
 private:
     PGconn* connection_;
 };
@@ -66,6 +83,26 @@ public:
         if (status > 0) {
             throw failure(statements, mysql_error(connection_));
         }
+    }
+
+    std::vector<Row> query(const std::string& statement) override {
+        MYSQL_RES* result =
+            mysql_real_query(connection_, statement.data(), statement.size()) == 0
+                ? mysql_store_result(connection_)
+                : nullptr;
+        if (result == nullptr) {
+            throw failure(statement, mysql_error(connection_));
+        }
+        std::vector<Row> rows;
+        const auto columns = mysql_num_fields(result);
+        while (MYSQL_ROW values = mysql_fetch_row(result)) {
+            auto& row = rows.emplace_back();
+            for (unsigned column = 0; column < columns; ++column) {
+                row.emplace_back(values[column] != nullptr ? values[column] : "");
+            }
+        }
+        mysql_free_result(result);
+        return rows;
     }
 
 private:

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace xa_tm::bench {
 
@@ -21,6 +22,11 @@ public:
     /// Sends statements that give no rows, in one trip, and waits for all answers. Throws
     /// std::runtime_error when one fails, or was turned into a rollback.
     virtual void send(const std::string& statements) = 0;
+
+    using Row = std::vector<std::string>;
+    /// Sends one statement that gives rows, and waits for all of them; NULL is an empty string.
+    /// Throws std::runtime_error when it fails.
+    [[nodiscard]] virtual std::vector<Row> query(const std::string& statement) = 0;
 
 protected:
     RawConnection() = default;
