@@ -114,6 +114,7 @@ public:
 
     [[nodiscard]] int descriptor() const override {
         return mysql::client_library::socket_of(*connection_);
+    }
 
     std::vector<Row> query(const std::string& statement) override {
         MYSQL_RES* result =
@@ -133,7 +134,6 @@ public:
         }
         mysql_free_result(result);
         return rows;
-
     }
 
 private:
