@@ -14,10 +14,10 @@ const char* to_text(Rows rows) noexcept {
 }
 
 std::string to_text(const Cell& cell) {
-    auto text = fmt::format("{}, {} {}, {} {}, {:g} ms, {}", fmt::join(cell.servers, "+"),
-                            cell.branches, cell.branches == 1 ? "branch" : "branches",
-                            cell.threads, cell.threads == 1 ? "thread" : "threads", cell.rtt_ms,
-                            to_text(cell.rows));
+    auto text =
+        fmt::format("{}, {} {}, {} {}, {:g} ms, {}", fmt::join(cell.servers, "+"), cell.branches,
+                    cell.branches == 1 ? "branch" : "branches", cell.threads,
+                    cell.threads == 1 ? "thread" : "threads", cell.rtt_ms, to_text(cell.rows));
     if (cell.read_only_share > 0) {
         text += fmt::format(", {:g} read-only", cell.read_only_share);
     }
@@ -25,8 +25,8 @@ std::string to_text(const Cell& cell) {
 }
 
 nlohmann::json to_json(const Cell& cell) {
-    return {{"servers", cell.servers}, {"branches", cell.branches},
-            {"threads", cell.threads}, {"rtt_ms", cell.rtt_ms},
+    return {{"servers", cell.servers},    {"branches", cell.branches},
+            {"threads", cell.threads},    {"rtt_ms", cell.rtt_ms},
             {"rows", to_text(cell.rows)}, {"read_only_share", cell.read_only_share}};
 }
 

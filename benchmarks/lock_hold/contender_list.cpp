@@ -29,9 +29,9 @@ bool is_on_path(const std::string& program) {
 
 const std::vector<std::string>& all_contenders() {
     static const std::vector<std::string> names{
-        "local",           "local_scatter",    "scatter",       "by_hand",
-        "ours",            "ours_last",        "narayana_best", "narayana_default",
-        "atomikos_best",   "atomikos_default", "bitronix_best", "bitronix_default"};
+        "local",         "local_scatter",    "scatter",       "by_hand",
+        "ours",          "ours_last",        "narayana_best", "narayana_default",
+        "atomikos_best", "atomikos_default", "bitronix_best", "bitronix_default"};
     return names;
 }
 
@@ -48,8 +48,7 @@ const std::vector<std::string>& managers_alone() {
 }
 
 bool is_peer(const std::string& contender) {
-    return std::ranges::any_of(kPeers,
-                               [&](auto peer) { return contender.starts_with(peer); });
+    return std::ranges::any_of(kPeers, [&](auto peer) { return contender.starts_with(peer); });
 }
 
 std::optional<std::string> missing_for(const std::string& contender, const Programs& programs) {

@@ -28,11 +28,11 @@ public:
     ContenderProcess& operator=(const ContenderProcess&) = delete;
     ~ContenderProcess();
 
-    /// The next event it writes. Throws std::runtime_error with its own last words when it has ended
-    /// or does not answer in time, and Interrupted.
+    /// The next event it writes. Throws std::runtime_error with its own last words when it has
+    /// ended or does not answer in time, and Interrupted.
     [[nodiscard]] nlohmann::json next_event(std::chrono::milliseconds patience);
-    /// Lets it run so long, or until so many transactions are done, and gives its result. Throws the
-    /// same.
+    /// Lets it run so long, or until so many transactions are done, and gives its result. Throws
+    /// the same.
     [[nodiscard]] nlohmann::json go(double seconds, std::optional<std::uint64_t> transactions = {});
     /// Waits until it has ended by itself, as it does at the end of its input.
     void close();

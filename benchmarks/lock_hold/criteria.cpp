@@ -113,14 +113,14 @@ private:
     void add_commit(std::vector<Criterion>& criteria) const {
         for (const unsigned branches : {2U, 4U}) {
             const auto cell = at(branches, 1, 0, Rows::cold);
-            const auto text = fmt::format("commit of {} branches over scatter/gather by hand",
-                                          branches);
-            criteria.push_back({fmt::format("commit_p50_n{}", branches), text + ", p50", false, 1.05,
-                                ratio(figure(cell, "ours", kCommitP50),
-                                      figure(cell, "scatter", kCommitP50))});
-            criteria.push_back({fmt::format("commit_p99_n{}", branches), text + ", p99", false, 1.15,
-                                ratio(figure(cell, "ours", kCommitP99),
-                                      figure(cell, "scatter", kCommitP99))});
+            const auto text =
+                fmt::format("commit of {} branches over scatter/gather by hand", branches);
+            criteria.push_back(
+                {fmt::format("commit_p50_n{}", branches), text + ", p50", false, 1.05,
+                 ratio(figure(cell, "ours", kCommitP50), figure(cell, "scatter", kCommitP50))});
+            criteria.push_back(
+                {fmt::format("commit_p99_n{}", branches), text + ", p99", false, 1.15,
+                 ratio(figure(cell, "ours", kCommitP99), figure(cell, "scatter", kCommitP99))});
         }
     }
 
@@ -138,9 +138,9 @@ private:
                                            limits.branches, limits.rtt_ms);
             const auto id = fmt::format("hot_n{}_{:g}ms", limits.branches, limits.rtt_ms);
             const auto ours = rate(cell, "ours");
-            criteria.push_back({id + "_bitronix", where + ": throughput over Bitronix at its defaults",
-                                true, limits.over_bitronix,
-                                ratio(ours, rate(cell, "bitronix_default"))});
+            criteria.push_back({id + "_bitronix",
+                                where + ": throughput over Bitronix at its defaults", true,
+                                limits.over_bitronix, ratio(ours, rate(cell, "bitronix_default"))});
             criteria.push_back({id + "_best", where + ": throughput over the best Java peer", true,
                                 limits.over_best, ratio(ours, best_peer_rate(cell))});
         }
@@ -159,8 +159,8 @@ private:
     }
 
     void add_growth(std::vector<Criterion>& criteria) const {
-        criteria.push_back({"commit_growth", "commit of 8 branches over that of 2, 1 ms, p50", false,
-                            1.15,
+        criteria.push_back({"commit_growth", "commit of 8 branches over that of 2, 1 ms, p50",
+                            false, 1.15,
                             ratio(figure(at(8, 1, 1, Rows::cold), "ours", kCommitP50),
                                   figure(at(2, 1, 1, Rows::cold), "ours", kCommitP50))});
     }
@@ -174,8 +174,8 @@ private:
                             "the manager alone with a durable log, 64 threads: throughput over the "
                             "best peer",
                             true, 2, ratio(rate(durable, "ours"), best_peer_rate(durable))});
-        criteria.push_back({"alone_no_log", "the manager alone without a log, 64 threads", true, 1e6,
-                            rate(alone("none"), "ours"), " tx/s"});
+        criteria.push_back({"alone_no_log", "the manager alone without a log, 64 threads", true,
+                            1e6, rate(alone("none"), "ours"), " tx/s"});
     }
 
     void add_memory(std::vector<Criterion>& criteria) const {

@@ -64,8 +64,8 @@ json holds_of(const Bench& bench, ScratchTables& tables, const Cell& cell,
 
 Phases watched_phases(ScratchTables& tables, const Cell& cell, RunningContender& contender) {
     contender.network().watch();
-    static_cast<void>(checked_go(tables, cell, contender.process(), kLongSeconds,
-                                 kWatchedTransactions));
+    static_cast<void>(
+        checked_go(tables, cell, contender.process(), kLongSeconds, kWatchedTransactions));
     return phases_of(contender.network().stop_watching());
 }
 
@@ -115,8 +115,7 @@ json counted_entry(const Bench& bench, ScratchTables& tables, const Cell& cell,
         const auto count = turn.at("committed").get<double>();
         entry["waits"] = static_cast<double>(after.waits - before.waits) / count;
         entry["trips"] = static_cast<double>(after.trips - before.trips) / count;
-        entry["trips_in_hold"] =
-            phases_of(contender.network().stop_watching()).trips_in_hold;
+        entry["trips_in_hold"] = phases_of(contender.network().stop_watching()).trips_in_hold;
         entry["log_forces"] = log_forces(tables, cell, contender, committed);
     }
     // The contender's sessions have ended, so that each server tells of all its forces.

@@ -20,6 +20,7 @@
 #include "page.h"
 #include "plan.h"
 #include "rounds.h"
+#include "scratch_tables.h"
 #include "set_up.h"
 #include "table.h"
 
@@ -106,8 +107,9 @@ void leave_out_the_missing(Bench& bench, Result& result) {
 }
 
 void announce(const Bench& bench) {
-    fmt::print("\nThis makes tables xa_bench_account_1 .. {}, writes to them and removes them, in\n",
-               kBranchesMax);
+    fmt::print(
+        "\nThis makes tables xa_bench_account_1 .. {}, writes to them and removes them, in\n",
+        kBranchesMax);
     for (const auto& resource : bench.resources) {
         fmt::print("  {:<12} database {} of {} {} at {}:{}, as {}\n", resource.name,
                    resource.database, to_text(resource.kind), resource.version, resource.host,
@@ -214,7 +216,8 @@ void write_page(const std::string& file, const Result& result) {
 
 void run(const CommandLine& line) {
     auto bench = bench_of(line);
-    auto result = line.resume_file.empty() ? Result{line.json_file} : Result::resume(line.resume_file);
+    auto result =
+        line.resume_file.empty() ? Result{line.json_file} : Result::resume(line.resume_file);
     result.forget_not_measured();
     result.set("machine", describe_set_up(bench.directory));
     result.set("versions", versions_of(bench.resources));
@@ -223,7 +226,8 @@ void run(const CommandLine& line) {
     announce(bench);
     const auto plan = line.is_quick ? quick_plan(bench.resources) : full_plan(bench.resources);
     auto steps = steps_of(bench, plan, result);
-    std::erase_if(steps, [&](const auto& step) { return step.what.find(line.only) == std::string::npos; });
+    std::erase_if(steps,
+                  [&](const auto& step) { return step.what.find(line.only) == std::string::npos; });
     if (line.is_list) {
         for (const auto& step : steps) {
             fmt::print("{:>5.0f} s  {}\n", step.planned_seconds, step.what);

@@ -159,9 +159,8 @@ void Network::run() {
             timeout = {.tv_sec = std::chrono::floor<std::chrono::seconds>(left).count(),
                        .tv_nsec = (left % std::chrono::seconds{1}).count()};
         }
-        const int count =
-            ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()),
-                           timeout ? &*timeout : nullptr, nullptr);
+        const int count = ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()),
+                                         timeout ? &*timeout : nullptr, nullptr);
         if (count < 0 && errno != EINTR) {
             checked(count, "epoll_pwait2");
         }

@@ -55,8 +55,7 @@ void OutcomeCheck::check(std::uint64_t committed) {
             return;
         }
         if (std::chrono::steady_clock::now() >= deadline) {
-            throw std::runtime_error(
-                fmt::format("told {} commits, but {}", committed, *wrong));
+            throw std::runtime_error(fmt::format("told {} commits, but {}", committed, *wrong));
         }
         std::this_thread::sleep_for(std::chrono::milliseconds{20});
     }

@@ -18,10 +18,10 @@ struct Branch {
 
 struct Trace {
     Time work{};
-    std::optional<Time> end;
-    std::optional<Time> vote;
-    std::optional<Time> commit;
-    std::optional<Time> done;
+    std::optional<Time> end{};
+    std::optional<Time> vote{};
+    std::optional<Time> commit{};
+    std::optional<Time> done{};
     std::map<std::size_t, Branch> branches{};  ///< by upstream
 };
 

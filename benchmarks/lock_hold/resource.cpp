@@ -60,8 +60,8 @@ void ask_server(Resource& resource) {
         return;
     }
     resource.version = session->query("SELECT version()").at(0).at(0);
-    resource.kind = resource.version.find("MariaDB") != std::string::npos ? Kind::mariadb
-                                                                          : Kind::mysql;
+    resource.kind =
+        resource.version.find("MariaDB") != std::string::npos ? Kind::mariadb : Kind::mysql;
     const auto limit = session->query("SELECT @@max_connections").at(0).at(0);
     resource.connections_max = static_cast<unsigned>(std::stoul(limit));
 }

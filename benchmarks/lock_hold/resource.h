@@ -19,12 +19,12 @@ struct Resource {
     std::string name;
     std::string uri;
     Kind kind = Kind::postgres;
-    std::string host;
+    std::string host{};
     std::uint16_t port = 0;
-    std::string user;
-    std::string password;
-    std::string database;
-    std::string version;
+    std::string user{};
+    std::string password{};
+    std::string database{};
+    std::string version{};
     unsigned connections_max = 0;
 
     [[nodiscard]] std::unique_ptr<RawConnection> connect() const {

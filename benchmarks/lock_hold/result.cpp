@@ -32,9 +32,9 @@ bool agrees(const json& entry, const json& key) {
 Result::Result(std::filesystem::path file)
     : file_{std::move(file)},
       json_{{"schema", kSchema},
-            {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                                    fmt::gmtime(std::chrono::system_clock::to_time_t(
-                                        std::chrono::system_clock::now())))},
+            {"started",
+             fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(
+                                                      std::chrono::system_clock::now())))},
             {"machine", json::object()},
             {"versions", json::object()},
             {"settings", json::object()},
@@ -49,7 +49,7 @@ Result::Result(std::filesystem::path file)
 Result Result::resume(const std::filesystem::path& file) {
     Result result{file};
     std::ifstream stream{file};
-    auto read = json::parse(stream, nullptr, false);
+    auto read = nlohmann::json::parse(stream, nullptr, false);
     if (read.is_discarded() || read.value("schema", "") != kSchema) {
         throw std::runtime_error(
             fmt::format("{} is no result of schema {}; give one that --json has written",
@@ -59,16 +59,16 @@ Result Result::resume(const std::filesystem::path& file) {
     return result;
 }
 
-bool Result::has(const std::string& section, const json& key) const {
+bool Result::has(const std::string& section, const nlohmann::json& key) const {
     return std::ranges::any_of(json_.at(section),
                                [&](const auto& entry) { return agrees(entry, key); });
 }
 
-void Result::add(const std::string& section, json entry) {
+void Result::add(const std::string& section, nlohmann::json entry) {
     json_[section].push_back(std::move(entry));
 }
 
-void Result::set(const std::string& member, json value) {
+void Result::set(const std::string& member, nlohmann::json value) {
     json_[member] = std::move(value);
 }
 

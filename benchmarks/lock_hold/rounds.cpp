@@ -53,7 +53,8 @@ using Start = std::function<std::unique_ptr<RunningContender>(const std::string&
 using Turn = std::function<json(ContenderProcess&, double seconds)>;
 
 json run_rounds(const Bench& bench, const std::vector<std::string>& names, Field& field,
-                const Progress& progress, Result& result, const Start& start, const Turn& take_turn) {
+                const Progress& progress, Result& result, const Start& start,
+                const Turn& take_turn) {
     std::vector<Turns> all;
     for (const auto& name : names) {
         progress.step("start " + name);
@@ -73,8 +74,7 @@ json run_rounds(const Bench& bench, const std::vector<std::string>& names, Field
             if (!turns.contender) {
                 continue;
             }
-            progress.step(
-                fmt::format("round {} of {}: {}", round + 1, bench.rounds, turns.name));
+            progress.step(fmt::format("round {} of {}: {}", round + 1, bench.rounds, turns.name));
             const bool is_good = field.run(turns.name, [&] {
                 auto turn = take_turn(turns.contender->process(), bench.seconds);
                 turn.erase("event");
@@ -111,11 +111,10 @@ void check_connections(const std::vector<Resource>& resources, const Cell& cell,
     }
     for (const auto& resource : resources) {
         if (needed[resource.name] > resource.connections_max) {
-            throw std::runtime_error(
-                fmt::format("{} takes {} connections, and {} contenders need up to {}; raise its "
-                            "max_connections or choose fewer by --contenders",
-                            resource.name, resource.connections_max, contenders,
-                            needed[resource.name]));
+            throw std::runtime_error(fmt::format(
+                "{} takes {} connections, and {} contenders need up to {}; raise its "
+                "max_connections or choose fewer by --contenders",
+                resource.name, resource.connections_max, contenders, needed[resource.name]));
         }
     }
 }
@@ -152,15 +151,13 @@ json run_alone(const Bench& bench, unsigned threads, const std::string& log,
     });
     return {{"log", log},
             {"threads", threads},
-            {"contenders", run_rounds(
-                               bench, names, field, progress, result,
-                               [&](const auto& name) {
-                                   return std::make_unique<RunningContender>(bench, name, threads,
-                                                                             log);
-                               },
-                               [](ContenderProcess& process, double seconds) {
-                                   return process.go(seconds);
-                               })}};
+            {"contenders",
+             run_rounds(
+                 bench, names, field, progress, result,
+                 [&](const auto& name) {
+                     return std::make_unique<RunningContender>(bench, name, threads, log);
+                 },
+                 [](ContenderProcess& process, double seconds) { return process.go(seconds); })}};
 }
 
 double planned_seconds(const Bench& bench, std::size_t contenders) {

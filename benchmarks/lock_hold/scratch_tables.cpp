@@ -18,14 +18,14 @@ constexpr std::string_view kMark = "scratch table of the xa_tm benchmark";
 
 /// The comment of a table; nothing when there is no such table.
 std::optional<std::string> comment_of(RawConnection& session, Kind kind, const std::string& table) {
-    const auto rows = session.query(
-        kind == Kind::postgres
-            ? fmt::format("SELECT obj_description(c.oid, 'pg_class') FROM pg_class c "
-                          "WHERE c.oid = to_regclass('{}')",
-                          table)
-            : fmt::format("SELECT table_comment FROM information_schema.tables "
-                          "WHERE table_schema = DATABASE() AND table_name = '{}'",
-                          table));
+    const auto rows =
+        session.query(kind == Kind::postgres
+                          ? fmt::format("SELECT obj_description(c.oid, 'pg_class') FROM pg_class c "
+                                        "WHERE c.oid = to_regclass('{}')",
+                                        table)
+                          : fmt::format("SELECT table_comment FROM information_schema.tables "
+                                        "WHERE table_schema = DATABASE() AND table_name = '{}'",
+                                        table));
     return rows.empty() ? std::nullopt : std::optional{rows[0][0]};
 }
 
@@ -43,8 +43,9 @@ bool is_left_over(RawConnection& session, const Resource& resource, const std::s
 
 /// A branch that a killed contender has left prepared keeps its locks for ever: rather fail.
 void limit_waiting(RawConnection& session, Kind kind) {
-    session.send(kind == Kind::postgres ? "SET lock_timeout = '10s'"
-                                        : "SET lock_wait_timeout = 10, innodb_lock_wait_timeout = 10");
+    session.send(kind == Kind::postgres
+                     ? "SET lock_timeout = '10s'"
+                     : "SET lock_wait_timeout = 10, innodb_lock_wait_timeout = 10");
 }
 
 void make(RawConnection& session, Kind kind, const std::string& table, unsigned rows) {
@@ -62,10 +63,11 @@ void make(RawConnection& session, Kind kind, const std::string& table, unsigned 
                         table, kMark, insert));
         return;
     }
-    session.send(fmt::format("CREATE TABLE {} (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL, "
-                             "granted_at TIMESTAMP(6) NOT NULL DEFAULT '2000-01-01') "
-                             "ENGINE = InnoDB COMMENT = '{}'",
-                             table, kMark));
+    session.send(
+        fmt::format("CREATE TABLE {} (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL, "
+                    "granted_at TIMESTAMP(6) NOT NULL DEFAULT '2000-01-01') "
+                    "ENGINE = InnoDB COMMENT = '{}'",
+                    table, kMark));
     session.send(insert);
 }
 

@@ -22,13 +22,14 @@ nlohmann::json describe_set_up(const std::filesystem::path& directory) {
         times_us.push_back(time.count());
     }
     const auto machine = describe_machine(directory);
-    return {{"cpu", machine.cpu},
-            {"cores", machine.cpus},
-            {"memory_gib", machine.memory_gib},
-            {"kernel", machine.kernel},
-            {"disk", machine.disk},
-            {"file_system", machine.file_system},
-            {"sync_us", {{"p50", quantile_of(times_us, 0.5)}, {"p99", quantile_of(times_us, 0.99)}}}};
+    return {
+        {"cpu", machine.cpu},
+        {"cores", machine.cpus},
+        {"memory_gib", machine.memory_gib},
+        {"kernel", machine.kernel},
+        {"disk", machine.disk},
+        {"file_system", machine.file_system},
+        {"sync_us", {{"p50", quantile_of(times_us, 0.5)}, {"p99", quantile_of(times_us, 0.99)}}}};
 }
 
 nlohmann::json versions_of(const std::vector<Resource>& resources) {

@@ -34,7 +34,8 @@ std::string name_of(const json& contender) {
 }
 
 std::string servers_of(const json& entry) {
-    return fmt::format("{}, n = {}", fmt::join(entry.at("servers").get<std::vector<std::string>>(), "+"),
+    return fmt::format("{}, n = {}",
+                       fmt::join(entry.at("servers").get<std::vector<std::string>>(), "+"),
                        entry.at("branches").get<unsigned>());
 }
 
@@ -132,9 +133,10 @@ void print_conclusions(const json& result) {
         }
     }
     if (result.contains("memory")) {
-        fmt::print("\nmemory: {} bytes of growth over a million transactions, {} bytes an open one\n",
-                   number_at(result, "/memory/growth_bytes_over_million"),
-                   number_at(result, "/memory/bytes_per_open_transaction"));
+        fmt::print(
+            "\nmemory: {} bytes of growth over a million transactions, {} bytes an open one\n",
+            number_at(result, "/memory/growth_bytes_over_million"),
+            number_at(result, "/memory/bytes_per_open_transaction"));
     }
     fmt::print("\n{:<82} {:>14} {:>10}\n", "criteria", "wanted", "measured");
     for (const auto& criterion : result.at("criteria")) {

@@ -13,8 +13,9 @@ constexpr std::chrono::microseconds kPollPause{200};
 /// What the poll of a free row must not do is to force the server's log, as a lock of PostgreSQL
 /// does when its transaction ends.
 constexpr auto kPostgresSession = "SET synchronous_commit = off; SET lock_timeout = '20s'";
-constexpr auto kMysqlSession = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; "
-                               "SET innodb_lock_wait_timeout = 20";
+constexpr auto kMysqlSession =
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+    "SET innodb_lock_wait_timeout = 20";
 
 /// When it was granted, and how long ago. The clock of PostgreSQL stands outside of the select that
 /// locks, because one beside the lock might be read before the row is waited for.
@@ -25,9 +26,10 @@ std::string waiting_select(Kind kind, const std::string& table) {
             "FROM (SELECT granted_at FROM {} WHERE id = 1 FOR UPDATE) AS locked",
             table);
     }
-    return fmt::format("SELECT granted_at, TIMESTAMPDIFF(MICROSECOND, granted_at, SYSDATE(6)) "
-                       "FROM {} WHERE id = 1 FOR UPDATE",
-                       table);
+    return fmt::format(
+        "SELECT granted_at, TIMESTAMPDIFF(MICROSECOND, granted_at, SYSDATE(6)) "
+        "FROM {} WHERE id = 1 FOR UPDATE",
+        table);
 }
 
 }  // namespace
@@ -77,7 +79,8 @@ void Waiter::run() {
 
 bool Waiter::is_row_locked() {
     return session_
-        ->query(fmt::format("SELECT granted_at FROM {} WHERE id = 1 FOR UPDATE SKIP LOCKED", table_))
+        ->query(
+            fmt::format("SELECT granted_at FROM {} WHERE id = 1 FOR UPDATE SKIP LOCKED", table_))
         .empty();
 }
 

@@ -117,10 +117,9 @@ public:
     }
 
     std::vector<Row> query(const std::string& statement) override {
-        MYSQL_RES* result =
-            mysql_real_query(connection_, statement.data(), statement.size()) == 0
-                ? mysql_store_result(connection_)
-                : nullptr;
+        MYSQL_RES* result = mysql_real_query(connection_, statement.data(), statement.size()) == 0
+                                ? mysql_store_result(connection_)
+                                : nullptr;
         if (result == nullptr) {
             throw failure(statement, mysql_error(connection_));
         }
