@@ -15,7 +15,7 @@ std::optional<std::uint64_t> forces_of(const Resource& resource) {
             return std::stoull(session->query("SELECT wal_sync FROM pg_stat_wal").at(0).at(0));
         case Kind::mariadb:
             return std::stoull(
-                session->query("SHOW GLOBAL STATUS LIKE 'Innodb_os_log_fsyncs'").at(0).at(1));
+                session->query("SHOW GLOBAL STATUS LIKE 'Innodb_data_fsyncs'").at(0).at(1));
         case Kind::mysql: return std::nullopt;
     }
     return std::nullopt;
