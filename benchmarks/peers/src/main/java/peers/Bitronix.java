@@ -6,6 +6,7 @@ import bitronix.tm.TransactionManagerServices;
 import bitronix.tm.resource.ehcache.EhCacheXAResourceProducer;
 import bitronix.tm.resource.jdbc.PoolingDataSource;
 import java.sql.Connection;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import javax.transaction.xa.XAResource;
@@ -18,13 +19,16 @@ final class Bitronix implements Contender {
 
     private final boolean best;
     private final boolean durable;
+    private final boolean asynchronous;
     private final BitronixTransactionManager manager;
     private final List<PoolingDataSource> pools = new ArrayList<>();
     private final List<XAResource> nullResources = new ArrayList<>();
 
-    Bitronix(Workload workload, boolean best) {
+    Bitronix(Workload workload, boolean best) throws SQLException {
         this.best = best;
         this.durable = workload.durable();
+        // Null resources answer sooner than a thread could be woken for them.
+        this.asynchronous = best && workload.nullResources() == 0;
         Configuration configuration = TransactionManagerServices.getConfiguration();
         configuration.setServerId(workload.contender());
         configuration.setLogPart1Filename(workload.logDirectory().resolve("btm1.tlog").toString());
@@ -34,7 +38,7 @@ final class Bitronix implements Contender {
         // No recovery scan during a turn (0 is refused); the scan when a pool is opened stays.
         configuration.setBackgroundRecoveryIntervalSeconds(SECONDS_PER_DAY);
         if (best) {
-            configuration.setAsynchronous2Pc(true);
+            configuration.setAsynchronous2Pc(asynchronous);
             configuration.setFilterLogStatus(true);
             configuration.setMaxLogSizeInMb(LOG_MIB_BEST);
         }
@@ -50,13 +54,16 @@ final class Bitronix implements Contender {
         }
     }
 
-    private PoolingDataSource pool(Branch branch, int connections) {
+    private PoolingDataSource pool(Branch branch, int connections) throws SQLException {
         PoolingDataSource pool = new PoolingDataSource();
         pool.setUniqueName(branch.name());
-        pool.setClassName(branch.kind().dataSourceClass);
+        pool.setClassName(branch.xaDataSource().getClass().getName());
         pool.getDriverProperties().setProperty("url", branch.url());
         pool.getDriverProperties().setProperty("user", branch.user());
         pool.getDriverProperties().setProperty("password", branch.password());
+        // These servers cannot join a branch from a second connection, although the drivers of MariaDB and
+        // MySQL say that two connections to one server are the same resource manager.
+        pool.setUseTmJoin(false);
         pool.setMinPoolSize(connections);
         pool.setMaxPoolSize(connections);
         if (best) {
@@ -70,7 +77,8 @@ final class Bitronix implements Contender {
     public String settings() {
         return "Bitronix 2.1.4, journal " + (durable ? "disk, forced writes in batches" : "null")
                 + ", background recovery once a day"
-                + (best ? ", 2pc.async, log status filtered, log of " + LOG_MIB_BEST + " MiB, "
+                + (asynchronous ? ", 2pc.async" : "")
+                + (best ? ", log status filtered, log of " + LOG_MIB_BEST + " MiB, "
                         + STATEMENTS_CACHED + " statements cached, connections opened before the first statement"
                         : ", else defaults");
     }

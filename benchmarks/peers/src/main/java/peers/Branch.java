@@ -1,23 +1,26 @@
 package peers;
 
 import com.google.gson.JsonObject;
+import com.mysql.cj.jdbc.MysqlXADataSource;
+import java.sql.SQLException;
 import java.util.Locale;
+import javax.sql.XADataSource;
+import org.mariadb.jdbc.MariaDbDataSource;
+import org.postgresql.xa.PGXADataSource;
 
 /** One database of a workload, and the table in it. */
 record Branch(String name, Kind kind, String host, int port, String user, String password, String database,
               String table) {
 
-    /** The servers that a branch may live on, with the driver of each. */
+    /** The servers that a branch may live on, with the clock of each. */
     enum Kind {
-        POSTGRES("org.postgresql.xa.PGXADataSource", "clock_timestamp()"),
-        MARIADB("org.mariadb.jdbc.MariaDbDataSource", "SYSDATE(6)"),
-        MYSQL("com.mysql.cj.jdbc.MysqlXADataSource", "SYSDATE(6)");
+        POSTGRES("clock_timestamp()"),
+        MARIADB("SYSDATE(6)"),
+        MYSQL("SYSDATE(6)");
 
-        final String dataSourceClass;
         final String clock;
 
-        Kind(String dataSourceClass, String clock) {
-            this.dataSourceClass = dataSourceClass;
+        Kind(String clock) {
             this.clock = clock;
         }
     }
@@ -53,6 +56,34 @@ record Branch(String name, Kind kind, String host, int port, String user, String
                     + "&pinGlobalTxToPhysicalConnection=true"
                     + "&sessionVariables=transaction_isolation='READ-COMMITTED'";
         };
+    }
+
+    /** The driver's own source of XA connections, set up for this branch. */
+    XADataSource xaDataSource() throws SQLException {
+        switch (kind) {
+            case POSTGRES -> {
+                PGXADataSource source = new PGXADataSource();
+                source.setUrl(url());
+                source.setUser(user);
+                source.setPassword(password);
+                return source;
+            }
+            case MARIADB -> {
+                MariaDbDataSource source = new MariaDbDataSource();
+                source.setUrl(url());
+                source.setUser(user);
+                source.setPassword(password);
+                return source;
+            }
+            case MYSQL -> {
+                MysqlXADataSource source = new MysqlXADataSource();
+                source.setUrl(url());
+                source.setUser(user);
+                source.setPassword(password);
+                return source;
+            }
+        }
+        throw new AssertionError(kind);
     }
 
     String update() {

@@ -38,6 +38,10 @@ interface Contender extends AutoCloseable {
         return switch (workload.contender()) {
             case "bitronix_default" -> new Bitronix(workload, false);
             case "bitronix_best" -> new Bitronix(workload, true);
+            case "atomikos_default" -> new Atomikos(workload, false);
+            case "atomikos_best" -> new Atomikos(workload, true);
+            case "narayana_default" -> new Narayana(workload, false);
+            case "narayana_best" -> new Narayana(workload, true);
             default -> throw new Workload.Wrong("unknown contender \"" + workload.contender()
                     + "\": give bitronix, atomikos or narayana, with _default or _best");
         };

@@ -12,6 +12,11 @@ import java.util.logging.LogManager;
 public final class Main {
     private static final int EXIT_WRONG = 2;
 
+    private static final String LOGGING = """
+            handlers=java.util.logging.ConsoleHandler
+            .level=WARNING
+            """;
+
     private Main() {}
 
     public static void main(String[] arguments) throws Exception {
@@ -19,8 +24,8 @@ public final class Main {
         PrintStream protocol = System.out;
         System.setOut(System.err);
         System.setProperty("org.jboss.logging.provider", "jdk");
-        LogManager.getLogManager().readConfiguration(new ByteArrayInputStream(
-                "handlers=java.util.logging.ConsoleHandler\n.level=WARNING\n".getBytes(StandardCharsets.UTF_8)));
+        LogManager.getLogManager().readConfiguration(
+                new ByteArrayInputStream(LOGGING.getBytes(StandardCharsets.UTF_8)));
         try {
             run(arguments, protocol);
         } catch (Workload.Wrong e) {
