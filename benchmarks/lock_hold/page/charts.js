@@ -14,12 +14,19 @@ function formatNumber(value) {
     return value.toLocaleString('en', {maximumFractionDigits: digits});
 }
 
+const unitOfTime = us => us < 999.5 ? {name: 'µs', us: 1} : us < 999500 ? {name: 'ms', us: 1000} : {name: 's', us: 1e6};
+
 function formatTime(us) {
     if (!isNumber(us)) return kNone;
-    if (us === 0) return '0';
-    if (us < 999.5) return `${formatNumber(us)} µs`;
-    if (us < 999500) return `${formatNumber(us / 1000)} ms`;
-    return `${formatNumber(us / 1e6)} s`;
+    const unit = unitOfTime(us);
+    return us === 0 ? '0' : `${formatNumber(us / unit.us)} ${unit.name}`;
+}
+
+/** Two times in one unit: 1.2 (3.4) ms. */
+function formatTimes(first, second) {
+    if (!isNumber(first) || !isNumber(second)) return formatTime(first);
+    const unit = unitOfTime(first);
+    return `${formatNumber(first / unit.us)} (${formatNumber(second / unit.us)}) ${unit.name}`;
 }
 
 function formatBytes(bytes) {
@@ -63,7 +70,7 @@ function table(columns, rows) {
 
 // ---- Panels: a caption, a chart that follows its width, and the figures as a table ----------------
 
-const redraws = [];
+const redraws = new Map();
 let charts = 0;
 
 /** draw(width, frame) gives the drawing; frame(height, children) makes it an image with a title. */
@@ -71,7 +78,7 @@ function panel({caption, description, draw, figures, legend}) {
     const id = `chart-${++charts}`;
     const place = html('div', {class: 'chart'});
     let drawn = 0;
-    redraws.push(() => {
+    redraws.set(place, () => {
         const width = Math.max(280, Math.floor(place.clientWidth));
         if (width === drawn) return;
         drawn = width;
@@ -84,11 +91,16 @@ function panel({caption, description, draw, figures, legend}) {
         place.replaceChildren(draw(width, frame), ...(legend ? [legend(width)].filter(Boolean) : []));
     });
     return html('figure', {class: 'panel'}, html('figcaption', {}, caption), place,
-        figures && html('details', {}, html('summary', {}, 'The figures as a table'), figures));
+        figures && html('details', {class: 'figures'}, html('summary', {}, 'The figures as a table'), figures));
 }
 
-function redrawAll() {
-    for (const redraw of redraws) redraw();
+/** Draws every chart, and again whenever its place gets another width. */
+function drawCharts() {
+    const observer = new ResizeObserver(entries => entries.forEach(({target}) => redraws.get(target)()));
+    for (const [place, redraw] of redraws) {
+        redraw();
+        observer.observe(place);
+    }
 }
 
 // ---- Scales ------------------------------------------------------------------------------------
@@ -160,11 +172,11 @@ function spreadLabels(labels, top, bottom, distance) {
 
 /**
  * Series of points. series: [{style, points: [{x, y, low?, high?, tooltip}], line?: x => y}]; a series
- * with a line shows it instead of joining its points. isDiagonal draws y = x over two equal axes.
+ * with a line shows it instead of joining its points. Without yTicks the y axis begins at 0, or is
+ * logarithmic.
  */
-function pointChart({caption, description, xName, yName, series, xTicks, xFormat = formatNumber,
-                     yFormat = formatNumber, isXLogarithmic = false, isYLogarithmic = false,
-                     isJoined = true, isDiagonal = false, figures}) {
+function pointChart({caption, description, xName, yName, series, xTicks, yTicks: wantedYTicks, xFormat = formatNumber,
+                     yFormat = formatNumber, isXLogarithmic = false, isYLogarithmic = false, isJoined = true, figures}) {
     const styles = series.map(({style}) => style);
     const kLabelsFrom = 440;
     const draw = (width, frame) => {
@@ -172,22 +184,19 @@ function pointChart({caption, description, xName, yName, series, xTicks, xFormat
         const labelRoom = hasLabels ? Math.max(...styles.map(({label}) => textWidth(label))) + 26 : 12;
         const xs = series.flatMap(({points}) => points.map(({x}) => x));
         const ys = series.flatMap(({points, line}) =>
-            [...points.flatMap(({y, high}) => isNumber(high) ? [y, high] : [y]), ...(line ? [line(Math.max(...xs))] : [])]);
-        const both = [...xs, ...ys];
-        const yTicks = isYLogarithmic ? decades(isDiagonal ? both : ys) : ticksUpTo(Math.max(...ys));
-        const xShown = isDiagonal ? yTicks : xTicks;
+            [...points.flatMap(({y, low, high}) => [y, low, high].filter(isNumber)), ...(line ? [line(Math.max(...xs))] : [])]);
+        const yTicks = wantedYTicks ?? (isYLogarithmic ? decades(ys) : ticksUpTo(Math.max(...ys)));
         const left = Math.max(...yTicks.map(tick => textWidth(yFormat(tick)))) + 12;
         const height = Math.max(hasLabels ? series.length * 15 + 70 : 0, Math.min(340, width * 0.72), 250);
         const right = width - labelRoom, top = 26, bottom = height - 44;
-        const padding = isDiagonal ? 0 : 10;
-        const x = scale(xShown[0], xShown.at(-1), left + padding, right - padding, isXLogarithmic);
+        const x = scale(xTicks[0], xTicks.at(-1), left + 10, right - 10, isXLogarithmic);
         const y = scale(yTicks[0], yTicks.at(-1), bottom, top, isYLogarithmic);
 
         const grid = yTicks.map(tick => [
             svg('line', {class: 'rule', x1: left, x2: right, y1: y(tick), y2: y(tick)}),
             svg('text', {class: 'tick', x: left - 6, y: y(tick) + 4, 'text-anchor': 'end'}, yFormat(tick))]);
         let free = -Infinity;  // where the next tick's text may begin
-        for (const tick of xShown) {
+        for (const tick of xTicks) {
             const text = xFormat(tick), half = textWidth(text) / 2;
             grid.push([svg('line', {class: 'rule', x1: x(tick), x2: x(tick), y1: bottom, y2: bottom + 5})]);
             if (x(tick) - half < free) continue;
@@ -197,9 +206,6 @@ function pointChart({caption, description, xName, yName, series, xTicks, xFormat
         grid.push([
             svg('text', {class: 'axis-name', x: (left + right) / 2, y: height - 6, 'text-anchor': 'middle'}, xName),
             svg('text', {class: 'axis-name', x: 0, y: 12}, yName)]);
-        if (isDiagonal) {
-            grid.push([svg('line', {class: 'rule', x1: x(xShown[0]), y1: bottom, x2: right, y2: top, 'stroke-dasharray': '3 3'})]);
-        }
 
         const labels = spreadLabels(series.filter(({points}) => points.length > 0).map(one => {
             const last = one.points.at(-1);
@@ -208,7 +214,7 @@ function pointChart({caption, description, xName, yName, series, xTicks, xFormat
         // What stands first in the list is drawn last, so that nothing covers it.
         const drawn = labels.sort((a, b) => series.indexOf(b.one) - series.indexOf(a.one)).map(({one, ...end}) => {
             const {style, points, line} = one;
-            const path = line ? [xShown[0], xShown.at(-1)].map(at => [x(at), y(line(at))])
+            const path = line ? [xTicks[0], xTicks.at(-1)].map(at => [x(at), y(line(at))])
                               : points.map(point => [x(point.x), y(point.y)]);
             return svg('g', {class: seriesClass(style)},
                 isJoined && svg('path', {class: 'line', d: 'M' + path.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join('L')}),
@@ -233,7 +239,7 @@ function pointChart({caption, description, xName, yName, series, xTicks, xFormat
 function barChart({caption, description, valueName, groups, keys, figures}) {
     const kBar = 13, kGap = 12;
     const draw = (width, frame) => {
-        const left = Math.max(...groups.map(({style}) => textWidth(style.label))) + 10;
+        const left = Math.max(...groups.map(({style}) => textWidth(style.label))) + 18;
         const bars = groups.flatMap(group => group.bars).filter(({value}) => isNumber(value));
         const ticks = ticksUpTo(Math.max(...bars.map(({value, high}) => Math.max(value, high ?? 0))), width < 440 ? 3 : 5);
         const right = width - 14 - Math.max(...bars.map(({text}) => textWidth(text)));
@@ -306,9 +312,9 @@ function stackedChart({caption, description, rows, kinds, format, figures}) {
  * rows: [{style, label, histogram: [[upper, count], …], p50, p99, max}]
  */
 function distributionChart({caption, description, rows, figures}) {
-    const kRow = 34;
+    const kRow = 26;
     const draw = (width, frame) => {
-        const left = Math.max(...rows.map(({label}) => textWidth(label))) + 10, right = width - 24;
+        const left = Math.max(...rows.map(({label}) => textWidth(label))) + 18, right = width - 24;
         const values = rows.flatMap(({histogram, p50, p99, max}) =>
             [p50, p99, max, ...histogram.map(([upper]) => upper)]).filter(value => value > 0);
         const ticks = decades(values);
@@ -322,14 +328,14 @@ function distributionChart({caption, description, rows, figures}) {
             const bars = histogram.map(([upper, count], k) => {
                 const start = x(Math.max(ticks[0], k === 0 ? upper / 1.3 : histogram[k - 1][0])), end = x(upper);
                 return svg('rect', {class: 'histogram', x: start, width: Math.max(0.5, end - start),
-                    y: base - count / most * (kRow - 8), height: count / most * (kRow - 8)});
+                    y: base - count / most * (kRow - 6), height: count / most * (kRow - 6)});
             });
             const quantile = (value, height) => value > 0 ? svg('path', {class: 'quantile', d: `M${x(value)},${base}v${-height}`}) : null;
             return svg('g', {class: `family-${style.family}`},
                 svg('title', {}, `${label}: p50 ${formatTime(p50)}, p99 ${formatTime(p99)}, max ${formatTime(max)}`),
                 svg('text', {x: left - 8, y: base - 6, 'text-anchor': 'end'}, label),
                 svg('line', {class: 'rule', x1: left, x2: right, y1: base, y2: base}), bars,
-                quantile(p50, kRow - 8), quantile(p99, 14), quantile(max, 6));
+                quantile(p50, kRow - 6), quantile(p99, 12), quantile(max, 5));
         });
         return frame(bottom + 26, [...grid, ...drawn]);
     };
