@@ -1,5 +1,6 @@
 #include "field.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -22,8 +23,10 @@ bool Field::run(const std::string& contender, const std::function<void()>& part)
     } catch (const Interrupted&) {
         throw;
     } catch (const std::exception& error) {
-        progress_.say(fmt::format("  {} is not measured here: {}", contender, error.what()));
-        result_.note_not_measured(contender, fmt::format("{}: {}", where_, error.what()));
+        std::string why = error.what();
+        std::ranges::replace(why, '\n', ' ');  // servers point at what is wrong over several lines
+        progress_.say(fmt::format("  {} is not measured here: {}", contender, why));
+        result_.note_not_measured(contender, fmt::format("{}: {}", where_, why));
         return false;
     }
 }

@@ -6,7 +6,9 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <set>
 #include <stdexcept>
+#include <tuple>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -70,7 +72,6 @@ Bench bench_of(const CommandLine& line) {
     Bench bench;
     for (const auto& resource : line.resources) {
         bench.resources.push_back(open_resource(resource));
-        refuse_foreign_tables(bench.resources.back());
     }
     bench.contenders = !line.contenders.empty() ? line.contenders
                        : line.is_quick          ? quick_contenders()
@@ -89,6 +90,17 @@ Bench bench_of(const CommandLine& line) {
     bench.seconds = line.seconds > 0 ? line.seconds : (line.is_quick ? 0.7 : 2);
     bench.warm_up_seconds = line.is_quick ? 0.7 : 2;
     return bench;
+}
+
+std::vector<DatabaseClaim> claim_databases(const std::vector<Resource>& resources) {
+    std::vector<DatabaseClaim> claims;
+    std::set<std::tuple<std::string, std::uint16_t, std::string>> claimed;
+    for (const auto& resource : resources) {
+        if (claimed.emplace(resource.host, resource.port, resource.database).second) {
+            claims.emplace_back(resource);
+        }
+    }
+    return claims;
 }
 
 /// Leaves out what can't run anywhere, and says so once.
@@ -216,6 +228,7 @@ void write_page(const std::string& file, const Result& result) {
 
 void run(const CommandLine& line) {
     auto bench = bench_of(line);
+    const auto claims = claim_databases(bench.resources);
     auto result =
         line.resume_file.empty() ? Result{line.json_file} : Result::resume(line.resume_file);
     result.forget_not_measured();

@@ -1,5 +1,5 @@
 // Invariant: a table is dropped only after its comment has been seen to bear the mark, or after
-// this object has made it.
+// this object has made it. The run's claim keeps the tables of another run out of reach.
 
 #include "scratch_tables.h"
 
@@ -77,10 +77,19 @@ std::string table_of(unsigned branch) {
     return fmt::format("xa_bench_account_{}", branch);
 }
 
-void refuse_foreign_tables(const Resource& resource) {
-    const auto session = resource.connect();
+DatabaseClaim::DatabaseClaim(const Resource& resource) : session_{resource.connect()} {
+    const auto answer = session_->query(
+        resource.kind == Kind::postgres
+            ? "SELECT pg_try_advisory_lock(hashtext('xa_tm benchmark'))::int"
+            : fmt::format("SELECT GET_LOCK('xa_tm benchmark {}', 0)", resource.database));
+    if (answer.at(0).at(0) != "1") {
+        throw std::runtime_error(
+            fmt::format("resource {}: another benchmark runs in database {}; wait for its end, or "
+                        "name another database",
+                        resource.name, resource.database));
+    }
     for (unsigned branch = 1; branch <= kBranchesMax; ++branch) {
-        static_cast<void>(is_left_over(*session, resource, table_of(branch)));
+        static_cast<void>(is_left_over(*session_, resource, table_of(branch)));
     }
 }
 

@@ -15,9 +15,19 @@ inline constexpr unsigned kBranchesMax = 8;
 /// "xa_bench_account_K" for branch K, which counts from 1.
 [[nodiscard]] std::string table_of(unsigned branch);
 
-/// Throws std::runtime_error when the resource has a table of such a name that no benchmark has
-/// made, which its comment tells.
-void refuse_foreign_tables(const Resource& resource);
+/// Takes a database for one run: another run refuses to begin there as long as this lives.
+///
+/// Ownership: owns a session, which holds a named lock of the server.
+/// Thread safety: one thread at a time.
+class DatabaseClaim {
+public:
+    /// Throws std::runtime_error when another run has it, and when it has a table of such a name
+    /// that no benchmark has made, which the table's comment tells.
+    explicit DatabaseClaim(const Resource& resource);
+
+private:
+    std::unique_ptr<RawConnection> session_;
+};
 
 /// The tables of one cell, one a branch, made anew and removed in the end.
 ///
