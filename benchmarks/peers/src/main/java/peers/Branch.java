@@ -2,8 +2,11 @@ package peers;
 
 import com.google.gson.JsonObject;
 import com.mysql.cj.jdbc.MysqlXADataSource;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.Locale;
+import javax.sql.XAConnection;
 import javax.sql.XADataSource;
 import org.mariadb.jdbc.MariaDbDataSource;
 import org.postgresql.xa.PGXADataSource;
@@ -84,6 +87,23 @@ record Branch(String name, Kind kind, String host, int port, String user, String
             }
         }
         throw new AssertionError(kind);
+    }
+
+    /** Says in one line what is wrong with the branch, before a pool's own patience hides it. */
+    void check() throws Workload.Wrong {
+        try {
+            XAConnection owner = xaDataSource().getXAConnection();
+            try (Connection connection = owner.getConnection();
+                    PreparedStatement statement = connection.prepareStatement(select())) {
+                statement.setLong(1, 1);
+                statement.executeQuery().close();
+            } finally {
+                owner.close();
+            }
+        } catch (SQLException e) {
+            throw new Workload.Wrong("cannot use branch " + name + " at " + host + ":" + port + ": "
+                    + Texts.oneLine(e) + "; start that server or correct the workload");
+        }
     }
 
     String update() {
