@@ -55,7 +55,7 @@ final class Atomikos implements Contender {
     private AtomikosDataSourceBean pool(Branch branch, int connections) throws SQLException {
         AtomikosDataSourceBean pool = new AtomikosDataSourceBean();
         pool.setUniqueResourceName(branch.name());
-        pool.setXaDataSource(branch.xaDataSource());
+        pool.setXaDataSource(branch.xaDataSource(best));
         pool.setPoolSize(connections);
         if (best) {
             pool.setMaintenanceInterval(SECONDS_PER_DAY);
@@ -69,7 +69,8 @@ final class Atomikos implements Contender {
         return "Atomikos TransactionsEssentials 6.0.0, log " + (durable ? "forced" : "off")
                 + ", recovery scan once a day, at most " + activesMax + " transactions active"
                 + (best ? ", checkpoint every " + CHECKPOINT_INTERVAL_BEST
-                        + " records, no pool maintenance, connections opened before the first statement"
+                        + " records, no pool maintenance, statements prepared by the server, "
+                        + "connections opened before the first statement"
                         : ", else defaults");
     }
 

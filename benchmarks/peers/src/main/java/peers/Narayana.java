@@ -98,8 +98,8 @@ final class Narayana implements Contender {
         jtaPropertyManager.getJTAEnvironmentBean().setXaResourceIsSameRMClassNames(classes);
     }
 
-    private static Pooled connect(Branch branch) throws SQLException {
-        XAConnection owner = branch.xaDataSource().getXAConnection();
+    private Pooled connect(Branch branch) throws SQLException {
+        XAConnection owner = branch.xaDataSource(best).getXAConnection();
         return new Pooled(owner, owner.getXAResource(), owner.getConnection());
     }
 
@@ -110,7 +110,8 @@ final class Narayana implements Contender {
                         + FLUSHES_PER_SECOND_BEST + " buffer flushes a second at most"
                         : "ShadowNoFileLockStore, forced")
                 + (asyncPrepare ? ", asyncPrepare" : "")
-                + (best ? ", connections enlisted before the first statement and not delisted"
+                + (best ? ", statements prepared by the server, "
+                        + "connections enlisted before the first statement and not delisted"
                         : ", connections delisted after their statement, else defaults");
     }
 
