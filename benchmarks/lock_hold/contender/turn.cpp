@@ -77,9 +77,9 @@ public:
 
     void run() {
         shared_.start.arrive_and_wait();
-        const auto end =
-            Clock::now() + std::chrono::duration_cast<Clock::duration>(shared_.turn.time);
-        for (now_ = Clock::now(); now_ < end && takes_one();) {
+        began = Clock::now();
+        const auto end = began + std::chrono::duration_cast<Clock::duration>(shared_.turn.time);
+        for (now_ = began; now_ < end && takes_one();) {
             try {
                 run_one();
             } catch (const std::exception& error) {
@@ -89,11 +89,14 @@ public:
                 now_ = Clock::now();
             }
         }
+        ended = now_;
     }
 
     std::vector<float> transactions_us;
     std::vector<float> commits_us;
     std::uint64_t failed = 0;
+    Clock::time_point began;
+    Clock::time_point ended;
 
 private:
     /// Without a limit the threads share nothing here.
@@ -145,13 +148,24 @@ Quantiles quantiles_of(std::span<const std::unique_ptr<Runner>> runners,
                        : Quantiles{quantile(all, 0.5), quantile(all, 0.99), quantile(all, 1)};
 }
 
+/// From the first thread's start to the last one's end, whenever this thread had the processor.
+std::chrono::duration<double> time_of(std::span<const std::unique_ptr<Runner>> runners) {
+    auto began = Clock::time_point::max();
+    auto ended = Clock::time_point::min();
+    for (const auto& runner : runners) {
+        began = std::min(began, runner->began);
+        ended = std::max(ended, runner->ended);
+    }
+    return ended - began;
+}
+
 }  // namespace
 
 TurnResult run_turn(const Workload& workload, std::span<const std::unique_ptr<Session>> sessions,
                     const Turn& turn) {
     Shared shared{.workload = workload,
                   .turn = turn,
-                  .start = std::barrier<>{static_cast<std::ptrdiff_t>(sessions.size()) + 1}};
+                  .start = std::barrier<>{static_cast<std::ptrdiff_t>(sessions.size())}};
     std::vector<std::unique_ptr<Runner>> runners;
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         runners.push_back(std::make_unique<Runner>(shared, *sessions[i], i));
@@ -167,14 +181,11 @@ TurnResult run_turn(const Workload& workload, std::span<const std::unique_ptr<Se
             }
         });
     }
-    shared.start.arrive_and_wait();
-    const auto begun = Clock::now();
     threads.clear();
-    const std::chrono::duration<double> time = Clock::now() - begun;
     if (shared.fatal) {
         std::rethrow_exception(shared.fatal);
     }
-    TurnResult result{.seconds = time.count(),
+    TurnResult result{.seconds = time_of(runners).count(),
                       .transaction_us = quantiles_of(runners, &Runner::transactions_us),
                       .commit_us = quantiles_of(runners, &Runner::commits_us),
                       .errors = std::move(shared.errors)};

@@ -76,6 +76,9 @@ void check(const Workload& workload) {
     if (workload.threads == 0) {
         throw std::runtime_error("\"threads\" is 0; it must be at least 1");
     }
+    if (!workload.is_log_durable && workload.null_resources == 0) {
+        throw std::runtime_error("only null resources can do with \"log\": \"none\"");
+    }
     if (workload.is_log_durable && workload.log_directory.empty()) {
         throw std::runtime_error("a durable log needs \"log_directory\"");
     }

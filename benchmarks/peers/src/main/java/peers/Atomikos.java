@@ -18,6 +18,7 @@ final class Atomikos implements Contender {
 
     private final boolean best;
     private final boolean durable;
+    private final int activesMax;
     private final UserTransactionManager manager = new UserTransactionManager();
     private final List<AtomikosDataSourceBean> pools = new ArrayList<>();
     private final List<XAResource> nullResources = new ArrayList<>();
@@ -29,7 +30,8 @@ final class Atomikos implements Contender {
         set("log_base_dir", workload.logDirectory().toString());
         set("enable_logging", String.valueOf(durable));
         // Its default of 50 would refuse the threads beyond.
-        set("max_actives", String.valueOf(Math.max(ACTIVE_DEFAULT, 2 * workload.threads())));
+        activesMax = Math.max(ACTIVE_DEFAULT, 2 * workload.threads());
+        set("max_actives", String.valueOf(activesMax));
         // No recovery scan during a turn; the scan when a pool is opened stays.
         set("recovery_delay", String.valueOf(SECONDS_PER_DAY * 1000L));
         if (best) {
@@ -53,7 +55,7 @@ final class Atomikos implements Contender {
     private AtomikosDataSourceBean pool(Branch branch, int connections) throws SQLException {
         AtomikosDataSourceBean pool = new AtomikosDataSourceBean();
         pool.setUniqueResourceName(branch.name());
-        pool.setXaDataSource(branch.xaDataSource());
+        pool.setXaDataSource(branch.xaDataSource(best));
         pool.setPoolSize(connections);
         if (best) {
             pool.setMaintenanceInterval(SECONDS_PER_DAY);
@@ -65,9 +67,10 @@ final class Atomikos implements Contender {
     @Override
     public String settings() {
         return "Atomikos TransactionsEssentials 6.0.0, log " + (durable ? "forced" : "off")
-                + ", recovery scan once a day, no limit on active transactions below the threads"
+                + ", recovery scan once a day, at most " + activesMax + " transactions active"
                 + (best ? ", checkpoint every " + CHECKPOINT_INTERVAL_BEST
-                        + " records, no pool maintenance, connections opened before the first statement"
+                        + " records, no pool maintenance, statements prepared by the server, "
+                        + "connections opened before the first statement"
                         : ", else defaults");
     }
 

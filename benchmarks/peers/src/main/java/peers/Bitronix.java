@@ -57,8 +57,8 @@ final class Bitronix implements Contender {
     private PoolingDataSource pool(Branch branch, int connections) throws SQLException {
         PoolingDataSource pool = new PoolingDataSource();
         pool.setUniqueName(branch.name());
-        pool.setClassName(branch.xaDataSource().getClass().getName());
-        pool.getDriverProperties().setProperty("url", branch.url());
+        pool.setClassName(branch.xaDataSource(best).getClass().getName());
+        pool.getDriverProperties().setProperty("url", branch.url(best));
         pool.getDriverProperties().setProperty("user", branch.user());
         pool.getDriverProperties().setProperty("password", branch.password());
         // These servers cannot join a branch from a second connection, although the drivers of MariaDB and
@@ -79,7 +79,8 @@ final class Bitronix implements Contender {
                 + ", background recovery once a day"
                 + (asynchronous ? ", 2pc.async" : "")
                 + (best ? ", log status filtered, log of " + LOG_MIB_BEST + " MiB, "
-                        + STATEMENTS_CACHED + " statements cached, connections opened before the first statement"
+                        + STATEMENTS_CACHED + " statements cached, statements prepared by the server, "
+                        + "connections opened before the first statement"
                         : ", else defaults");
     }
 

@@ -35,6 +35,9 @@ interface Contender extends AutoCloseable {
 
     /** Starts the contender that the workload names, with every connection of its pools open. */
     static Contender start(Workload workload) throws Exception {
+        for (Branch branch : workload.branches()) {
+            branch.check();
+        }
         return switch (workload.contender()) {
             case "bitronix_default" -> new Bitronix(workload, false);
             case "bitronix_best" -> new Bitronix(workload, true);
