@@ -88,7 +88,7 @@ Bench bench_of(const CommandLine& line) {
     bench.directory = line.directory.empty() ? own_folder() : std::filesystem::path{line.directory};
     bench.rounds = line.rounds > 0 ? line.rounds : (line.is_quick ? 2 : 5);
     bench.seconds = line.seconds > 0 ? line.seconds : (line.is_quick ? 0.7 : 2);
-    bench.warm_up_seconds = line.is_quick ? 0.7 : 2;
+    bench.warm_up_seconds = std::min(bench.seconds, 2.0);
     return bench;
 }
 
