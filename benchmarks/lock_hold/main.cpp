@@ -205,6 +205,7 @@ void run_steps(const std::vector<Step>& steps, Result& result,
         progress.begin(fmt::format("[{}/{}] {}", i + 1, steps.size(), steps[i].what),
                        steps[i].planned_seconds);
         try {
+            result.forget_not_measured(steps[i].what);
             steps[i].run(progress, result);
         } catch (const Interrupted&) {
             throw;
@@ -231,7 +232,6 @@ void run(const CommandLine& line) {
     const auto claims = claim_databases(bench.resources);
     auto result =
         line.resume_file.empty() ? Result{line.json_file} : Result::resume(line.resume_file);
-    result.forget_not_measured();
     result.set("machine", describe_set_up(bench.directory));
     result.set("versions", versions_of(bench.resources));
     print_set_up(result.json());

@@ -82,8 +82,14 @@ void Result::note_not_measured(const std::string& name, const std::string& why) 
     }
 }
 
-void Result::forget_not_measured() {
-    json_["not_measured"] = never_measured();
+void Result::forget_not_measured(const std::string& name) {
+    auto kept = nlohmann::json::array();
+    for (const auto& entry : json_.at("not_measured")) {
+        if (entry.at("name") != name) {
+            kept.push_back(entry);
+        }
+    }
+    json_["not_measured"] = kept;
 }
 
 void Result::save() const {

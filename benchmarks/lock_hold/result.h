@@ -29,7 +29,8 @@ public:
     void note_settings(const std::string& contender, const std::string& settings);
     /// Once for each pair of them.
     void note_not_measured(const std::string& name, const std::string& why);
-    void forget_not_measured();
+    /// What a run before this one could not measure is measured now.
+    void forget_not_measured(const std::string& name);
     /// Writes the file, which is whole at any time. Throws std::runtime_error.
     void save() const;
 
