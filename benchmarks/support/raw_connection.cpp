@@ -1,11 +1,16 @@
 #include "raw_connection.h"
 
+#include <cerrno>
 #include <stdexcept>
+#include <system_error>
+#include <vector>
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <mysql.h>
+#include <poll.h>
 
+#include "mysql/src/client_library.h"
 #include "mysql/src/uri.h"
 
 namespace xa_tm::bench {
@@ -26,18 +31,49 @@ public:
     }
     ~PostgresConnection() override { PQfinish(connection_); }
 
-    void send(const std::string& statements) override {
-        PGresult* result = PQexec(connection_, statements.c_str());
-        const std::string tag = PQcmdStatus(result);
-        const bool is_ok = PQresultStatus(result) == PGRES_COMMAND_OK && tag != "ROLLBACK";
+    void scatter(const std::string& statements) override {
+        statements_ = statements;
+        if (PQsendQuery(connection_, statements.c_str()) == 0) {
+            throw failure(statements_, PQerrorMessage(connection_));
+        }
+    }
+
+    void gather() override {
+        bool is_ok = true;
+        while (PGresult* result = PQgetResult(connection_)) {
+            const auto status = PQresultStatus(result);
+            const std::string tag = PQcmdStatus(result);
+            is_ok = is_ok && tag != "ROLLBACK" &&
+                    (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK);
+            PQclear(result);
+        }
+        if (!is_ok) {
+            throw failure(statements_, PQerrorMessage(connection_));
+        }
+    }
+
+    [[nodiscard]] int descriptor() const override { return PQsocket(connection_); }
+
+    std::vector<Row> query(const std::string& statement) override {
+        PGresult* result = PQexec(connection_, statement.c_str());
+        const bool is_ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+        std::vector<Row> rows;
+        for (int row = 0; row < PQntuples(result); ++row) {
+            auto& values = rows.emplace_back();
+            for (int column = 0; column < PQnfields(result); ++column) {
+                values.emplace_back(PQgetvalue(result, row, column));
+            }
+        }
         PQclear(result);
         if (!is_ok) {
-            throw failure(statements, PQerrorMessage(connection_));
+            throw failure(statement, PQerrorMessage(connection_));
         }
+        return rows;
     }
 
 private:
     PGconn* connection_;
+    std::string statements_;
 };
 
 const char* or_null(const std::string& text) {
@@ -58,18 +94,50 @@ public:
     }
     ~MysqlConnection() override { mysql_close(connection_); }
 
-    void send(const std::string& statements) override {
-        int status = mysql_real_query(connection_, statements.data(), statements.size());
+    void scatter(const std::string& statements) override {
+        statements_ = statements;
+        if (mysql_send_query(connection_, statements.data(), statements.size()) != 0) {
+            throw failure(statements_, mysql_error(connection_));
+        }
+    }
+
+    void gather() override {
+        int status = mysql_read_query_result(connection_) != 0 ? 1 : 0;
         while (status == 0) {
+            mysql_free_result(mysql_store_result(connection_));
             status = mysql_next_result(connection_);
         }
         if (status > 0) {
-            throw failure(statements, mysql_error(connection_));
+            throw failure(statements_, mysql_error(connection_));
         }
+    }
+
+    [[nodiscard]] int descriptor() const override {
+        return mysql::client_library::socket_of(*connection_);
+    }
+
+    std::vector<Row> query(const std::string& statement) override {
+        MYSQL_RES* result = mysql_real_query(connection_, statement.data(), statement.size()) == 0
+                                ? mysql_store_result(connection_)
+                                : nullptr;
+        if (result == nullptr) {
+            throw failure(statement, mysql_error(connection_));
+        }
+        std::vector<Row> rows;
+        const auto columns = mysql_num_fields(result);
+        while (MYSQL_ROW values = mysql_fetch_row(result)) {
+            auto& row = rows.emplace_back();
+            for (unsigned column = 0; column < columns; ++column) {
+                row.emplace_back(values[column] != nullptr ? values[column] : "");
+            }
+        }
+        mysql_free_result(result);
+        return rows;
     }
 
 private:
     MYSQL* connection_;
+    std::string statements_;
 };
 
 }  // namespace
@@ -79,6 +147,25 @@ std::unique_ptr<RawConnection> RawConnection::open(const std::string& uri) {
         return std::make_unique<PostgresConnection>(uri);
     }
     return std::make_unique<MysqlConnection>(uri);
+}
+
+void gather_all(std::span<const std::unique_ptr<RawConnection>> connections) {
+    std::vector<pollfd> waiting;
+    for (const auto& connection : connections) {
+        waiting.push_back({connection->descriptor(), POLLIN, 0});
+    }
+    for (std::size_t left = waiting.size(); left > 0;) {
+        if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) {
+            throw std::system_error(errno, std::generic_category(), "poll");
+        }
+        for (std::size_t i = 0; i < waiting.size(); ++i) {
+            if (waiting[i].fd >= 0 && waiting[i].revents != 0) {
+                connections[i]->gather();
+                waiting[i].fd = -1;
+                --left;
+            }
+        }
+    }
 }
 
 }  // namespace xa_tm::bench

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace xa_tm::bench {
 
@@ -18,12 +20,30 @@ public:
     RawConnection(const RawConnection&) = delete;
     RawConnection& operator=(const RawConnection&) = delete;
 
-    /// Sends statements that give no rows, in one trip, and waits for all answers. Throws
+    /// Sends statements in one trip and waits for all answers, whose rows it drops. Throws
     /// std::runtime_error when one fails, or was turned into a rollback.
-    virtual void send(const std::string& statements) = 0;
+    void send(const std::string& statements) {
+        scatter(statements);
+        gather();
+    }
+    /// The first half of send(): waits for nothing.
+    virtual void scatter(const std::string& statements) = 0;
+    /// The second half. Throws as send().
+    virtual void gather() = 0;
+    /// Readable once the answers are there.
+    [[nodiscard]] virtual int descriptor() const = 0;
+
+    using Row = std::vector<std::string>;
+    /// Sends one statement that gives rows, and waits for all of them; NULL is an empty string.
+    /// Throws std::runtime_error when it fails.
+    [[nodiscard]] virtual std::vector<Row> query(const std::string& statement) = 0;
 
 protected:
     RawConnection() = default;
 };
+
+/// Waits with one poll for the answers to what each connection was sent by scatter(). Throws
+/// std::runtime_error for the first that fails; others are not gathered then.
+void gather_all(std::span<const std::unique_ptr<RawConnection>> connections);
 
 }  // namespace xa_tm::bench

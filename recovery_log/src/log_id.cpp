@@ -5,7 +5,7 @@
 #include <charconv>
 #include <system_error>
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 #include <sys/random.h>
 
 namespace xa_tm::recovery_log {
@@ -31,7 +31,7 @@ std::optional<LogId> LogId::parse(std::string_view text) noexcept {
 }
 
 std::string LogId::to_string() const {
-    return fmt::format("{:016x}", value_);
+    return fmt::format(FMT_COMPILE("{:016x}"), value_);
 }
 
 }  // namespace xa_tm::recovery_log

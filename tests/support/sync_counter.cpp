@@ -58,7 +58,7 @@ bool is_process_traced(pid_t pid, pid_t tracer) {
 
 SyncCounter::SyncCounter(const std::string& server) : SyncCounter{server, sandbox::pids(server)} {}
 
-SyncCounter::SyncCounter(const std::string& server, const std::vector<pid_t>& pids)
+SyncCounter::SyncCounter(const std::string& name, const std::vector<pid_t>& pids)
     : strace_{strace_arguments(pids, file()), {}} {
     const auto is_attached = [&] {
         return std::ranges::all_of(
@@ -67,7 +67,7 @@ SyncCounter::SyncCounter(const std::string& server, const std::vector<pid_t>& pi
     if (!eventually(is_attached)) {
         ::kill(strace_.pid(), SIGTERM);
         throw std::runtime_error(
-            fmt::format("strace can't attach to {}: {}", server, strace_.wait().err));
+            fmt::format("strace can't attach to {}: {}", name, strace_.wait().err));
     }
 }
 

@@ -22,6 +22,8 @@ public:
     /// Counts from here on, also in processes and threads that are still to come. The server is run
     /// by this user, or this is root. Throws std::runtime_error when strace can't attach.
     explicit SyncCounter(const std::string& server);
+    /// The same for other processes, all of whose children count too; the name is for messages.
+    SyncCounter(const std::string& name, const std::vector<pid_t>& pids);
     SyncCounter(const SyncCounter&) = delete;
     SyncCounter& operator=(const SyncCounter&) = delete;
     /// Returns when the server is no longer traced.
@@ -32,7 +34,6 @@ public:
     [[nodiscard]] std::size_t count() const;
 
 private:
-    SyncCounter(const std::string& server, const std::vector<pid_t>& pids);
     [[nodiscard]] std::string file() const;
 
     TemporaryDirectory directory_;

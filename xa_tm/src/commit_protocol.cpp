@@ -145,6 +145,7 @@ void CommitProtocol::send(Step& step, std::size_t branch, Verb verb) {
                     "law 2: no commit before the decision");
         state = BranchState::committing;
     }
+    step.sends.reserve(branches_.size());
     step.sends.push_back({branch, verb});
 }
 

@@ -50,6 +50,10 @@ void pass_answered_point(Verb verb) {
     }
 }
 
+LogTime now() {
+    return std::chrono::time_point_cast<LogTime::duration>(std::chrono::system_clock::now());
+}
+
 std::string describe(const Answer& answer) {
     return answer.message.empty() ? std::string{to_string(answer.code)} : answer.message;
 }
@@ -99,7 +103,7 @@ private:
     CommitProtocol::Step force();
     CommitProtocol::Step take(Gather::Arrival arrival);
     void hand_on(std::size_t branch, bool is_answered);
-    [[nodiscard]] Decision decision() const;
+    [[nodiscard]] Decision decision(LogTime decided_at) const;
     void settle();
     void close_uncertain() noexcept;
     void leave_to_recovery();
@@ -141,7 +145,7 @@ CommitReport Coordinator::Run::rollback() {
 }
 
 bool Coordinator::Run::reserve_space() {
-    reservation_ = coordinator_.log_.reserve(decision());
+    reservation_ = coordinator_.log_.reserve(decision(LogTime{}));
     if (!reservation_) {
         reason_ = fmt::format("the recovery log takes no decision, so nothing was prepared: {}",
                               coordinator_.log_.log().status().reason);
@@ -186,7 +190,10 @@ void Coordinator::Run::send(const CommitProtocol::Send& send) {
 /// this one.
 std::vector<Request> Coordinator::Run::batch_of(const CommitProtocol::Send& send) {
     auto& branch = branches_[send.branch];
-    std::vector<Request> batch{{.verb = send.verb, .xid = branch.xid, .evidence = branch.evidence}};
+    std::vector<Request> batch(1);
+    batch.front().verb = send.verb;
+    batch.front().xid = branch.xid;
+    batch.front().evidence = branch.evidence;
     if (send.verb == Verb::commit && !branch.is_lent) {
         auto successor = branch.datasource->pool().next_successor();
         if (successor) {
@@ -233,7 +240,7 @@ CommitProtocol::Step Coordinator::Run::take(Gather::Arrival arrival) {
 
 CommitProtocol::Step Coordinator::Run::force() {
     XA_TM_CRASH_POINT("coordinator.before_decision_forced");
-    auto decided = decision();
+    auto decided = decision(now());
     const auto forced = coordinator_.log_.force(std::move(*reservation_), decided);
     reservation_.reset();
     if (forced.result == ForceResult::durable) {
@@ -248,11 +255,9 @@ CommitProtocol::Step Coordinator::Run::force() {
 }
 
 /// The decision to commit every branch that voted yes; before the votes, every branch.
-Decision Coordinator::Run::decision() const {
-    Decision decision{
-        gtrid_,
-        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()),
-        {}};
+Decision Coordinator::Run::decision(LogTime decided_at) const {
+    Decision decision{gtrid_, decided_at, {}};
+    decision.branches.reserve(branches_.size());
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         const auto& branch = branches_[i];
         const auto state = protocol_.state(i);
@@ -310,7 +315,7 @@ void Coordinator::Run::close_uncertain() noexcept {
 
 void Coordinator::Run::leave_to_recovery() {
     auto pending =
-        decided_ ? std::move(*decided_) : PendingDecision::fresh(decision(), std::nullopt);
+        decided_ ? std::move(*decided_) : PendingDecision::fresh(decision(now()), std::nullopt);
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         const auto& branches = pending.decision.branches;
         const auto named =
@@ -339,14 +344,13 @@ void Coordinator::Run::record_heuristics() {
         if (!is_heuristic(protocol_.state(i))) {
             continue;
         }
-        const Heuristic heuristic{
-            gtrid_,
-            branches_[i].xid.bqual,
-            answer.code,
-            branches_[i].datasource->name(),
-            std::chrono::time_point_cast<LogTime::duration>(std::chrono::system_clock::now()),
-            describe(answer).substr(0, kMaxWordsBytes),
-            branches_[i].server};
+        const Heuristic heuristic{gtrid_,
+                                  branches_[i].xid.bqual,
+                                  answer.code,
+                                  branches_[i].datasource->name(),
+                                  now(),
+                                  describe(answer).substr(0, kMaxWordsBytes),
+                                  branches_[i].server};
         const auto entry = coordinator_.log_.record(heuristic);
         std::ignore = coordinator_.table_.add({heuristic, entry});  // the first of this branch
         log_message(LogChannel::coordinator, LogLevel::error,
@@ -363,6 +367,7 @@ void Coordinator::Run::record_heuristics() {
 
 CommitReport Coordinator::Run::report() const {
     std::vector<BranchReport> reports;
+    reports.reserve(branches_.size());
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         const auto& branch = branches_[i];
         const bool is_good =

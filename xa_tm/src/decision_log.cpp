@@ -61,6 +61,7 @@ void mark_heuristics(LoggedState& state) {
 PendingDecision PendingDecision::fresh(Decision decision,
                                        std::optional<recovery_log::EntryId> entry) {
     std::vector<Progress> progress;
+    progress.reserve(decision.branches.size());
     for (const auto& branch : decision.branches) {
         progress.push_back(branch.is_finished ? Progress::finished : Progress::open);
     }

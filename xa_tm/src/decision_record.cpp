@@ -15,7 +15,9 @@
 
 #include "decision_record.h"
 
+#include <array>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -32,28 +34,48 @@ constexpr std::uint8_t kServerSighting = 4;
 constexpr std::uint8_t kServerDoubt = 5;
 constexpr std::uint8_t kLogDoubt = 6;
 constexpr std::size_t kMaxString = 0xFFFF;
+/// A decision over two or three branches fits.
+constexpr std::size_t kUsualBytes = 512;
 
 class Writer {
 public:
+    Writer() { bytes_.reserve(kUsualBytes); }
+
     template <class Number>
     void number(Number value) {
         const auto bits = static_cast<std::make_unsigned_t<Number>>(value);
+        std::array<std::byte, sizeof bits> bytes{};
         for (std::size_t i = 0; i < sizeof bits; ++i) {
-            bytes_.push_back(static_cast<std::byte>((bits >> (8 * i)) & 0xFFU));
+            bytes[i] = static_cast<std::byte>((bits >> (8 * i)) & 0xFFU);
         }
+        bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     }
     void string(std::string_view text) {
         XA_TM_CHECK(text.size() <= kMaxString, "names, xids and evidence are short");
         number(static_cast<std::uint16_t>(text.size()));
-        for (const char c : text) {
-            bytes_.push_back(static_cast<std::byte>(c));
-        }
+        const auto bytes = std::as_bytes(std::span{text});
+        bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     }
     void time(LogTime time) { number(std::int64_t{time.time_since_epoch().count()}); }
     [[nodiscard]] std::vector<std::byte> take() { return std::move(bytes_); }
 
 private:
     std::vector<std::byte> bytes_;
+};
+
+/// Counts what a Writer would write.
+class Counter {
+public:
+    template <class Number>
+    void number(Number value) noexcept {
+        bytes_ += sizeof value;
+    }
+    void string(std::string_view text) noexcept { bytes_ += sizeof(std::uint16_t) + text.size(); }
+    void time(LogTime) noexcept { bytes_ += sizeof(std::int64_t); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+private:
+    std::size_t bytes_ = 0;
 };
 
 /// Reads until something is missing; then everything further is empty and is_good() is false.
@@ -164,7 +186,8 @@ ServerDoubt read_server_doubt(Reader& reader) {
     return doubt;
 }
 
-void write(Writer& writer, const Decision& decision) {
+template <class Sink>
+void write(Sink& writer, const Decision& decision) {
     writer.number(kDecision);
     writer.string(decision.gtrid);
     writer.time(decision.decided_at);
@@ -226,12 +249,23 @@ void write(Writer& writer, const LogDoubt& doubt) {
     writer.string(doubt.words);
 }
 
+template <class Sink, class Record>
+void write_record(Sink& writer, const Record& record) {
+    writer.number(kVersion);
+    write(writer, record);
+}
+
 }  // namespace
+
+std::vector<std::byte> encode(const Decision& decision) {
+    Writer writer;
+    write_record(writer, decision);
+    return writer.take();
+}
 
 std::vector<std::byte> encode(const LogRecord& record) {
     Writer writer;
-    writer.number(kVersion);
-    std::visit([&](const auto& content) { write(writer, content); }, record);
+    std::visit([&](const auto& content) { write_record(writer, content); }, record);
     return writer.take();
 }
 
@@ -254,12 +288,14 @@ std::optional<LogRecord> decode(std::span<const std::byte> bytes) {
 }
 
 std::size_t encoded_size_max(const Decision& decision) {
-    auto widest = decision;
-    for (auto& branch : widest.branches) {
-        branch.server.assign(kMaxServerBytes, ' ');
-        branch.evidence.assign(kMaxEvidenceBytes, ' ');
+    Counter counter;
+    write_record(counter, decision);
+    auto size = counter.bytes();
+    for (const auto& branch : decision.branches) {
+        size += kMaxServerBytes - branch.server.size();
+        size += kMaxEvidenceBytes - branch.evidence.size();
     }
-    return encode(widest).size();
+    return size;
 }
 
 }  // namespace xa_tm

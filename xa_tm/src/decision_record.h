@@ -14,6 +14,8 @@ inline constexpr std::size_t kMaxEvidenceBytes = 64;
 inline constexpr std::size_t kMaxWordsBytes = 1000;
 
 [[nodiscard]] std::vector<std::byte> encode(const LogRecord& record);
+/// The same without a copy of the decision, for the way of every commit.
+[[nodiscard]] std::vector<std::byte> encode(const Decision& decision);
 /// The most bytes that a decision over these branches can take, whatever their servers and
 /// evidence.
 [[nodiscard]] std::size_t encoded_size_max(const Decision& decision);

@@ -39,7 +39,7 @@ bool has(const std::vector<Request>& batch, Verb verb) {
 
 }  // namespace
 
-void EnlistedBranch::note(Answer answer) {
+void EnlistedBranch::note(Answer&& answer) {
     const bool is_good = answer.code == XaCode::ok || answer.code == XaCode::rdonly;
     if (is_good && !answer.message.empty()) {
         warnings += warnings.empty() ? answer.message : "; " + answer.message;
@@ -197,8 +197,9 @@ std::uint64_t Enlistments::execute(std::size_t index, const std::string& stateme
         take_vote(branch, std::move(answers.back()));
     }
     if (executed.code != XaCode::ok) {
-        branch.note(executed);
-        throw failed(branch, ErrorCode::statement_failed, "the statement failed", executed);
+        branch.note(std::move(executed));
+        throw failed(branch, ErrorCode::statement_failed, "the statement failed",
+                     branch.last_answer);
     }
     return executed.rows;
 }

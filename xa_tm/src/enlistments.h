@@ -48,7 +48,7 @@ struct EnlistedBranch {
         }
     }
     /// Keeps what an answer tells beyond its code.
-    void note(Answer answer);
+    void note(Answer&& answer);
 };
 
 /// The branches of one transaction while the application works on them, until the outcome is asked
@@ -67,7 +67,9 @@ public:
         std::function<void(std::string_view resource)> wake_recovery;
     };
 
-    explicit Enlistments(Environment environment) : environment_{std::move(environment)} {}
+    explicit Enlistments(Environment environment) : environment_{std::move(environment)} {
+        branches_.reserve(kUsualBranches);
+    }
 
     /// The index of the datasource's branch, a new one if it has none. Throws Error
     /// (invalid_state) when there are Transaction::kMaxBranches already.
@@ -85,6 +87,8 @@ public:
     [[nodiscard]] const std::string& gtrid() const noexcept { return environment_.gtrid; }
 
 private:
+    static constexpr std::size_t kUsualBranches = 2;
+
     void check_takes_statements(const EnlistedBranch& branch) const;
     void acquire_all_unstarted();
     void start_all_unstarted();

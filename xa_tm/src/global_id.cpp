@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include "xa_tm/recovery_log/check.h"
 
@@ -47,7 +47,8 @@ bool is_valid_name(std::string_view name, std::size_t length_max) noexcept {
 
 std::string to_gtrid(const GlobalId& id) {
     XA_TM_CHECK(id.sequence < kSequenceEnd, "a million transactions a second take 31 years");
-    return fmt::format("{}:{}:{}:{}", id.node, id.log.to_string(), id.incarnation, id.sequence);
+    return fmt::format(FMT_COMPILE("{}:{}:{}:{}"), id.node, id.log.to_string(), id.incarnation,
+                       id.sequence);
 }
 
 std::optional<GlobalId> parse_gtrid(std::string_view gtrid) {
@@ -72,7 +73,7 @@ std::optional<GlobalId> parse_gtrid(std::string_view gtrid) {
 }
 
 std::string to_bqual(const BranchId& id) {
-    return fmt::format("{}:{}", id.resource, id.ordinal);
+    return fmt::format(FMT_COMPILE("{}:{}"), id.resource, id.ordinal);
 }
 
 std::optional<BranchId> parse_bqual(std::string_view bqual) {

@@ -212,8 +212,12 @@ void check_log(const TransactionManagerState& state, const std::vector<ResourceP
 }  // namespace
 
 TransactionManagerState::TransactionManagerState(Config wanted)
+    : TransactionManagerState{wanted, open_log(checked(wanted))} {}
+
+TransactionManagerState::TransactionManagerState(Config wanted,
+                                                 std::unique_ptr<recovery_log::RecoveryLog> opened)
     : config{checked(std::move(wanted))},
-      log{open_log(config)},
+      log{std::move(opened)},
       coordinator{log, table, config.answer_timeout,
                   [this](std::string_view resource) { wake_recovery(resource); }},
       session_mark_{session_mark_of(log.log().id(), log.log().incarnation(), config.node)} {
@@ -298,7 +302,10 @@ void TransactionManagerState::check_is_added(const Datasource& datasource) const
 }
 
 TransactionManager::TransactionManager(Config config)
-    : state_{std::make_unique<TransactionManagerState>(std::move(config))} {}
+    : TransactionManager{std::make_unique<TransactionManagerState>(std::move(config))} {}
+
+TransactionManager::TransactionManager(std::unique_ptr<TransactionManagerState> state) noexcept
+    : state_{std::move(state)} {}
 
 TransactionManager::~TransactionManager() = default;
 

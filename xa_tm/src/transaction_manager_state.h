@@ -24,6 +24,8 @@ namespace xa_tm {
 class TransactionManagerState {
 public:
     explicit TransactionManagerState(Config config);
+    /// Over a log that has been opened already, in place of the one that `config` tells of.
+    TransactionManagerState(Config config, std::unique_ptr<recovery_log::RecoveryLog> log);
     TransactionManagerState(const TransactionManagerState&) = delete;
     TransactionManagerState& operator=(const TransactionManagerState&) = delete;
     ~TransactionManagerState();

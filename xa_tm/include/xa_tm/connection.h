@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "xa_tm/xa_code.h"
@@ -222,7 +223,12 @@ public:
     /// have been received.
     virtual void send(std::vector<Request> batch) noexcept = 0;
     /// One request.
-    void send(Verb verb, const Xid& xid) noexcept { send({{.verb = verb, .xid = xid}}); }
+    void send(Verb verb, const Xid& xid) noexcept {
+        std::vector<Request> batch(1);  // an initializer list would copy the xid once more
+        batch.front().verb = verb;
+        batch.front().xid = xid;
+        send(std::move(batch));
+    }
     /// Takes what has arrived without waiting; the next answer of the batch once it is complete.
     [[nodiscard]] virtual std::optional<Answer> receive() noexcept = 0;
     /// Valid between send() and the last answer.

@@ -67,6 +67,8 @@ public:
     /// Opens the log, or makes one in an empty directory. Throws Error with a line that says what
     /// to change.
     explicit TransactionManager(Config config);
+    /// For whoever sees the internal headers: over a log of another kind.
+    explicit TransactionManager(std::unique_ptr<TransactionManagerState> state) noexcept;
     TransactionManager(const TransactionManager&) = delete;
     TransactionManager& operator=(const TransactionManager&) = delete;
     /// Ends background recovery. All its transactions have ended their scope by now.

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "workload.h"
+
+namespace xa_tm::bench {
+
+/// One thread's way to run transactions, one after the other.
+///
+/// Ownership: borrows its contender, which outlives it.
+/// Thread safety: one thread at a time.
+class Session {
+public:
+    Session() = default;
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    virtual ~Session() = default;
+
+    virtual void begin() = 0;
+    /// One statement in one branch, its last one; its answer has arrived when this returns.
+    virtual void run(std::size_t branch, const std::string& statement) = 0;
+    /// Throws unless the transaction is committed.
+    virtual void commit() = 0;
+    /// After one of the others has thrown: ready to begin again. Throws when a server is gone.
+    virtual void abandon() = 0;
+};
+
+/// One way to change all branches together.
+///
+/// Ownership: owns what its sessions share.
+/// Thread safety: one thread at a time; its sessions run in threads of their own.
+class Contender {
+public:
+    Contender() = default;
+    Contender(const Contender&) = delete;
+    Contender& operator=(const Contender&) = delete;
+    virtual ~Contender() = default;
+
+    /// Versions and settings that matter, as one line.
+    [[nodiscard]] virtual std::string settings() const = 0;
+    /// With every connection open that it will use. Throws when a server can't be reached.
+    [[nodiscard]] virtual std::unique_ptr<Session> open_session() = 0;
+};
+
+/// The one that the workload names, opened. Throws std::runtime_error with one line.
+[[nodiscard]] std::unique_ptr<Contender> make_contender(const Workload& workload);
+
+// One a file.
+
+/// The transaction manager, each statement by Branch::execute(), or by Branch::execute_last().
+[[nodiscard]] std::unique_ptr<Contender> make_ours(const Workload& workload, bool is_last_told);
+/// The transaction manager over resources that do nothing.
+[[nodiscard]] std::unique_ptr<Contender> make_alone(const Workload& workload);
+/// The verbs by the C clients, one branch after the other, each in a trip of its own: no decision
+/// is logged, and nothing recovers what a crash leaves.
+[[nodiscard]] std::unique_ptr<Contender> make_by_hand(const Workload& workload);
+/// The same verbs sent to all branches before the first answer is waited for, in as few trips as
+/// the servers take, and one forced write between votes and commits: the least that two-phase
+/// commit can cost.
+[[nodiscard]] std::unique_ptr<Contender> make_scatter(const Workload& workload);
+/// A local transaction a branch, committed one after the other, or all at once; not atomic.
+[[nodiscard]] std::unique_ptr<Contender> make_local(const Workload& workload, bool is_scattered);
+
+}  // namespace xa_tm::bench

@@ -1,0 +1,199 @@
+#include "turn.h"
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <cmath>
+#include <exception>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace xa_tm::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kColdRows = 100;
+constexpr std::size_t kErrorsMax = 5;
+
+/// What one thread sends to one branch, one statement a row.
+struct BranchStatements {
+    std::vector<std::string> updates;
+    std::vector<std::string> reads;
+};
+
+/// Every transaction takes from the first branch what it adds to the others.
+BranchStatements statements_of(const Workload& workload, std::size_t branch, std::size_t thread) {
+    const auto& [name, uri, table] = workload.branches[branch];
+    const bool takes = branch == 0 && workload.branches.size() > 1;
+    const auto amount = takes ? 1 - static_cast<int>(workload.branches.size()) : 1;
+    const auto* clock =
+        workload.branches[branch].is_postgresql() ? "clock_timestamp()" : "sysdate(6)";
+    BranchStatements statements;
+    for (std::size_t i = 0; i < (workload.is_hot ? 1 : kColdRows); ++i) {
+        const auto id = workload.is_hot ? 1 : 2 + thread * kColdRows + i;
+        statements.updates.push_back(
+            fmt::format("update {} set balance = balance + {}, granted_at = {} where id = {}",
+                        table, amount, clock, id));
+        statements.reads.push_back(fmt::format("select balance from {} where id = {}", table, id));
+    }
+    return statements;
+}
+
+struct Shared {
+    const Workload& workload;
+    const Turn& turn;
+    std::barrier<> start;
+    std::atomic<std::uint64_t> begun{0};
+    std::mutex mutex = {};
+    // Guarded by mutex.
+    std::vector<std::string> errors = {};
+    std::exception_ptr fatal = {};
+
+    void note(const char* error) {
+        const std::scoped_lock lock{mutex};
+        if (errors.size() < kErrorsMax && std::ranges::find(errors, error) == errors.end()) {
+            errors.emplace_back(error);
+        }
+    }
+};
+
+float us(Clock::duration duration) {
+    return std::chrono::duration<float, std::micro>(duration).count();
+}
+
+/// One thread's transactions.
+class Runner {
+public:
+    Runner(Shared& shared, Session& session, std::size_t thread)
+        : shared_{shared}, session_{session}, random_{static_cast<unsigned>(thread)} {
+        for (std::size_t i = 0; i < shared.workload.branches.size(); ++i) {
+            statements_.push_back(statements_of(shared.workload, i, thread));
+        }
+    }
+
+    void run() {
+        shared_.start.arrive_and_wait();
+        began = Clock::now();
+        const auto end = began + std::chrono::duration_cast<Clock::duration>(shared_.turn.time);
+        for (now_ = began; now_ < end && takes_one();) {
+            try {
+                run_one();
+            } catch (const std::exception& error) {
+                ++failed;
+                shared_.note(error.what());
+                session_.abandon();
+                now_ = Clock::now();
+            }
+        }
+        ended = now_;
+    }
+
+    std::vector<float> transactions_us;
+    std::vector<float> commits_us;
+    std::uint64_t failed = 0;
+    Clock::time_point began;
+    Clock::time_point ended;
+
+private:
+    /// Without a limit the threads share nothing here.
+    bool takes_one() {
+        return !shared_.turn.transactions || shared_.begun++ < *shared_.turn.transactions;
+    }
+
+    void run_one() {
+        const bool reads = shared_.workload.read_only_share > 0 &&
+                           read_only_(random_) < shared_.workload.read_only_share;
+        const auto begun = now_;
+        session_.begin();
+        for (std::size_t i = 0; i < statements_.size(); ++i) {
+            const auto& choice = reads && i > 0 ? statements_[i].reads : statements_[i].updates;
+            session_.run(i, choice[sequence_ % choice.size()]);
+        }
+        ++sequence_;
+        const auto commits = Clock::now();
+        session_.commit();
+        now_ = Clock::now();
+        transactions_us.push_back(us(now_ - begun));
+        commits_us.push_back(us(now_ - commits));
+    }
+
+    Shared& shared_;
+    Session& session_;
+    std::vector<BranchStatements> statements_;
+    std::minstd_rand random_;
+    std::uniform_real_distribution<> read_only_;
+    std::size_t sequence_ = 0;
+    /// The end of one transaction is the beginning of the next.
+    Clock::time_point now_;
+};
+
+float quantile(std::vector<float>& samples, double share) {
+    const auto rank =
+        static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(samples.size()))) - 1;
+    std::ranges::nth_element(samples, samples.begin() + rank);
+    return samples[static_cast<std::size_t>(rank)];
+}
+
+Quantiles quantiles_of(std::span<const std::unique_ptr<Runner>> runners,
+                       std::vector<float> Runner::*samples) {
+    std::vector<float> all;
+    for (const auto& runner : runners) {
+        all.insert(all.end(), ((*runner).*samples).begin(), ((*runner).*samples).end());
+    }
+    return all.empty() ? Quantiles{}
+                       : Quantiles{quantile(all, 0.5), quantile(all, 0.99), quantile(all, 1)};
+}
+
+/// From the first thread's start to the last one's end, whenever this thread had the processor.
+std::chrono::duration<double> time_of(std::span<const std::unique_ptr<Runner>> runners) {
+    auto began = Clock::time_point::max();
+    auto ended = Clock::time_point::min();
+    for (const auto& runner : runners) {
+        began = std::min(began, runner->began);
+        ended = std::max(ended, runner->ended);
+    }
+    return ended - began;
+}
+
+}  // namespace
+
+TurnResult run_turn(const Workload& workload, std::span<const std::unique_ptr<Session>> sessions,
+                    const Turn& turn) {
+    Shared shared{.workload = workload,
+                  .turn = turn,
+                  .start = std::barrier<>{static_cast<std::ptrdiff_t>(sessions.size())}};
+    std::vector<std::unique_ptr<Runner>> runners;
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        runners.push_back(std::make_unique<Runner>(shared, *sessions[i], i));
+    }
+    std::vector<std::jthread> threads;
+    for (const auto& runner : runners) {
+        threads.emplace_back([&shared, &runner] {
+            try {
+                runner->run();
+            } catch (...) {
+                const std::scoped_lock lock{shared.mutex};
+                shared.fatal = std::current_exception();
+            }
+        });
+    }
+    threads.clear();
+    if (shared.fatal) {
+        std::rethrow_exception(shared.fatal);
+    }
+    TurnResult result{.seconds = time_of(runners).count(),
+                      .transaction_us = quantiles_of(runners, &Runner::transactions_us),
+                      .commit_us = quantiles_of(runners, &Runner::commits_us),
+                      .errors = std::move(shared.errors)};
+    for (const auto& runner : runners) {
+        result.committed += runner->commits_us.size();
+        result.failed += runner->failed;
+    }
+    return result;
+}
+
+}  // namespace xa_tm::bench

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xa_tm::bench {
+
+/// Every contender, in the order of tables.
+[[nodiscard]] const std::vector<std::string>& all_contenders();
+/// Enough to judge by in two minutes.
+[[nodiscard]] const std::vector<std::string>& quick_contenders();
+/// Those that are transaction managers, and so can be measured alone; peers at their best.
+[[nodiscard]] const std::vector<std::string>& managers_alone();
+[[nodiscard]] bool is_peer(const std::string& contender);
+
+/// Where the contenders' programs are.
+struct Programs {
+    std::filesystem::path ours;   ///< lock_hold_contender, which plays all but the peers
+    std::filesystem::path peers;  ///< the jar
+};
+
+/// Why it can't be started; nothing when it can.
+[[nodiscard]] std::optional<std::string> missing_for(const std::string& contender,
+                                                     const Programs& programs);
+[[nodiscard]] std::vector<std::string> command_of(const std::string& contender,
+                                                  const Programs& programs);
+
+}  // namespace xa_tm::bench

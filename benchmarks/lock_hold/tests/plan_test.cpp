@@ -1,0 +1,51 @@
+#include "plan.h"
+
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "criteria.h"
+
+namespace xa_tm::bench {
+namespace {
+
+using nlohmann::json;
+using ::testing::Contains;
+
+const std::vector<Resource> kResources{{.name = "p", .uri = {}, .kind = Kind::postgres},
+                                       {.name = "m", .uri = {}, .kind = Kind::mariadb},
+                                       {.name = "p2", .uri = {}, .kind = Kind::postgres}};
+
+TEST(Plan, HasEveryCellThatACriterionIsJudgedBy) {
+    const auto plan = full_plan(kResources);
+    json result{{"cells", json::array()}, {"tm_alone", json::array()}};
+    const auto figures = [](const char* name) {
+        return json{{"name", name},
+                    {"throughput", {{"median", 1}}},
+                    {"commit_us", {{"p50", 1}, {"p99", 1}}}};
+    };
+    const json all{figures("ours"), figures("scatter"), figures("bitronix_default")};
+    for (const auto& cell : plan.cells) {
+        auto entry = to_json(cell);
+        entry["contenders"] = all;
+        result["cells"].push_back(entry);
+    }
+    for (const auto& [log, threads] : plan.alone) {
+        result["tm_alone"].push_back({{"log", log}, {"threads", threads}, {"contenders", all}});
+    }
+    result["memory"] = {{"growth_bytes_over_million", 0}, {"bytes_per_open_transaction", 0}};
+    ASSERT_TRUE(plan.has_memory);
+    for (const auto& criterion : criteria_of(result, {"p", "m"})) {
+        EXPECT_FALSE(criterion.at("measured").is_null()) << criterion;
+    }
+}
+
+TEST(Plan, VariesTheServersAmongThoseThatAreThere) {
+    const auto plan = full_plan(kResources);
+    EXPECT_THAT(plan.cells, Contains(Cell{.servers = {"p", "p2"}}));
+    EXPECT_THAT(plan.cells, Contains(Cell{.servers = {"p", "m"}}));
+}
+
+}  // namespace
+}  // namespace xa_tm::bench

@@ -1,0 +1,138 @@
+// The harness on real servers: that it keeps to its own tables, and that a whole run works.
+
+#include <algorithm>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "child_process.h"
+#include "sandbox.h"
+#include "scratch_tables.h"
+#include "temporary_directory.h"
+#include "waiter.h"
+
+namespace xa_tm::bench {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Resource resource_of(const std::string& server) {
+    return open_resource(server + "=" + test::sandbox::tcp_uri(server));
+}
+
+class LockHoldServerTest : public testing::TestWithParam<const std::string& (*)()> {
+protected:
+    ~LockHoldServerTest() override {
+        for (const auto& table : tables()) {
+            session->send("DROP TABLE " + table);
+        }
+    }
+    std::vector<std::string> tables() {
+        const auto rows = session->query(
+            "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'xa_bench%'");
+        std::vector<std::string> names;
+        std::ranges::transform(rows, std::back_inserter(names),
+                               [](const auto& row) { return row.at(0); });
+        return names;
+    }
+
+    Resource resource = resource_of(GetParam()());
+    std::unique_ptr<RawConnection> session = resource.connect();
+};
+
+INSTANTIATE_TEST_SUITE_P(BothKinds, LockHoldServerTest,
+                         testing::Values(&test::sandbox::postgres_server,
+                                         &test::sandbox::mysql_server));
+
+TEST_P(LockHoldServerTest, RefusesATableThatItDidNotMake) {
+    session->send("CREATE TABLE xa_bench_account_3 (precious INT)");
+    EXPECT_THROW(DatabaseClaim{resource}, std::runtime_error);
+    EXPECT_THROW((ScratchTables{{resource, resource, resource}, 1}), std::runtime_error);
+    EXPECT_THAT(tables(), ElementsAre("xa_bench_account_3"));
+}
+
+TEST_P(LockHoldServerTest, RemovesWhatItHasMadeAndReplacesWhatAKilledRunHasLeft) {
+    {
+        const ScratchTables left{{resource}, 1};
+        ScratchTables tables{{resource, resource}, 1};
+        EXPECT_THAT(tables.sums(), ElementsAre(0, 0));
+    }
+    EXPECT_THAT(tables(), testing::IsEmpty());
+}
+
+TEST_P(LockHoldServerTest, LetsOneRunAtATimeIntoADatabase) {
+    const DatabaseClaim claim{resource};
+    EXPECT_THROW(DatabaseClaim{resource}, std::runtime_error);
+}
+
+TEST_P(LockHoldServerTest, SeesFromOutsideHowLongARowIsHeld) {
+    const ScratchTables tables{{resource}, 1};
+    const std::string clock = resource.kind == Kind::postgres ? "clock_timestamp()" : "SYSDATE(6)";
+    Waiter waiter{resource, table_of(1)};
+    constexpr int kTransactions = 5;
+    constexpr std::chrono::milliseconds kHold{50};
+    for (int i = 0; i < kTransactions; ++i) {
+        session->send("BEGIN");
+        session->send("UPDATE xa_bench_account_1 SET granted_at = " + clock + " WHERE id = 1");
+        std::this_thread::sleep_for(kHold);
+        session->send("COMMIT");
+    }
+    const auto holds_us = waiter.stop();
+    ASSERT_FALSE(holds_us.empty());
+    EXPECT_GE(*std::ranges::min_element(holds_us), 50'000);
+}
+
+class LockHoldRunTest : public testing::Test {
+protected:
+    test::Completed run(std::vector<std::string> arguments) const {
+        arguments.insert(arguments.begin(), XA_TM_LOCK_HOLD_BENCHMARK);
+        for (const auto& server :
+             {test::sandbox::postgres_server(), test::sandbox::mysql_server()}) {
+            arguments.push_back("--resource");
+            arguments.push_back(server + "=" + test::sandbox::tcp_uri(server));
+        }
+        return test::run_program(arguments);
+    }
+    test::TemporaryDirectory directory;
+    std::string file = directory.path() / "result.json";
+};
+
+TEST_F(LockHoldRunTest, MeasuresItsContendersAndNamesThoseThatItCanNot) {
+    const auto whole = run({"--quick", "--rounds", "2", "--seconds", "0.1", "--contenders",
+                            "local,ours,narayana_best", "--json", file, "--html",
+                            directory.path() / "result.html"});
+    ASSERT_EQ(whole.exit_code, 0) << whole;
+    EXPECT_THAT(whole.out, HasSubstr("narayana_best is not measured"));
+    const auto result = json::parse(std::ifstream{file});
+    ASSERT_EQ(result.at("cells").size(), 2U) << whole;
+    const auto& contenders = result.at("cells").at(0).at("contenders");
+    ASSERT_EQ(contenders.size(), 2U) << whole;
+    EXPECT_EQ(contenders.at(1).at("name"), "ours");
+    EXPECT_EQ(contenders.at(1).at("rounds").size(), 2U);
+    EXPECT_GT(contenders.at(1).at("throughput").at("median"), 0);
+    const auto& counted = result.at("counted").at(0).at("contenders").at(1);
+    // Two statements, prepare, commit; a busy machine may tear apart what is sent at once.
+    EXPECT_NEAR(counted.at("waits").get<double>(), 4, 0.5);
+    EXPECT_EQ(counted.at("trips_in_hold"), 3);
+    const auto& hold = result.at("hold").at(0).at("contenders").at(1);
+    EXPECT_EQ(hold.at("branches").size(), 2U);
+    EXPECT_GT(hold.at("branches").at(0).at("hold_us").at("p50"), 3000) << "three trips of 1 ms";
+
+    const auto resumed = run({"--quick", "--contenders", "local,ours", "--resume", file});
+    EXPECT_EQ(resumed.exit_code, 0) << resumed;
+    EXPECT_THAT(resumed.out, testing::Not(HasSubstr("[1/")));
+}
+
+TEST_F(LockHoldRunTest, SaysInOneLineWhatIsWrong) {
+    const auto completed = run({"--contenders", "nobody"});
+    EXPECT_EQ(completed.exit_code, 1);
+    EXPECT_THAT(completed.err, HasSubstr("there is no contender nobody"));
+}
+
+}  // namespace
+}  // namespace xa_tm::bench
