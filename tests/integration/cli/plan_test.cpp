@@ -269,7 +269,8 @@ TEST_F(PlanAndApply, Trap58ActOnlyOnWhatCouldBeRead) {
         EXPECT_EQ(entry["result"], entry["resource"] == "points" ? "unproven" : "done") << entry;
     }
     EXPECT_TRUE(has_user(1));
-    for (const auto& entry : planned()["entries"]) {
+    const auto plan = planned();
+    for (const auto& entry : plan["entries"]) {
         EXPECT_NE(entry["resource"], "points");
     }
     points_ = Database{points_uri_};
