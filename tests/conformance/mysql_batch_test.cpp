@@ -184,7 +184,6 @@ TEST_P(MysqlBatch, ASecondStatementInTheTextIsRefusedByTheServer) {
         EXPECT_EQ(codes_of(answers),
                   (std::vector{XaCode::ok, XaCode::rmerr, not_carried_out().code}))
             << text;
-        EXPECT_EQ(answers[1].message, "x");
         EXPECT_THAT(answers[1].message, HasSubstr("one statement at a time"));
         EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
         EXPECT_TRUE(serves_again(*connection));
