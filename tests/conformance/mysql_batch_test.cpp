@@ -6,7 +6,6 @@
 namespace xa_tm::test {
 namespace {
 
-using testing::AnyOf;
 using testing::HasSubstr;
 
 std::vector<XaCode> codes_of(const std::vector<Answer>& answers) {
@@ -190,20 +189,6 @@ TEST_P(MysqlBatch, ASecondStatementInTheTextIsRefusedByTheServer) {
     }
     EXPECT_EQ(prepared(), std::vector<std::string>{});
     EXPECT_EQ(rows(), 0);
-}
-
-/// A server that is not what it seems could ask for any file of the client's.
-TEST_P(MysqlBatch, TheServerMayNotReadTheClientsFiles) {
-    const auto xid = unique_xid();
-    const auto connection = datasource_.connect({});
-    EXPECT_EQ(run(*connection, Verb::start, xid).code, XaCode::ok);
-    const auto answer =
-        run_statement(*connection, xid, "load data local infile '/etc/hostname' into table points");
-    // MySQL refuses itself; MariaDB's client refuses when the server asks, and is then done with
-    // it.
-    EXPECT_THAT(answer.message, AnyOf(HasSubstr("Loading local data is disabled"),
-                                      HasSubstr("Load data local infile forbidden")));
-    EXPECT_NE(answer.code, XaCode::ok);
 }
 
 TEST_P(MysqlBatch, AStatementThatSwallowsWhatFollowsIsNeverPrepared) {
