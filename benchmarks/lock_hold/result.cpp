@@ -73,7 +73,7 @@ void Result::set(const std::string& member, nlohmann::json value) {
 }
 
 void Result::note_settings(const std::string& contender, const std::string& settings) {
-    json_["settings"][contender] = settings;
+    json_["settings"].emplace(contender, settings);  // with databases first, the log durable
 }
 
 void Result::note_not_measured(const std::string& name, const std::string& why) {
