@@ -21,11 +21,20 @@ using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Resource resource_of(const std::string& server) {
-    return open_resource(server + "=" + test::sandbox::tcp_uri(server));
+/// Which of the pair that the tests run on.
+enum class Server { postgres, mysql };
+
+void PrintTo(Server server, std::ostream* stream) {
+    *stream << (server == Server::postgres ? "postgres" : "mysql");
 }
 
-class LockHoldServerTest : public testing::TestWithParam<const std::string& (*)()> {
+Resource resource_of(Server server) {
+    const auto& name = server == Server::postgres ? test::sandbox::postgres_server()
+                                                  : test::sandbox::mysql_server();
+    return open_resource(name + "=" + test::sandbox::tcp_uri(name));
+}
+
+class LockHoldServerTest : public testing::TestWithParam<Server> {
 protected:
     ~LockHoldServerTest() override {
         for (const auto& table : tables()) {
@@ -41,13 +50,13 @@ protected:
         return names;
     }
 
-    Resource resource = resource_of(GetParam()());
+    Resource resource = resource_of(GetParam());
     std::unique_ptr<RawConnection> session = resource.connect();
 };
 
 INSTANTIATE_TEST_SUITE_P(BothKinds, LockHoldServerTest,
-                         testing::Values(&test::sandbox::postgres_server,
-                                         &test::sandbox::mysql_server));
+                         testing::Values(Server::postgres, Server::mysql),
+                         testing::PrintToStringParamName{});
 
 TEST_P(LockHoldServerTest, RefusesATableThatItDidNotMake) {
     session->send("CREATE TABLE xa_bench_account_3 (precious INT)");
