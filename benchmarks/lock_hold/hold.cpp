@@ -22,8 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-/// Between two transactions, so that the waiter finds the row free for a moment.
-constexpr unsigned kPauseUs = 1000;
 constexpr std::uint64_t kWatchedTransactions = 100;
 constexpr std::uint64_t kTracedTransactions = 50;
 /// More than all of them take.
@@ -71,14 +69,14 @@ Phases watched_phases(ScratchTables& tables, const Cell& cell, RunningContender&
 
 json hold_entry(const Bench& bench, ScratchTables& tables, const Cell& cell,
                 const std::string& name) {
-    RunningContender contender{bench, cell, name, route_of(cell), kPauseUs};
+    RunningContender contender{bench, cell, name, route_of(cell)};
     static_cast<void>(checked_go(tables, cell, contender.process(), bench.warm_up_seconds));
     json entry{{"name", name}, {"branches", holds_of(bench, tables, cell, contender.process())}};
     Phases phases;
     if (route_of(cell) == Route::network) {
         phases = watched_phases(tables, cell, contender);
     } else {
-        RunningContender watched{bench, cell, name, Route::network, kPauseUs};
+        RunningContender watched{bench, cell, name, Route::network};
         static_cast<void>(checked_go(tables, cell, watched.process(), bench.warm_up_seconds));
         phases = watched_phases(tables, cell, watched);
     }

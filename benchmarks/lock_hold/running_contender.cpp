@@ -59,7 +59,7 @@ Route route_of(const Cell& cell) noexcept {
 }
 
 RunningContender::RunningContender(const Bench& bench, const Cell& cell, const std::string& name,
-                                   Route route, unsigned pause_us)
+                                   Route route)
     : name_{name}, directory_{bench.directory} {
     const auto resources = bench.resources_of(cell);
     if (route == Route::network) {
@@ -76,7 +76,6 @@ RunningContender::RunningContender(const Bench& bench, const Cell& cell, const s
                   {"threads", cell.threads},
                   {"rows", to_text(cell.rows)},
                   {"read_only_share", cell.read_only_share},
-                  {"pause_us", pause_us},
                   {"log", "durable"}});
 }
 
@@ -88,7 +87,6 @@ RunningContender::RunningContender(const Bench& bench, const std::string& name, 
                   {"threads", threads},
                   {"rows", to_text(Rows::hot)},
                   {"read_only_share", 0},
-                  {"pause_us", 0},
                   {"log", log}});
 }
 

@@ -42,8 +42,7 @@ enum class Route { direct, network };
 class RunningContender {
 public:
     /// In the tables of the cell, which exist. Throws std::runtime_error with why it can't run.
-    RunningContender(const Bench& bench, const Cell& cell, const std::string& name, Route route,
-                     unsigned pause_us = 0);
+    RunningContender(const Bench& bench, const Cell& cell, const std::string& name, Route route);
     /// Over null resources. `log` is "durable" or "none".
     RunningContender(const Bench& bench, const std::string& name, unsigned threads,
                      const std::string& log);

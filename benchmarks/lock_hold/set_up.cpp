@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "contender/forced_file.h"
+#include "forced_file.h"
 #include "machine.h"
 #include "quantiles.h"
 #include "temporary_directory.h"
@@ -21,15 +21,9 @@ nlohmann::json describe_set_up(const std::filesystem::path& directory) {
             std::chrono::steady_clock::now() - start;
         times_us.push_back(time.count());
     }
-    const auto machine = describe_machine(directory);
-    return {
-        {"cpu", machine.cpu},
-        {"cores", machine.cpus},
-        {"memory_gib", machine.memory_gib},
-        {"kernel", machine.kernel},
-        {"disk", machine.disk},
-        {"file_system", machine.file_system},
-        {"sync_us", {{"p50", quantile_of(times_us, 0.5)}, {"p99", quantile_of(times_us, 0.99)}}}};
+    auto set_up = to_json(describe_machine(directory));
+    set_up["sync_us"] = {{"p50", quantile_of(times_us, 0.5)}, {"p99", quantile_of(times_us, 0.99)}};
+    return set_up;
 }
 
 nlohmann::json versions_of(const std::vector<Resource>& resources) {

@@ -43,8 +43,8 @@ std::string servers_of(const json& entry) {
 
 void print_set_up(const json& result) {
     const auto& machine = result.at("machine");
-    fmt::print("CPU          {} ({} cores, {} GiB memory)\n", machine.at("cpu").get<std::string>(),
-               machine.at("cores").get<unsigned>(), number_at(machine, "/memory_gib"));
+    fmt::print("CPU          {} ({} CPUs, {} GiB memory)\n", machine.at("cpu").get<std::string>(),
+               machine.at("cpus").get<unsigned>(), number_at(machine, "/memory_gib"));
     fmt::print("kernel       {}\n", machine.at("kernel").get<std::string>());
     fmt::print("disk         {}, {}; sync p50 {} us, p99 {} us\n",
                machine.at("disk").get<std::string>(), machine.at("file_system").get<std::string>(),

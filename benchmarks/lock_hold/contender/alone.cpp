@@ -1,11 +1,10 @@
 #include "alone.h"
 
 #include <optional>
-#include <stdexcept>
 
 #include <fmt/format.h>
 
-#include "contender.h"
+#include "managed_session.h"
 #include "no_log.h"
 #include "transaction_manager_state.h"
 
@@ -13,33 +12,21 @@ namespace xa_tm::bench {
 namespace {
 
 std::unique_ptr<TransactionManagerState> open_manager(const Workload& workload) {
-    const Config config{.node = "lock_hold",
-                        .log_directory = workload.log_directory,
-                        // Longer than a run: recovery has nothing to do in one.
-                        .recovery_interval = std::chrono::hours{24}};
+    const auto config = config_of(workload);
     return workload.is_log_durable ? std::make_unique<TransactionManagerState>(config)
                                    : std::make_unique<TransactionManagerState>(
                                          config, std::make_unique<NoLog>(config.node));
 }
 
-class AloneSession final : public Session {
+class AloneSession final : public ManagedSession {
 public:
     explicit AloneSession(ManagerAlone& manager) : manager_{manager} {}
 
-    void begin() override { transaction_.emplace(manager_.begin()); }
+    void begin() override { transaction.emplace(manager_.begin()); }
     void run(std::size_t, const std::string&) override {}
-    void commit() override {
-        const auto report = transaction_->commit();
-        if (report.outcome() != Outcome::committed) {
-            throw std::runtime_error(report.reason());
-        }
-        transaction_.reset();
-    }
-    void abandon() override { transaction_.reset(); }
 
 private:
     ManagerAlone& manager_;
-    std::optional<Transaction> transaction_;
 };
 
 class Alone final : public Contender {

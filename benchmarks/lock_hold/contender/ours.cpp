@@ -1,28 +1,24 @@
-#include <optional>
-#include <stdexcept>
-
 #include <fmt/format.h>
 
-#include "contender.h"
+#include "managed_session.h"
 #include "resources.h"
 #include "session_isolation.h"
-#include "xa_tm/transaction_manager.h"
 
 namespace xa_tm::bench {
 namespace {
 
 using Resources = std::vector<std::unique_ptr<test::Resource>>;
 
-class OursSession final : public Session {
+class OursSession final : public ManagedSession {
 public:
     OursSession(TransactionManager& manager, const Resources& resources, bool is_last_told)
         : manager_{manager}, resources_{resources}, is_last_told_{is_last_told} {}
 
     void begin() override {
-        transaction_.emplace(manager_.begin());
+        transaction.emplace(manager_.begin());
         branches_.clear();
         for (const auto& resource : resources_) {
-            branches_.push_back(resource->branch_of(*transaction_));
+            branches_.push_back(resource->branch_of(*transaction));
         }
     }
 
@@ -34,32 +30,17 @@ public:
         }
     }
 
-    void commit() override {
-        const auto report = transaction_->commit();
-        if (report.outcome() != Outcome::committed) {
-            throw std::runtime_error(report.reason());
-        }
-        transaction_.reset();
-    }
-
-    void abandon() override { transaction_.reset(); }
-
 private:
     TransactionManager& manager_;
     const Resources& resources_;
     bool is_last_told_;
-    std::optional<Transaction> transaction_;
     std::vector<Branch> branches_;
 };
 
 class Ours final : public Contender {
 public:
     Ours(const Workload& workload, bool is_last_told)
-        : is_last_told_{is_last_told},
-          manager_{{.node = "lock_hold",
-                    .log_directory = workload.log_directory,
-                    // Longer than a run: recovery has nothing to do in one.
-                    .recovery_interval = std::chrono::hours{24}}} {
+        : is_last_told_{is_last_told}, manager_{config_of(workload)} {
         for (const auto& branch : workload.branches) {
             resources_.push_back(test::Resource::add(manager_, branch.name, branch.uri,
                                                      {.pool_size_max = workload.threads}));

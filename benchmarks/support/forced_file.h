@@ -13,7 +13,7 @@ namespace xa_tm::bench {
 /// Thread safety: force() may be called from several threads at once.
 class ForcedFile {
 public:
-    /// Throws std::system_error.
+    /// Makes the file. Throws std::system_error.
     explicit ForcedFile(const std::filesystem::path& path);
     ForcedFile(const ForcedFile&) = delete;
     ForcedFile& operator=(const ForcedFile&) = delete;
@@ -23,7 +23,7 @@ public:
     void force();
 
 private:
-    int descriptor_;
+    int file_;
     std::atomic<std::uint64_t> writes_{0};
 };
 

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <optional>
+
+#include "contender.h"
+#include "xa_tm/transaction_manager.h"
+
+namespace xa_tm::bench {
+
+/// How the transaction manager is opened, whatever its resources.
+[[nodiscard]] Config config_of(const Workload& workload);
+
+/// Transactions of the transaction manager; begin() is to fill `transaction`.
+///
+/// Ownership: owns the transaction that is open.
+/// Thread safety: one thread at a time.
+class ManagedSession : public Session {
+public:
+    void commit() override;
+    void abandon() override;
+
+protected:
+    std::optional<Transaction> transaction;
+};
+
+}  // namespace xa_tm::bench
