@@ -292,7 +292,8 @@ bool LocalLog::closes_better_in_the_spare() const {
     return is_closing_ && spare_ && !fits_forgets(forgets_.size());
 }
 
-/// Forgets that the segment in use has no room for would be live again at the next open.
+/// Under mutex_. Forgets that the segment in use has no room for would be live again at the next
+/// open.
 bool LocalLog::fits_forgets(std::size_t count) const noexcept {
     return count <= free_pages_ * kForgetsPerPage;
 }
