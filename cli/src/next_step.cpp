@@ -178,6 +178,12 @@ NextStep next_step(const RecoveryReport& report, const RecoveryTransaction& tran
                         "of all its branches, also those that are no longer listed." +
                         needs_the_log(report),
                     .choices = finish_by_hand(transaction)};
+        case TransactionState::at_last_resource:
+            return {.why =
+                        "Its decision may be a row at a last resource. Let that one be reached, "
+                        "and recovery reads it; else compare the data of all its branches." +
+                        needs_the_log(report),
+                    .choices = finish_by_hand(transaction)};
         case TransactionState::restored:
             return {.why =
                         "Its server was put back to an old copy, or replaced: the transaction "

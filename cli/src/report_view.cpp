@@ -66,13 +66,14 @@ std::string_view home_of(TransactionState state, const RecoveryBranch& branch) n
     const bool is_ours =
         state == TransactionState::commit_decided || state == TransactionState::quarantined ||
         state == TransactionState::presumed_abort || state == TransactionState::live ||
-        state == TransactionState::restored || state == TransactionState::heuristic;
+        state == TransactionState::at_last_resource || state == TransactionState::restored ||
+        state == TransactionState::heuristic;
     if (!is_ours || !branch.xid) {
         return {};
     }
-    // A bqual of ours is RESOURCE:ORDINAL.
+    // A bqual of ours is RESOURCE:ORDINAL, with more behind a further colon.
     const std::string_view bqual = branch.xid->bqual;
-    return bqual.substr(0, bqual.rfind(':'));
+    return bqual.substr(0, bqual.find(':'));
 }
 
 const RecoveryBranch* find_misplaced(const RecoveryReport& all,

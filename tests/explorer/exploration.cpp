@@ -33,9 +33,11 @@ public:
 
 private:
     [[nodiscard]] std::size_t find(const Key& key) const {
-        auto hash = ((key[0] * 0x9e3779b97f4a7c15 ^ key[1]) * 0xc2b2ae3d27d4eb4f ^ key[2]) *
-                    0xff51afd7ed558ccd;
-        hash ^= hash >> 32U;
+        std::uint64_t hash = 0;
+        for (const auto word : key) {
+            hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+            hash ^= hash >> 32U;
+        }
         auto place = hash & (places_.size() - 1);
         while (places_[place] != kNone && keys_[places_[place]] != key) {
             place = (place + 1) & (places_.size() - 1);

@@ -45,6 +45,20 @@ TEST(Explorer, FindsNoLawBrokenWhereOneOfThreeKeepsBranchesWithTheirSessions) {
         {.branches = 3, .first_attaching = 2, .recovers_side_by_side = false}, 700'000);
 }
 
+TEST(Explorer, FindsNoLawBrokenWithALastResource) {
+    expect_that_no_law_is_broken({.branches = 2, .has_last_resource = true}, 10'000);
+}
+
+TEST(Explorer, FindsNoLawBrokenWithALastResourceWhereTheOtherKeepsBranchesWithTheirSessions) {
+    expect_that_no_law_is_broken({.branches = 2, .first_attaching = 0, .has_last_resource = true},
+                                 10'000);
+}
+
+TEST(Explorer, FindsNoLawBrokenWithALastResourceAndTwoOthers) {
+    expect_that_no_law_is_broken(
+        {.branches = 3, .has_last_resource = true, .recovers_side_by_side = false}, 500'000);
+}
+
 void expect_that_it_is_noticed(const Setup& setup, std::string_view law) {
     const auto found = explore(setup);
     EXPECT_THAT(found.violation, HasSubstr(law));
@@ -78,6 +92,19 @@ TEST(ExplorerNotices, ALostAnswerThatIsTakenForAGoodOne) {
 
 TEST(ExplorerNotices, AnIncarnationThatGoesOnAfterAFailedForce) {
     expect_that_it_is_noticed({.stops_after_failed_force = false}, "law");
+}
+
+TEST(ExplorerNotices, AnAbortThatIsPresumedBeforeTheRowsAreRead) {
+    expect_that_it_is_noticed({.has_last_resource = true, .waits_for_rows = false}, "law");
+}
+
+TEST(ExplorerNotices, RowsThatAreReadWhileASessionMayStillCommitOne) {
+    expect_that_it_is_noticed({.has_last_resource = true, .ends_sessions_before_rows = false},
+                              "law");
+}
+
+TEST(ExplorerNotices, ARowThatIsRemovedTooEarly) {
+    expect_that_it_is_noticed({.has_last_resource = true, .keeps_rows_to_the_end = false}, "law");
 }
 
 }  // namespace

@@ -29,12 +29,13 @@ std::string gtrid() {
     return to_gtrid({kNode, kLog, 1, 1});
 }
 
-std::string bqual_of(std::size_t branch) {
-    return to_bqual({resource_of(branch), static_cast<std::uint32_t>(branch + 1)});
+std::string bqual_of(std::size_t branch, const Setup& setup) {
+    return to_bqual({resource_of(branch), static_cast<std::uint32_t>(branch + 1),
+                     setup.has_last_resource});
 }
 
-Xid xid_of(std::size_t branch) {
-    return {kFormatId, gtrid(), bqual_of(branch)};
+std::string last_resource_of(const Setup& setup) {
+    return resource_of(setup.branches - 1);
 }
 
 /// One step from one world. What breaks a law is written to `violation`.
@@ -60,6 +61,8 @@ public:
     void list(std::size_t i);
     void know(std::size_t i);
     void list_again(std::size_t i);
+    void settle_by_rows(std::size_t i);
+    void remove_row();
     void act(std::size_t i, EventKind how);
 
     void check_laws();
@@ -69,6 +72,10 @@ private:
     [[nodiscard]] bool is_attached(std::size_t i) const {
         return i >= setup_.first_attaching && world_.branches[i].has_session;
     }
+    [[nodiscard]] Xid xid_of(std::size_t branch) const {
+        return {kFormatId, gtrid(), bqual_of(branch, setup_)};
+    }
+    [[nodiscard]] Decision row() const;
     [[nodiscard]] PendingDecision pending();
     void drive(const CommitProtocol::Step& step);
     void settle();
@@ -87,7 +94,9 @@ private:
 void Step::begin() {
     world_.is_begun = true;
     world_.is_live = true;
-    world_.protocol.emplace(setup_.branches);
+    world_.protocol.emplace(setup_.branches, setup_.has_last_resource
+                                                 ? std::optional{setup_.branches - 1}
+                                                 : std::nullopt);
     for (auto& branch : branches()) {
         branch.data = Data::open;
         branch.has_session = true;
@@ -137,7 +146,7 @@ void Step::drive(const CommitProtocol::Step& step) {
         branch.request = branch.has_session ? std::optional{send.verb} : std::nullopt;
         branch.reply = Reply::none;
         if (send.verb == Verb::commit && protocol.count_of_writers() > 1 &&
-            world_.log != Log::forced) {
+            world_.log != Log::forced && world_.row != Row::there) {
             break_law("law 2: a commit is sent before the decision is durable");
         }
     }
@@ -159,21 +168,38 @@ void Step::settle() {
     switch (protocol.ending()) {
         case CommitProtocol::Ending::stays_live: return;
         case CommitProtocol::Ending::leaves: world_.is_live = false; return;
+        case CommitProtocol::Ending::waits_for_row:
+            world_.is_live = false;
+            world_.is_waiting_for_row = true;
+            return;
         case CommitProtocol::Ending::is_decided: break;
     }
     world_.is_live = false;
     for (std::size_t i = 0; i < setup_.branches; ++i) {
-        world_.branches[i].is_named = protocol.state(i) != BranchState::read_only;
+        world_.branches[i].is_named =
+            protocol.state(i) != BranchState::read_only && !setup_.is_last_resource(i);
         world_.branches[i].progress = progress_of(protocol.state(i));
     }
-    world_.has_entry = protocol.is_decision_logged();
+    world_.has_entry = protocol.is_decision_logged() && !setup_.has_last_resource;
+    world_.has_row = protocol.is_decision_logged() && setup_.has_last_resource;
     world_.is_decided = !pending().is_finished();
-    if (!setup_.forgets_last && world_.has_entry) {
+    const bool is_kept = world_.has_entry || world_.has_row;
+    if (!setup_.forgets_last && is_kept) {
         world_.is_decided = false;
     }
-    if (!world_.is_decided && world_.has_entry) {
+    if (!world_.is_decided && is_kept) {
         forget();
     }
+}
+
+Decision Step::row() const {
+    Decision decision{.gtrid = gtrid(), .decided_at = {}, .branches = {}};
+    for (std::size_t i = 0; i < setup_.branches; ++i) {
+        if (world_.branches[i].is_named) {
+            decision.branches.push_back({resource_of(i), bqual_of(i, setup_), "", ""});
+        }
+    }
+    return decision;
 }
 
 PendingDecision Step::pending() {
@@ -183,17 +209,22 @@ PendingDecision Step::pending() {
     if (world_.has_entry) {
         pending.entry = recovery_log::EntryId{kEntry};
     }
+    if (world_.has_row) {
+        pending.row_at = last_resource_of(setup_);
+    }
     for (std::size_t i = 0; i < setup_.branches; ++i) {
         if (world_.branches[i].is_named) {
-            pending.decision.branches.push_back({resource_of(i), bqual_of(i), "", ""});
+            pending.decision.branches.push_back({resource_of(i), bqual_of(i, setup_), "", ""});
             pending.progress.push_back(world_.branches[i].progress);
         }
     }
     return pending;
 }
 
+/// The log, or whoever removes rows, is told that the decision is needless.
 void Step::forget() {
-    world_.is_forgotten = true;
+    world_.is_forgotten = world_.has_entry;
+    world_.is_row_needless = world_.has_row;
     for (const auto& branch : branches()) {
         if (branch.is_named && branch.data != Data::committed) {
             break_law("law 6: the decision is forgotten before every branch is committed");
@@ -204,10 +235,11 @@ void Step::forget() {
 void Step::finish(std::size_t i) {
     TransactionTable table;
     table.hand_over(pending());
-    const auto needless = table.finish(gtrid(), bqual_of(i));
+    auto needless = table.finish(gtrid(), bqual_of(i, setup_)).size();
+    needless += table.take_needless_rows(last_resource_of(setup_), 1).size();
     world_.branches[i].progress = Progress::finished;
     world_.is_decided = table.counts().open_decisions > 0;
-    if (!needless.empty()) {
+    if (needless > 0) {
         forget();
     }
 }
@@ -233,6 +265,12 @@ void Step::serve(std::size_t i, EventKind how) {
         branch.data = Data::rolled_back;
     } else {
         branch.data = Data::committed;
+        if (verb == Verb::commit_with_decision) {
+            world_.row = Row::there;
+            for (std::size_t other = 0; other < setup_.branches; ++other) {
+                world_.branches[other].is_named = world_.branches[other].data == Data::prepared;
+            }
+        }
     }
     branch.reply = branch.is_connected ? reply : Reply::none;
 }
@@ -296,9 +334,13 @@ void Step::crash_manager(EventKind how) {
         branch.is_connected = false;
         branch.reply = Reply::none;
         branch.progress = Progress::open;
-        branch.is_named = branch.is_named && is_decided;
+        branch.is_named = branch.is_named && (is_decided || world_.row == Row::there);
         branch.pass = {};
     }
+    world_.has_row = false;
+    world_.is_waiting_for_row = false;
+    world_.are_rows_read = false;
+    world_.is_row_needless = false;
     world_.protocol.reset();
     world_.is_forcing = false;
     world_.is_live = false;
@@ -314,7 +356,8 @@ void Step::crash_server(std::size_t i) {
 
 void Step::end_sessions(std::size_t i, EventKind how) {
     auto& branch = world_.branches[i];
-    branch.pass = {.phase = PassPhase::sessions_ended};
+    branch.pass = {.phase = PassPhase::sessions_ended,
+                   .is_row_waited_for = setup_.is_last_resource(i) && world_.is_waiting_for_row};
     if (branch.is_connected || !branch.has_session) {
         return;
     }
@@ -340,6 +383,8 @@ void Step::know(std::size_t i) {
     pass.is_decided = world_.is_decided && setup_.reads_decisions;
     pass.is_named = pass.is_decided && branch.is_named;
     pass.progress = pass.is_decided ? branch.progress : Progress::open;
+    pass.is_waiting_for_row = world_.is_waiting_for_row && setup_.waits_for_rows;
+    pass.are_rows_read = world_.are_rows_read || !setup_.waits_for_rows;
 }
 
 /// plan_recovery() for this resource; it depends on nothing but what the key holds, and takes long.
@@ -352,14 +397,16 @@ RecoveryAction Step::planned(std::size_t i, bool is_listed) {
         (pass.is_session_left ? 64U : 0U) | (static_cast<std::uint32_t>(pass.progress) << 7U) |
         (static_cast<std::uint32_t>(i) << 9U) | (setup_.judges_by_both_lists ? 0U : 1U << 11U) |
         (static_cast<std::uint32_t>(setup_.branches) << 12U) |
-        (std::uint32_t{world_.incarnation} << 14U);
+        (std::uint32_t{world_.incarnation} << 14U) | (setup_.has_last_resource ? 1U << 17U : 0U) |
+        (pass.is_waiting_for_row ? 1U << 18U : 0U) | (pass.are_rows_read ? 1U << 19U : 0U);
     static std::unordered_map<std::uint32_t, RecoveryAction> memory;
     if (const auto found = memory.find(key); found != memory.end()) {
         return found->second;
     }
-    const ListedBranch foreign{.xid = Xid{kFormatId + 1, gtrid(), bqual_of(0)}, .name = "foreign"};
+    const ListedBranch foreign{.xid = Xid{kFormatId + 1, gtrid(), bqual_of(0, setup_)},
+                               .name = "foreign"};
     const ListedBranch of_other_log{
-        .xid = Xid{kFormatId, to_gtrid({kNode, kOtherLog, 1, 1}), bqual_of(i)},
+        .xid = Xid{kFormatId, to_gtrid({kNode, kOtherLog, 1, 1}), bqual_of(i, setup_)},
         .name = "of another log"};
     PlanInput input{.view = LogView::owner,
                     .node = kNode,
@@ -397,10 +444,19 @@ RecoveryAction Step::planned(std::size_t i, bool is_listed) {
                                 .entry = recovery_log::EntryId{kEntry},
                                 .progress = {}};
         if (pass.is_named) {
-            pending.decision.branches.push_back({resource_of(i), bqual_of(i), "", ""});
+            pending.decision.branches.push_back({resource_of(i), bqual_of(i, setup_), "", ""});
             pending.progress.push_back(pass.progress);
         }
         table.hand_over(std::move(pending));
+    }
+    if (setup_.has_last_resource) {
+        std::ignore = table.add_last_resource(last_resource_of(setup_));
+        if (pass.are_rows_read) {
+            table.settle_by_rows(last_resource_of(setup_), {}, {}, world_.incarnation);
+        }
+        if (pass.is_waiting_for_row) {
+            table.wait_for_row(gtrid(), last_resource_of(setup_));
+        }
     }
     input.known = table.snapshot();
     auto action = RecoveryAction::none;
@@ -418,9 +474,51 @@ RecoveryAction Step::planned(std::size_t i, bool is_listed) {
 void Step::list_again(std::size_t i) {
     auto& branch = world_.branches[i];
     const auto action = planned(i, branch.data == Data::prepared);
+    const bool is_conclusive = !branch.pass.is_session_left || !setup_.ends_sessions_before_rows;
+    if (setup_.is_last_resource(i) && is_conclusive) {
+        branch.pass = {.phase = PassPhase::rows_read,
+                       .is_row_waited_for = branch.pass.is_row_waited_for,
+                       .is_row_seen = world_.row == Row::there};
+        return;
+    }
     branch.pass = action == RecoveryAction::none
                       ? Pass{}
                       : Pass{.phase = PassPhase::acting, .action = action};
+}
+
+void Step::settle_by_rows(std::size_t i) {
+    const auto pass = std::exchange(world_.branches[i].pass, {});
+    TransactionTable table;
+    if (world_.are_rows_read) {
+        table.settle_by_rows(last_resource_of(setup_), {}, {}, world_.incarnation);
+    }
+    if (world_.is_live) {
+        table.enter(gtrid());
+    }
+    if (world_.is_decided) {
+        table.hand_over(pending());
+    }
+    if (world_.is_waiting_for_row) {
+        table.wait_for_row(gtrid(), last_resource_of(setup_));
+    }
+    table.settle_by_rows(last_resource_of(setup_),
+                         pass.is_row_seen ? std::vector{row()} : std::vector<Decision>{},
+                         pass.is_row_waited_for ? std::vector{gtrid()} : std::vector<std::string>{},
+                         world_.incarnation);
+    const auto known = table.snapshot();
+    world_.are_rows_read = true;
+    world_.is_waiting_for_row = !known.waiting_for_row.empty();
+    const bool is_learnt = !world_.is_decided && known.decisions.contains(gtrid());
+    world_.is_decided = known.decisions.contains(gtrid());
+    world_.has_row = world_.has_row || is_learnt;
+    for (auto& branch : branches()) {
+        branch.progress = is_learnt ? Progress::open : branch.progress;
+    }
+}
+
+void Step::remove_row() {
+    world_.row = Row::removed;
+    world_.is_row_needless = false;
 }
 
 void Step::act(std::size_t i, EventKind how) {
@@ -438,7 +536,7 @@ void Step::act(std::size_t i, EventKind how) {
         branch.data = Data::committed;
     } else if (code == XaCode::ok && pass.action == RecoveryAction::rollback) {
         branch.data = Data::rolled_back;
-        if (world_.is_live || world_.is_decided) {
+        if (world_.is_live || world_.is_decided || world_.row == Row::there) {
             break_law("law 5: recovery rolls back what can still commit");
         }
     }
@@ -527,6 +625,9 @@ private:
             }
             for (const auto how :
                  {EventKind::vote_early, EventKind::lose_early_vote, EventKind::refuse_early}) {
+                if (setup_.is_last_resource(i) && how != EventKind::refuse_early) {
+                    continue;  // it is never asked to prepare
+                }
                 go(of(how, i), [&](Step& step) { step.vote_early(i, how); });
             }
         }
@@ -547,7 +648,8 @@ private:
         std::vector<EventKind> ways{EventKind::serve, EventKind::refuse_to_serve};
         if (branch.request == Verb::prepare) {
             ways.insert(ways.end(), {EventKind::vote_no, EventKind::vote_read_only});
-        } else if (branch.request == Verb::commit_one_phase) {
+        } else if (branch.request == Verb::commit_one_phase ||
+                   branch.request == Verb::commit_with_decision) {
             ways.push_back(EventKind::vote_no);
         }
         for (const auto how : ways) {
@@ -624,6 +726,9 @@ private:
             case PassPhase::known:
                 go(of(EventKind::list_again, i), [&](Step& step) { step.list_again(i); });
                 return;
+            case PassPhase::rows_read:
+                go(of(EventKind::settle_by_rows, i), [&](Step& step) { step.settle_by_rows(i); });
+                return;
             case PassPhase::acting:
                 for (const auto how :
                      {EventKind::act, EventKind::act_unheard, EventKind::give_up_acting}) {
@@ -645,6 +750,11 @@ private:
         }
         for (const auto how : ways) {
             go(of(how, i), [&](Step& step) { step.end_sessions(i, how); });
+        }
+        const bool may_remove = world_.is_row_needless ||
+                                (!setup_.keeps_rows_to_the_end && world_.has_row);
+        if (setup_.is_last_resource(i) && may_remove && world_.row == Row::there) {
+            go(of(EventKind::remove_row, i), [&](Step& step) { step.remove_row(); });
         }
     }
 
@@ -670,8 +780,6 @@ private:
     unsigned used_ = 0;
 };
 
-constexpr unsigned kBranchBits = 31;
-
 std::uint64_t packed(const World& world, const Setup& setup, std::size_t i) {
     const auto& branch = world.branches[i];
     Packer packer;
@@ -683,10 +791,13 @@ std::uint64_t packed(const World& world, const Setup& setup, std::size_t i) {
     packer.add(world.protocol ? static_cast<unsigned>(world.protocol->state(i)) + 1 : 0U, 4);
     // What nobody reads any more would only tell equal worlds apart.
     packer.add(
-        world.is_forcing || world.log != Log::empty || world.is_decided ? branch.is_named : false,
+        world.is_forcing || world.log != Log::empty || world.is_decided || world.row == Row::there
+            ? branch.is_named
+            : false,
         1);
     packer.add(world.is_decided && branch.progress == Progress::finished, 1);
     packer.add(i >= setup.first_attaching, 1);
+    packer.add(setup.is_last_resource(i), 1);
     const auto& pass = branch.pass;
     packer.add(pass.phase, 3);
     packer.add(pass.is_session_left, 1);
@@ -696,6 +807,10 @@ std::uint64_t packed(const World& world, const Setup& setup, std::size_t i) {
     packer.add(pass.is_begun, 1);
     packer.add(pass.is_named, 1);
     packer.add(pass.progress == Progress::finished, 1);
+    packer.add(pass.is_waiting_for_row, 1);
+    packer.add(pass.are_rows_read, 1);
+    packer.add(pass.is_row_waited_for, 1);
+    packer.add(pass.is_row_seen, 1);
     packer.add(pass.action, 2);
     return packer.word();
 }
@@ -708,9 +823,6 @@ Key key_of(const World& world, const Setup& setup) {
         parts[i] = packed(world, setup, i);
     }
     std::ranges::sort(parts);
-    Packer first_two;
-    first_two.add(parts[0], kBranchBits);
-    first_two.add(parts[1], kBranchBits);
     Packer rest;
     rest.add(world.is_begun, 1);
     rest.add(world.is_outcome_asked_for, 1);
@@ -725,9 +837,14 @@ Key key_of(const World& world, const Setup& setup) {
     rest.add(world.is_live, 1);
     rest.add(world.is_decided, 1);
     rest.add(world.has_entry, 1);
+    rest.add(world.has_row, 1);
+    rest.add(world.is_waiting_for_row, 1);
+    rest.add(world.are_rows_read, 1);
+    rest.add(world.is_row_needless, 1);
+    rest.add(world.row, 2);
     rest.add(world.incarnation, 3);
     rest.add(world.crashes, 3);
-    return {first_two.word(), parts[2], rest.word()};
+    return {parts[0], parts[1], parts[2], rest.word()};
 }
 
 void for_each_next(const World& world, const Setup& setup, const Visit& visit) {
@@ -736,7 +853,8 @@ void for_each_next(const World& world, const Setup& setup, const Visit& visit) {
 
 bool is_settled(const World& world, const Setup& setup) {
     const bool is_at_rest = world.is_begun && !world.is_live && !world.is_decided &&
-                            !world.is_forcing && (world.log == Log::empty || world.is_forgotten);
+                            !world.is_forcing && (world.log == Log::empty || world.is_forgotten) &&
+                            !world.is_waiting_for_row && world.row != Row::there;
     return is_at_rest &&
            std::all_of(world.branches.begin(),
                        world.branches.begin() + static_cast<std::ptrdiff_t>(setup.branches),
@@ -777,6 +895,9 @@ std::string to_string(const Event& event) {
             case EventKind::list: return "recovery lists {}";
             case EventKind::know: return "recovery reads what is live and decided, for {}";
             case EventKind::list_again: return "recovery lists {} again, and judges";
+            case EventKind::settle_by_rows:
+                return "recovery learns from the rows of {} what was decided";
+            case EventKind::remove_row: return "the needless row of {} is removed";
             case EventKind::act: return "recovery acts at {}";
             case EventKind::act_unheard: return "recovery acts at {}, and the answer is lost";
             case EventKind::give_up_acting: return "recovery does not reach {}";
@@ -800,6 +921,10 @@ std::string to_string(const World& world, const Setup& setup) {
     constexpr std::array logs{"empty", "decided", "decided or empty"};
     text += fmt::format("log={}{}  incarnation={}", logs[static_cast<std::size_t>(world.log)],
                         world.is_forgotten ? ", forgotten" : "", world.incarnation);
+    if (setup.has_last_resource) {
+        constexpr std::array rows{"none", "there", "removed"};
+        text += fmt::format("  row={}", rows[static_cast<std::size_t>(world.row)]);
+    }
     if (world.told) {
         text += fmt::format("  told={}", xa_tm::to_string(*world.told));
     }

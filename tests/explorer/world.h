@@ -26,6 +26,12 @@ struct Setup {
     /// MariaDB does (servers.md): others can't finish it before that has ended.
     std::size_t first_attaching = kBranchesMax;
 
+    /// The last branch is the last resource: it decides by its own commit, with a row.
+    bool has_last_resource = false;
+    [[nodiscard]] bool is_last_resource(std::size_t branch) const noexcept {
+        return has_last_resource && branch + 1 == branches;
+    }
+
     /// Recovery may be at every resource at once, each at another step; else at one after another.
     bool recovers_side_by_side = true;
 
@@ -37,6 +43,9 @@ struct Setup {
     bool forgets_last = true;               ///< law 6
     bool takes_silence_for_unknown = true;  ///< law 7
     bool stops_after_failed_force = true;   ///< law 8
+    bool waits_for_rows = true;             ///< law 3, where decisions are rows
+    bool ends_sessions_before_rows = true;  ///< law 7, likewise
+    bool keeps_rows_to_the_end = true;      ///< law 6, likewise
 };
 
 /// What a resource manager holds of its branch.
@@ -51,7 +60,10 @@ enum class Log : std::uint8_t {
     maybe_forced,  ///< the force has failed: a crash shows whether the decision is there
 };
 
-enum class PassPhase : std::uint8_t { idle, sessions_ended, listed, known, acting };
+/// The decision at the last resource.
+enum class Row : std::uint8_t { none, there, removed };
+
+enum class PassPhase : std::uint8_t { idle, sessions_ended, listed, known, rows_read, acting };
 
 /// One look of recovery at one resource, and what follows from it.
 struct Pass {
@@ -64,7 +76,12 @@ struct Pass {
     bool is_begun = false;
     PendingDecision::Progress progress = PendingDecision::Progress::open;
     bool is_named = false;
+    bool is_waiting_for_row = false;
+    bool are_rows_read = false;
     RecoveryAction action = RecoveryAction::none;
+    // At the last resource.
+    bool is_row_waited_for = false;
+    bool is_row_seen = false;
 };
 
 /// One branch, with the session that the transaction manager works on it over.
@@ -94,6 +111,11 @@ struct World {
     bool is_live = false;
     bool is_decided = false;
     bool has_entry = false;
+    bool has_row = false;  ///< the decision is known to be a row
+    bool is_waiting_for_row = false;
+    bool are_rows_read = false;
+    bool is_row_needless = false;
+    Row row = Row::none;
     std::uint8_t incarnation = 1;
     std::uint8_t crashes = 0;
 };
@@ -124,6 +146,8 @@ enum class EventKind : std::uint8_t {
     list,
     know,
     list_again,
+    settle_by_rows,
+    remove_row,
     act,
     act_unheard,
     give_up_acting,
@@ -140,7 +164,7 @@ struct Event {
 [[nodiscard]] std::string to_string(const World& world, const Setup& setup);
 
 /// Equal for worlds that differ in nothing but the order of branches of the same kind.
-using Key = std::array<std::uint64_t, 3>;
+using Key = std::array<std::uint64_t, 4>;
 [[nodiscard]] Key key_of(const World& world, const Setup& setup);
 
 /// What follows from one event. The second is the law that it has broken, or empty.

@@ -1,7 +1,8 @@
 // Invariants:
-// - a branch is sent commit only when goal_ is committed (law 2): the decision is in the log, or it
-// is the
-//   only branch that wrote and its commit decides the transaction;
+// - a branch is sent commit only when goal_ is committed (law 2): the decision is in the log or a
+//   row at the last resource, or it is the only branch that wrote and its commit decides the
+//   transaction;
+// - the last resource is sent no prepare, and its commit only when every other branch has voted yes;
 // - once goal_ is committed no branch is sent rollback (law 1), and the other way round;
 // - one verb at a time is outstanding for a branch: its state is preparing, committing or
 // rolling_back then;
@@ -70,7 +71,7 @@ CommitProtocol::Step CommitProtocol::commit() {
     }
     phase_ = Phase::voting;
     for (std::size_t branch = 0; branch < branches_.size(); ++branch) {
-        if (branches_[branch].state == BranchState::active) {
+        if (branches_[branch].state == BranchState::active && branch != last_resource_) {
             send(step, branch, Verb::prepare);
         }
     }
@@ -90,10 +91,7 @@ CommitProtocol::Step CommitProtocol::answer(std::size_t branch, XaCode code) {
     Step step;
     switch (branches_.at(branch).state) {
         case BranchState::preparing: take_vote(step, branch, code); break;
-        case BranchState::committing:
-            phase_ == Phase::one_phase ? take_one_phase(step, branch, code)
-                                       : take_commit(branch, code);
-            break;
+        case BranchState::committing: take_final(step, branch, code); break;
         case BranchState::rolling_back: take_rollback(branch, code); break;
         case BranchState::active:
         case BranchState::prepared:
@@ -141,7 +139,7 @@ void CommitProtocol::send(Step& step, std::size_t branch, Verb verb) {
         XA_TM_CHECK(goal_ != Goal::committed, "law 1: no rollback after the decision to commit");
         state = BranchState::rolling_back;
     } else {
-        XA_TM_CHECK(goal_ == Goal::committed || verb == Verb::commit_one_phase,
+        XA_TM_CHECK(goal_ == Goal::committed || verb != Verb::commit,
                     "law 2: no commit before the decision");
         state = BranchState::committing;
     }
@@ -176,6 +174,13 @@ void CommitProtocol::take_vote(Step& step, std::size_t branch, XaCode code) {
 /// All votes are in and none is a no.
 void CommitProtocol::count_votes(Step& step) {
     const auto writers = count(BranchState::prepared);
+    if (is_last_resource_open()) {
+        is_one_phase_ = writers == 0;  // with nobody to decide for, no row is needed
+        phase_ = is_one_phase_ ? Phase::one_phase : Phase::deciding_at_last_resource;
+        send(step, *last_resource_,
+             is_one_phase_ ? Verb::commit_one_phase : Verb::commit_with_decision);
+        return;
+    }
     if (writers >= 2) {
         phase_ = Phase::deciding;
         step.force_decision = true;
@@ -193,6 +198,37 @@ void CommitProtocol::commit_prepared(Step& step) {
         if (branches_[branch].state == BranchState::prepared) {
             send(step, branch, Verb::commit);
         }
+    }
+}
+
+/// The answer to whichever commit was sent.
+void CommitProtocol::take_final(Step& step, std::size_t branch, XaCode code) {
+    if (phase_ == Phase::one_phase) {
+        take_one_phase(step, branch, code);
+    } else if (phase_ == Phase::deciding_at_last_resource) {
+        take_last_resource(step, branch, code);
+    } else {
+        take_commit(branch, code);
+    }
+}
+
+void CommitProtocol::take_last_resource(Step& step, std::size_t branch, XaCode code) {
+    auto& state = branches_[branch].state;
+    if (code == XaCode::ok || code == XaCode::rdonly) {
+        // Durable from here: its row is the decision.
+        state = BranchState::committed;
+        is_decision_logged_ = true;
+        commit_prepared(step);
+    } else if (is_rolled_back(code) || code == XaCode::nota) {
+        state = BranchState::rolled_back;
+        abort(step);
+    } else if (code == XaCode::rmfail || is_heuristic(code)) {
+        state = BranchState::unknown;  // law 7: its row tells, once the session has ended
+        goal_ = Goal::left_to_row;
+        phase_ = Phase::finished;
+    } else {
+        state = BranchState::active;  // refused: the branch is still open
+        abort(step);
     }
 }
 
@@ -268,7 +304,8 @@ Outcome CommitProtocol::outcome() const {
     XA_TM_CHECK(is_finished(), "the outcome is read when it is final");
     switch (goal_) {
         case Goal::undecided:
-        case Goal::left_to_next_incarnation: return Outcome::unknown;
+        case Goal::left_to_next_incarnation:
+        case Goal::left_to_row: return Outcome::unknown;
         case Goal::committed: return outcome_of_commit();
         case Goal::rolled_back: break;
     }
@@ -285,6 +322,9 @@ CommitProtocol::Ending CommitProtocol::ending() const {
     const auto ends_as = outcome();
     if (goal_ == Goal::left_to_next_incarnation) {
         return Ending::stays_live;
+    }
+    if (goal_ == Goal::left_to_row) {
+        return Ending::waits_for_row;
     }
     return is_commit_decided() && ends_as != Outcome::rolled_back ? Ending::is_decided
                                                                   : Ending::leaves;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "xa_tm/connection.h"
@@ -17,6 +18,9 @@ namespace xa_tm {
 ///                        several:       voting --all yes--> deciding --durable--> completing
 ///                                              --any no---> aborting
 ///          --rollback()--> aborting
+///
+/// One branch may be the last resource: it is never prepared. When all others have voted yes, its
+/// commit, with the decision as a row in the same local transaction, takes the place of the force.
 ///
 /// Ownership: a value.
 /// Thread safety: one thread at a time.
@@ -40,9 +44,12 @@ public:
         stays_live,  ///< neither outcome is safe for this incarnation
         leaves,      ///< what may still show up of it is rolled back
         is_decided,  ///< what is not committed yet has to be
+        waits_for_row,  ///< whether the last resource has committed, and so decided, tells its row
     };
 
-    explicit CommitProtocol(std::size_t branches) : branches_(branches, Branch{}) {}
+    explicit CommitProtocol(std::size_t branches,
+                            std::optional<std::size_t> last_resource = std::nullopt)
+        : branches_(branches, Branch{}), last_resource_{last_resource} {}
 
     /// A branch was prepared, or has ended, before the outcome is asked for: its vote. Once a
     /// branch; one that refused is asked again.
@@ -66,19 +73,33 @@ public:
     [[nodiscard]] std::size_t count_of_writers() const noexcept {
         return branches_.size() - count(BranchState::read_only);
     }
+    /// True when a decision may have to be forced, so that there has to be space for it.
+    [[nodiscard]] bool may_force() const noexcept {
+        return count_of_writers() > 1 && !is_last_resource_open();
+    }
     /// True when a single branch is asked to decide for itself, and was not told to prepare.
     [[nodiscard]] bool is_one_phase() const noexcept { return is_one_phase_; }
     /// True when a decision to commit has been made: by a durable record, or for a single branch
     /// that wrote by sending it the only commit there will be. Branches that are unknown then are
     /// to be committed.
     [[nodiscard]] bool is_commit_decided() const noexcept { return goal_ == Goal::committed; }
-    /// True when the decision stands in the log, so that it must be forgotten there in the end.
+    /// True when the decision stands in the log, or as a row at the last resource, so that it must
+    /// be forgotten there in the end.
     [[nodiscard]] bool is_decision_logged() const noexcept { return is_decision_logged_; }
 
 private:
-    enum class Phase { open, one_phase, voting, deciding, completing, aborting, finished };
+    enum class Phase {
+        open,
+        one_phase,
+        voting,
+        deciding,
+        deciding_at_last_resource,
+        completing,
+        aborting,
+        finished
+    };
     /// What every branch is to reach, as far as it is known.
-    enum class Goal { undecided, committed, rolled_back, left_to_next_incarnation };
+    enum class Goal { undecided, committed, rolled_back, left_to_next_incarnation, left_to_row };
     struct Branch {
         BranchState state = BranchState::active;
     };
@@ -89,14 +110,20 @@ private:
     void commit_prepared(Step& step);
     void take_vote(Step& step, std::size_t branch, XaCode code);
     void take_one_phase(Step& step, std::size_t branch, XaCode code);
+    void take_last_resource(Step& step, std::size_t branch, XaCode code);
+    void take_final(Step& step, std::size_t branch, XaCode code);
     void take_commit(std::size_t branch, XaCode code);
     void take_rollback(std::size_t branch, XaCode code);
     void advance(Step& step);
+    [[nodiscard]] bool is_last_resource_open() const noexcept {
+        return last_resource_ && branches_[*last_resource_].state == BranchState::active;
+    }
     [[nodiscard]] std::size_t count(BranchState state) const noexcept;
     [[nodiscard]] bool is_anything_outstanding() const noexcept;
     [[nodiscard]] Outcome outcome_of_commit() const;
 
     std::vector<Branch> branches_;
+    std::optional<std::size_t> last_resource_;
     Phase phase_ = Phase::open;
     Goal goal_ = Goal::undecided;
     bool is_one_phase_ = false;

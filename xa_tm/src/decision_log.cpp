@@ -26,6 +26,7 @@ public:
     void operator()(ServerSighting&& record) { keep(state_.sightings, std::move(record)); }
     void operator()(ServerDoubt&& record) { keep(state_.server_doubts, std::move(record)); }
     void operator()(LogDoubt&& record) { keep(state_.log_doubts, std::move(record)); }
+    void operator()(LastResource&& record) { keep(state_.last_resources, std::move(record)); }
 
 private:
     template <class Record>
@@ -65,7 +66,7 @@ PendingDecision PendingDecision::fresh(Decision decision,
     for (const auto& branch : decision.branches) {
         progress.push_back(branch.is_finished ? Progress::finished : Progress::open);
     }
-    return {std::move(decision), entry, std::move(progress)};
+    return {.decision = std::move(decision), .entry = entry, .progress = std::move(progress)};
 }
 
 bool PendingDecision::is_finished() const noexcept {

@@ -23,6 +23,8 @@ struct PendingDecision {
     std::optional<recovery_log::EntryId> entry;
     /// One per branch of the decision.
     std::vector<Progress> progress;
+    /// The last resource that holds the decision as a row; empty where none does.
+    std::string row_at = {};
 
     [[nodiscard]] static PendingDecision fresh(Decision decision,
                                                std::optional<recovery_log::EntryId> entry);
@@ -48,6 +50,7 @@ struct LoggedState {
     std::vector<Kept<ServerSighting>> sightings;
     std::vector<Kept<ServerDoubt>> server_doubts;
     std::vector<Kept<LogDoubt>> log_doubts;
+    std::vector<Kept<LastResource>> last_resources;
 };
 
 /// Throws Error (log_damaged) on an entry of a version that we don't know: it may hold a decision,

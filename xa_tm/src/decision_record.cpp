@@ -11,6 +11,7 @@
 //   kind 5, server doubt: resource str · server str · through_incarnation u32 ·
 //                      through_sequence u64 · words str
 //   kind 6, log doubt: words str
+//   kind 7, last resource: resource str
 //   str: length u16 · bytes
 
 #include "decision_record.h"
@@ -33,6 +34,7 @@ constexpr std::uint8_t kOperatorAct = 3;
 constexpr std::uint8_t kServerSighting = 4;
 constexpr std::uint8_t kServerDoubt = 5;
 constexpr std::uint8_t kLogDoubt = 6;
+constexpr std::uint8_t kLastResource = 7;
 constexpr std::size_t kMaxString = 0xFFFF;
 /// A decision over two or three branches fits.
 constexpr std::size_t kUsualBytes = 512;
@@ -249,6 +251,11 @@ void write(Writer& writer, const LogDoubt& doubt) {
     writer.string(doubt.words);
 }
 
+void write(Writer& writer, const LastResource& last) {
+    writer.number(kLastResource);
+    writer.string(last.resource);
+}
+
 template <class Sink, class Record>
 void write_record(Sink& writer, const Record& record) {
     writer.number(kVersion);
@@ -282,6 +289,7 @@ std::optional<LogRecord> decode(std::span<const std::byte> bytes) {
         case kServerSighting: record = read_server_sighting(reader); break;
         case kServerDoubt: record = read_server_doubt(reader); break;
         case kLogDoubt: record = LogDoubt{reader.string()}; break;
+        case kLastResource: record = LastResource{reader.string()}; break;
         default: break;  // of a newer version
     }
     return reader.is_at_end() ? record : std::nullopt;

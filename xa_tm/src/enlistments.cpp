@@ -61,12 +61,45 @@ std::size_t Enlistments::add(Datasource& datasource) {
                                 "have; use several transactions",
                                 gtrid(), Transaction::kMaxBranches));
     }
+    if (datasource.options().is_last_resource) {
+        check_may_have_last_resource(datasource);
+    }
     branches_.push_back({&datasource, {kFormatId, gtrid(), next_bqual(datasource)}});
+    if (datasource.options().is_last_resource) {
+        make_last_resource(branches_.size() - 1);
+    }
     return branches_.size() - 1;
 }
 
 std::string Enlistments::next_bqual(const Datasource& datasource) {
-    return to_bqual({datasource.name(), ++ordinal_});
+    return to_bqual({datasource.name(), ++ordinal_, last_resource_.has_value()});
+}
+
+void Enlistments::check_may_have_last_resource(const Datasource& datasource) const {
+    const auto refuse = [&datasource](const std::string& why) -> Error {
+        return {{.code = ErrorCode::invalid_state, .resource = datasource.name()},
+                fmt::format("resource {} can't be the last resource of this transaction: {}",
+                            datasource.name(), why)};
+    };
+    if (last_resource_) {
+        throw refuse(fmt::format("{} is it already, and there is one at most",
+                                 branches_[*last_resource_].datasource->name()));
+    }
+    const auto used = std::ranges::find_if(
+        branches_, [](const EnlistedBranch& branch) { return branch.is_started; });
+    if (used != branches_.end()) {
+        throw refuse(fmt::format("{} has been used already; enlist the last resource before any "
+                                 "branch is used",
+                                 used->datasource->name()));
+    }
+}
+
+/// No branch has been used: from now on their xids say where the decision will lie.
+void Enlistments::make_last_resource(std::size_t index) {
+    last_resource_ = index;
+    for (auto& branch : branches_) {
+        branch.xid.bqual = next_bqual(*branch.datasource);
+    }
 }
 
 Connection& Enlistments::open(std::size_t index) {
@@ -183,6 +216,7 @@ std::uint64_t Enlistments::execute(std::size_t index, const std::string& stateme
     auto& branch = branches_.at(index);
     check_takes_statements(branch);
     std::vector<Request> batch{{.verb = Verb::execute, .xid = branch.xid, .statement = statement}};
+    is_last = is_last && index != last_resource_;  // that one is never prepared
     if (is_last) {
         batch.push_back({.verb = Verb::prepare, .xid = branch.xid});
     }

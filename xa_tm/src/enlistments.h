@@ -72,7 +72,9 @@ public:
     }
 
     /// The index of the datasource's branch, a new one if it has none. Throws Error
-    /// (invalid_state) when there are Transaction::kMaxBranches already.
+    /// (invalid_state) when there are Transaction::kMaxBranches already; and for a last resource
+    /// when there is another one, or a branch has been used, whose xid then does not say that
+    /// recovery has to look for the decision there.
     [[nodiscard]] std::size_t add(Datasource& datasource);
     /// The open connection of a branch. Throws Error for the first branch that can't be opened; the
     /// others are open then, and that one may be tried again.
@@ -84,6 +86,10 @@ public:
     std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last);
 
     [[nodiscard]] std::span<EnlistedBranch> branches() noexcept { return branches_; }
+    /// The branch of the last resource, whether or not it was used.
+    [[nodiscard]] std::optional<std::size_t> last_resource() const noexcept {
+        return last_resource_;
+    }
     [[nodiscard]] const std::string& gtrid() const noexcept { return environment_.gtrid; }
 
 private:
@@ -103,10 +109,13 @@ private:
                                                     std::vector<Request> batch);
     void take_vote(EnlistedBranch& branch, Answer answer);
     [[nodiscard]] std::string next_bqual(const Datasource& datasource);
+    void check_may_have_last_resource(const Datasource& datasource) const;
+    void make_last_resource(std::size_t index);
 
     Environment environment_;
     std::vector<EnlistedBranch> branches_;
     std::uint32_t ordinal_ = 0;
+    std::optional<std::size_t> last_resource_;
 };
 
 }  // namespace xa_tm

@@ -11,6 +11,7 @@ namespace xa_tm {
 namespace {
 
 constexpr std::uint64_t kSequenceEnd = 1'000'000'000'000'000;
+constexpr std::string_view kLastResource = "last";
 
 bool is_name_character(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -73,12 +74,18 @@ std::optional<GlobalId> parse_gtrid(std::string_view gtrid) {
 }
 
 std::string to_bqual(const BranchId& id) {
-    return fmt::format(FMT_COMPILE("{}:{}"), id.resource, id.ordinal);
+    return fmt::format(FMT_COMPILE("{}:{}{}{}"), id.resource, id.ordinal,
+                       id.has_last_resource ? ":" : "",
+                       id.has_last_resource ? kLastResource : std::string_view{});
 }
 
 std::optional<BranchId> parse_bqual(std::string_view bqual) {
     auto rest = bqual;
-    const auto ordinal_text = take_last_field(rest);
+    auto ordinal_text = take_last_field(rest);
+    const bool has_last_resource = ordinal_text == kLastResource;
+    if (has_last_resource) {
+        ordinal_text = take_last_field(rest);
+    }
     if (!ordinal_text) {
         return std::nullopt;
     }
@@ -86,7 +93,7 @@ std::optional<BranchId> parse_bqual(std::string_view bqual) {
     if (!ordinal) {
         return std::nullopt;
     }
-    BranchId id{std::string{rest}, *ordinal};
+    BranchId id{std::string{rest}, *ordinal, has_last_resource};
     if (to_bqual(id) != bqual) {
         return std::nullopt;
     }

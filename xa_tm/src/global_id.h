@@ -33,10 +33,12 @@ struct GlobalId {
 [[nodiscard]] std::optional<GlobalId> parse_gtrid(std::string_view gtrid);
 
 /// What our bqual says, written as `RESOURCE:ORDINAL`, the ordinal counted from 1 in order of
-/// enlistment.
+/// enlistment; with `:last` behind it where the transaction has a last resource, so that its
+/// decision is to be looked for there.
 struct BranchId {
     std::string resource;
     std::uint32_t ordinal = 0;
+    bool has_last_resource = false;
 
     friend auto operator<=>(const BranchId&, const BranchId&) = default;
 };

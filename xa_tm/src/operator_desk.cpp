@@ -55,6 +55,7 @@ Way way_of(OrderVerb verb, TransactionState state, RecoveryAction action) {
                 return Way::decision;
             }
             return action == RecoveryAction::rollback ? Way::recovery : Way::direct;
+        case TransactionState::at_last_resource:
         case TransactionState::restored:
         case TransactionState::quarantined:
             // A decision keeps recovery from rolling back a branch that shows up later.

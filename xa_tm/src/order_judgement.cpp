@@ -172,6 +172,7 @@ std::string fate_of(const Known& known, OrderVerb verb) {
                 case TransactionState::live:
                 case TransactionState::lost_log:
                 case TransactionState::quarantined:
+                case TransactionState::at_last_resource:
                 case TransactionState::restored:
                 case TransactionState::heuristic:
                 case TransactionState::foreign: break;
@@ -254,6 +255,8 @@ std::string rule_of(const Known& known, const RecoveryReport& report) {
                                    : known.branch->reason);
         case TransactionState::quarantined:
             return fmt::format("law 3 does not hold here: {}", known.branch->reason);
+        case TransactionState::at_last_resource:
+            return fmt::format("law 7, silence is not an answer: {}", known.branch->reason);
         case TransactionState::lost_log:
         case TransactionState::foreign:
             return fmt::format("law 4, only ours: {}", known.branch->reason);
@@ -327,6 +330,7 @@ void judge_commit(const Known& known, const Scope& scope, const RecoveryReport& 
                 tighten(verdict, Permission::needs_force, known.branch->reason);
             }
             return;
+        case TransactionState::at_last_resource:
         case TransactionState::restored:
         case TransactionState::quarantined:
         case TransactionState::presumed_abort: {
@@ -364,6 +368,7 @@ void judge_rollback(const Known& known, const RecoveryReport& report, Verdict& v
                 tighten(verdict, Permission::needs_force, known.branch->reason);
             }
             return;
+        case TransactionState::at_last_resource:
         case TransactionState::restored:
         case TransactionState::quarantined:
         case TransactionState::lost_log:

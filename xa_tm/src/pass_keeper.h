@@ -32,6 +32,11 @@ public:
     void keep(const Xid& xid, XaCode code, const std::string& words, const std::string& server);
     /// What a plan has found out: its hazards, and what was never decided.
     void keep_findings(const std::vector<PlannedBranch>& plan, const std::string& server);
+    /// See TransactionTable::settle_by_rows().
+    void settle_by_rows(std::vector<Decision> rows, const std::vector<std::string>& waited_for,
+                        std::uint32_t incarnation) {
+        table_.settle_by_rows(resource_, std::move(rows), waited_for, incarnation);
+    }
     /// A decided branch is finished; behind the last one the decision is forgotten.
     void finish(const Xid& xid);
 

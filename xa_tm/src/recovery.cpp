@@ -25,6 +25,8 @@ namespace {
 
 /// How far a server has come is written to the log no more often than that.
 constexpr std::chrono::minutes kSightingInterval{1};
+/// So that no statement that removes rows holds their locks for long.
+constexpr std::size_t kRowsForgottenAtOnce = 1000;
 
 Error not_answered(const Datasource& datasource, Verb verb, const Answer& answer) {
     return {{answer.code == XaCode::rmfail ? ErrorCode::resource_unreachable
@@ -41,9 +43,9 @@ std::string with_server_words(std::string_view sentence, const Answer& answer) {
 
 std::string_view reason_of_end(RecoveredState state, const PlannedBranch& planned) {
     switch (state) {
-        case RecoveredState::committed: return "the log held the decision to commit";
+        case RecoveredState::committed: return "there was a decision to commit";
         case RecoveredState::rolled_back:
-            return "no decision to commit was logged, and none can be any more";
+            return "there is no decision to commit, and none can be made any more";
         case RecoveredState::finished:
             return planned.evidence.empty()
                        ? "the log held the decision, the server that had prepared the branch does "
@@ -64,18 +66,21 @@ std::string_view reason_of_end(RecoveredState state, const PlannedBranch& planne
 bool ResourcePass::is_done() const noexcept {
     return resource.is_reachable && resource.unended_session.empty() &&
            std::ranges::all_of(planned, [](const PlannedBranch& branch) {
-               return branch.action == RecoveryAction::none;
+               return branch.action == RecoveryAction::none &&
+                      branch.state != TransactionState::at_last_resource;
            });
 }
 
 ResourcePass ResourceRecovery::look(const Known& known) {
-    return look(known, {}, nullptr);
+    return look(known, {}, nullptr, {});
 }
 
 ResourcePass ResourceRecovery::survey(const Known& known, TransactionTable& table,
                                       DecisionLog& log) {
     PassKeeper keeper{datasource_.name(), table, log};
-    return look(known, end_sessions(), &keeper);
+    // First: who waits by now has had its session closed, so that its end can be seen to.
+    const auto waited_for = table.waiting_for_rows_of(datasource_.name());
+    return look(known, end_sessions(), &keeper, waited_for);
 }
 
 ResourcePass ResourceRecovery::recover(const Known& known, TransactionTable& table,
@@ -94,6 +99,9 @@ ResourcePass ResourceRecovery::carry_out(ResourcePass pass, TransactionTable& ta
     }
     try {
         act(pass, keeper, limits);
+        if (pass.resource.is_reachable) {
+            forget_needless_rows(table);
+        }
     } catch (const std::exception& error) {  // of a driver, too: this thread has to go on
         connection_.reset();
         pass.resource.is_reachable = false;
@@ -102,8 +110,30 @@ ResourcePass ResourceRecovery::carry_out(ResourcePass pass, TransactionTable& ta
     return pass;
 }
 
+std::vector<Decision> ResourceRecovery::read_rows(const recovery_log::LogId& log) {
+    const auto answer = ask({.verb = Verb::list_decisions, .log = log.to_string()});
+    if (answer.code != XaCode::ok) {
+        throw not_answered(datasource_, Verb::list_decisions, answer);
+    }
+    std::vector<Decision> rows;
+    rows.reserve(answer.decisions.size());
+    for (const auto& row : answer.decisions) {
+        auto record = decode(std::as_bytes(std::span{row.decision}));
+        auto* decision = record ? std::get_if<Decision>(&*record) : nullptr;
+        if (decision == nullptr || decision->gtrid != row.gtrid) {
+            throw Error({.code = ErrorCode::resource_refused, .resource = datasource_.name()},
+                        fmt::format("resource {}: the decision row of {} can't be understood; use "
+                                    "the version that wrote it, or restore the row",
+                                    datasource_.name(), row.gtrid));
+        }
+        rows.push_back(std::move(*decision));
+    }
+    return rows;
+}
+
 ResourcePass ResourceRecovery::look(const Known& known, std::string unended_session,
-                                    PassKeeper* keeper) {
+                                    PassKeeper* keeper,
+                                    const std::vector<std::string>& waited_for) {
     ResourcePass pass{.resource = {.name = datasource_.name(),
                                    .kind = std::string{datasource_.kind()},
                                    .is_reachable = true,
@@ -134,6 +164,11 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
                         .known = std::move(facts.transactions),
                         .after = std::move(after.listed)};
         learn(input, before.position, keeper);
+        if (keeper != nullptr && datasource_.options().is_last_resource &&
+            input.unended_session.empty()) {
+            // Behind what was learnt: a row that a restored server has lost proves nothing.
+            keeper->settle_by_rows(read_rows(input.log), waited_for, input.incarnation);
+        }
         pass.planned = plan_recovery(input);
         pass.resource.doubt = words_of_doubt(input);
         pass.log_doubt = input.known.log_doubt;
@@ -276,6 +311,37 @@ Answer ResourceRecovery::list() {
         }
     }
     return list();  // the connection of the last pass had died meanwhile: ask over a new one
+}
+
+void ResourceRecovery::forget_needless_rows(TransactionTable& table) {
+    for (;;) {
+        auto rows = table.take_needless_rows(datasource_.name(), kRowsForgottenAtOnce);
+        if (rows.empty()) {
+            return;
+        }
+        const auto give_back = [&] {
+            for (auto& gtrid : rows) {
+                table.add_needless_row(datasource_.name(), std::move(gtrid));
+            }
+        };
+        try {
+            const auto answer = ask({.verb = Verb::forget_decisions, .gtrids = rows});
+            if (answer.code == XaCode::ok) {
+                continue;
+            }
+            log_message(LogChannel::recovery, LogLevel::warning,
+                        "Rows of finished decisions could not be removed; the next pass tries "
+                        "again.",
+                        {.resource = datasource_.name(),
+                         .code = answer.code,
+                         .detail = answer.message});
+            give_back();
+            return;
+        } catch (...) {
+            give_back();
+            throw;
+        }
+    }
 }
 
 /// Throws Error when a connection was lost: what it was told may have been carried out.

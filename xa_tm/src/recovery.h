@@ -72,6 +72,8 @@ public:
 
     /// List, read what is known, list again, judge. Touches nothing.
     [[nodiscard]] ResourcePass look(const Known& known);
+    /// The decisions of this log that lie here as rows, if this is a last resource. Throws Error.
+    [[nodiscard]] std::vector<Decision> read_rows(const recovery_log::LogId& log);
     /// look() as the log's owner, before anything is done anywhere: what the list tells of the
     /// server and of the log is kept, in the table and durably, so that every later plan knows.
     [[nodiscard]] ResourcePass survey(const Known& known, TransactionTable& table,
@@ -93,7 +95,8 @@ public:
 
 private:
     [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session,
-                                    PassKeeper* keeper);
+                                    PassKeeper* keeper,
+                                    const std::vector<std::string>& waited_for);
     void learn(PlanInput& input, const ServerPosition& position, PassKeeper* keeper);
     [[nodiscard]] std::string end_sessions();
     [[nodiscard]] std::string end_lost_sessions();
@@ -103,6 +106,7 @@ private:
     void connect();
     void check_is_same_life() const;
     void act(ResourcePass& pass, PassKeeper& keeper, const PassLimits& limits);
+    void forget_needless_rows(TransactionTable& table);
     [[nodiscard]] Request request_for(const PlannedBranch& planned) const;
     void take(ResourcePass& pass, std::size_t index, const Answer& answer,
               PassKeeper& keeper) const;

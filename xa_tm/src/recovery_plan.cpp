@@ -92,7 +92,48 @@ std::optional<Judgement> judge_by_doubts(const PlanInput& input, const GlobalId&
     return std::nullopt;
 }
 
-Judgement judge_undecided(const PlanInput& input, const GlobalId& id, const std::string& gtrid) {
+/// Why the rows at the last resources can't say by their absence that the branch was never decided;
+/// nothing when they can.
+std::optional<Judgement> judge_by_last_resources(const PlanInput& input, const GlobalId& id,
+                                                 const std::string& gtrid) {
+    const auto open = [](std::string reason) {
+        return Judgement{TransactionState::at_last_resource, RecoveryAction::none,
+                         std::move(reason)};
+    };
+    const auto waiting = input.known.waiting_for_row.find(gtrid);
+    if (waiting != input.known.waiting_for_row.end()) {
+        return open(
+            fmt::format("its last resource {} did not answer the commit that decides it, so a row "
+                        "there will tell, once that can be asked",
+                        waiting->second));
+    }
+    if (input.known.last_resources.empty()) {
+        return open("the log does not say at which last resource its decision may lie: a person "
+                    "has to compare the data");
+    }
+    for (const auto& [resource, is_read] : input.known.last_resources) {
+        if (!is_read) {
+            return open(fmt::format(
+                "its decision may be a row at the last resource {}, which {}", resource,
+                input.resources.contains(resource) ? "could not be asked yet"
+                                                   : "is not configured here: add it"));
+        }
+    }
+    for (const auto& doubt : input.known.server_doubts) {
+        if (input.known.last_resources.contains(doubt.record.resource) &&
+            concerns(doubt.record, id)) {
+            return Judgement{TransactionState::restored, RecoveryAction::none,
+                             fmt::format("its decision may have been a row at the last resource "
+                                         "{}, and {}: compare the data of its other branches, "
+                                         "then order it to commit or to roll back",
+                                         doubt.record.resource, doubt.record.words)};
+        }
+    }
+    return std::nullopt;
+}
+
+Judgement judge_undecided(const PlanInput& input, const GlobalId& id, const BranchId& branch,
+                          const std::string& gtrid) {
     const bool is_live =
         input.view == LogView::beside_the_owner && id.incarnation == input.incarnation;
     if (is_live) {
@@ -101,6 +142,11 @@ Judgement judge_undecided(const PlanInput& input, const GlobalId& id, const std:
     }
     if (auto doubtful = judge_by_doubts(input, id, gtrid)) {
         return *std::move(doubtful);
+    }
+    if (branch.has_last_resource) {
+        if (auto open = judge_by_last_resources(input, id, gtrid)) {
+            return *std::move(open);
+        }
     }
     if (id.incarnation < input.incarnation || input.view == LogView::ownerless) {
         return {
@@ -130,6 +176,12 @@ bool is_overcome(const Heuristic& heuristic, const PlanInput& input, const Decid
            (is_listed || heuristic.server != input.server);
 }
 
+/// Where the decision stands, as the subject of a sentence.
+std::string holder_of(const PendingDecision& pending) {
+    return pending.row_at.empty() ? std::string{"the log"}
+                                  : fmt::format("a row at the last resource {}", pending.row_at);
+}
+
 Judgement judge_decided(const PlanInput& input, const PendingDecision& pending,
                         const std::string& bqual) {
     const auto& branches = pending.decision.branches;
@@ -150,18 +202,20 @@ Judgement judge_decided(const PlanInput& input, const PendingDecision& pending,
                 heuristic->code};
     }
     return {TransactionState::commit_decided, RecoveryAction::commit,
-            "the log holds the decision to commit and the branch is still prepared", branch->server,
-            branch->evidence};
+            fmt::format("{} holds the decision to commit and the branch is still prepared",
+                        holder_of(pending)),
+            branch->server, branch->evidence};
 }
 
-Judgement judge_ours(const PlanInput& input, const GlobalId& id, const Xid& xid) {
+Judgement judge_ours(const PlanInput& input, const GlobalId& id, const BranchId& branch,
+                     const Xid& xid) {
     if (input.known.live.contains(xid.gtrid)) {
         return {TransactionState::live, RecoveryAction::none,
                 "its transaction is still running in this process"};
     }
     const auto pending = input.known.decisions.find(xid.gtrid);
     return pending != input.known.decisions.end() ? judge_decided(input, pending->second, xid.bqual)
-                                                  : judge_undecided(input, id, xid.gtrid);
+                                                  : judge_undecided(input, id, branch, xid.gtrid);
 }
 
 /// Nothing when the branch is another configured resource's to judge.
@@ -189,7 +243,7 @@ std::optional<Judgement> judge(const PlanInput& input, const ListedBranch& liste
     if (branch->resource != input.resource && input.resources.contains(branch->resource)) {
         return std::nullopt;
     }
-    auto judgement = judge_ours(input, *id, *listed.xid);
+    auto judgement = judge_ours(input, *id, *branch, *listed.xid);
     if (branch->resource != input.resource) {
         judgement.action = RecoveryAction::none;
         judgement.reason = fmt::format(
@@ -225,9 +279,10 @@ PlannedBranch judge_unlisted(const PlanInput& input, const PendingDecision& pend
                           .seen = RecoveredState::absent,
                           .state = TransactionState::commit_decided,
                           .action = RecoveryAction::confirm,
-                          .reason =
-                              "the log holds the decision to commit and the server does not list "
-                              "the branch: it has committed, or an old session is still at it",
+                          .reason = fmt::format(
+                              "{} holds the decision to commit and the server does not list the "
+                              "branch: it has committed, or an old session is still at it",
+                              holder_of(pending)),
                           .server = branch.server,
                           .evidence = branch.evidence};
     const auto* heuristic = heuristic_of(input, xid.gtrid, xid.bqual);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -17,6 +18,9 @@ namespace xa_tm {
 namespace {
 
 using Progress = PendingDecision::Progress;
+
+/// How the session of who merely looks shows at the server.
+constexpr const char* kLookerMark = "xa-recover";
 
 std::string display_gtrid(const ListedBranch& listed) {
     if (!listed.xid) {
@@ -193,8 +197,30 @@ private:
     std::map<std::pair<std::string, TransactionState>, std::size_t> indices_;
 };
 
+/// What the last resources hold, by resource.
+using Rows = std::map<std::string, std::vector<Decision>>;
+
+/// One that can't be asked is left out: its silence decides nothing.
+Rows read_rows(const std::filesystem::path& directory, std::span<Datasource* const> resources,
+               std::chrono::milliseconds answer_timeout) {
+    const auto log = recovery_log::read_log(directory).id;
+    Rows rows;
+    for (auto* resource : resources) {
+        if (!resource->options().is_last_resource) {
+            continue;
+        }
+        ResourceRecovery recovery{*resource, {}, {kLookerMark}, answer_timeout};
+        try {
+            rows[resource->name()] = recovery.read_rows(log);
+        } catch (const Error&) {
+            continue;  // the look at it, which follows, tells why
+        }
+    }
+    return rows;
+}
+
 /// What a process that does not own the log can know.
-KnownTransactions read_known(const std::filesystem::path& directory) {
+KnownTransactions read_known(const std::filesystem::path& directory, const Rows& rows) {
     const auto image = recovery_log::read_log(directory);
     KnownTransactions known{.view = image.owner ? LogView::beside_the_owner : LogView::ownerless,
                             .log = {.path = directory,
@@ -206,6 +232,9 @@ KnownTransactions read_known(const std::filesystem::path& directory) {
                             .transactions = {}};
     TransactionTable table;
     std::ignore = table.load(state_of(image.entries));
+    for (const auto& [resource, decisions] : rows) {
+        table.settle_by_rows(resource, decisions, {}, std::numeric_limits<std::uint32_t>::max());
+    }
     known.transactions = table.snapshot();
     known.log.doubt = known.transactions.log_doubt;
     return known;
@@ -220,6 +249,7 @@ std::string_view to_string(TransactionState state) noexcept {
         case TransactionState::live: return "live";
         case TransactionState::lost_log: return "lost_log";
         case TransactionState::quarantined: return "quarantined";
+        case TransactionState::at_last_resource: return "at_last_resource";
         case TransactionState::restored: return "restored";
         case TransactionState::heuristic: return "heuristic";
         case TransactionState::foreign: return "foreign";
@@ -302,16 +332,18 @@ RecoveryReport make_report(const KnownTransactions& known, std::span<const Resou
 RecoveryReport inspect(const std::filesystem::path& log_directory,
                        std::span<Datasource* const> resources,
                        std::chrono::milliseconds answer_timeout) {
-    const auto known = [&log_directory] {
-        return translate_log_errors([&] { return read_known(log_directory); });
+    // The log first, so that an unreadable one is told before any server is asked.
+    const auto rows = translate_log_errors(
+        [&] { return read_rows(log_directory, resources, answer_timeout); });
+    const auto known = [&] {
+        return translate_log_errors([&] { return read_known(log_directory, rows); });
     };
-    auto final_known =
-        known();  // first, so that an unreadable log is told before any server is asked
+    auto final_known = known();
     std::vector<std::future<ResourcePass>> looks;
     for (auto* resource : resources) {
         looks.push_back(std::async(std::launch::async, [&, resource] {
             ResourceRecovery recovery{
-                *resource, names_of(resources), {"xa-recover"}, answer_timeout};
+                *resource, names_of(resources), {kLookerMark}, answer_timeout};
             return recovery.look(known);
         }));
     }

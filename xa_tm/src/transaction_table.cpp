@@ -5,8 +5,10 @@
 #include "transaction_table.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "global_id.h"
 #include "xa_tm/recovery_log/check.h"
 
 namespace xa_tm {
@@ -51,6 +53,9 @@ std::vector<recovery_log::EntryId> TransactionTable::load(LoggedState state) {
         append(replaced, std::exchange(kept, std::move(heuristic)).entry);
     }
     state_.server_doubts = std::move(state.server_doubts);
+    for (const auto& last : state.last_resources) {
+        state_.last_resources.try_emplace(last.record.resource, false);
+    }
     if (!state.log_doubts.empty()) {
         state_.log_doubt = state.log_doubts.front().record.words;
         state_.is_log_doubt_in_log = true;
@@ -78,6 +83,13 @@ void TransactionTable::hand_over(PendingDecision pending) {
     left_.notify_all();
 }
 
+void TransactionTable::wait_for_row(const std::string& gtrid, const std::string& last_resource) {
+    const std::scoped_lock lock{mutex_};
+    state_.live.erase(gtrid);
+    state_.waiting_for_row.insert_or_assign(gtrid, last_resource);
+    left_.notify_all();
+}
+
 bool TransactionTable::wait_until_none_is_live(std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock{mutex_};
     return left_.wait_until(lock, deadline, [this] { return state_.live.empty(); });
@@ -92,7 +104,8 @@ TransactionTable::Counts TransactionTable::counts() const {
     const std::scoped_lock lock{mutex_};
     const auto open = std::ranges::count_if(state_.decisions,
                                             [](const auto& item) { return item.second.is_open(); });
-    return {state_.live.size(), static_cast<std::size_t>(open), state_.heuristics.size()};
+    return {state_.live.size(), static_cast<std::size_t>(open), state_.heuristics.size(),
+            state_.waiting_for_row.size()};
 }
 
 std::vector<recovery_log::EntryId> TransactionTable::finish(std::string_view gtrid,
@@ -113,6 +126,7 @@ std::vector<recovery_log::EntryId> TransactionTable::finish(std::string_view gtr
     *progress = Progress::finished;
     if (found->second.is_finished()) {
         append(needless, found->second.entry);
+        drop_row_of(found->second);
         state_.decisions.erase(found);
     }
     return needless;
@@ -139,7 +153,8 @@ std::optional<recovery_log::EntryId> TransactionTable::add(Kept<Heuristic> heuri
 std::optional<Decision> TransactionTable::unwritten_progress(std::string_view gtrid) const {
     const std::scoped_lock lock{mutex_};
     const auto found = state_.decisions.find(gtrid);
-    if (found == state_.decisions.end() || found->second.is_open() || !found->second.entry) {
+    if (found == state_.decisions.end() || found->second.is_open() ||
+        (!found->second.entry && found->second.row_at.empty())) {
         return std::nullopt;
     }
     auto decision = found->second.decision;
@@ -174,6 +189,7 @@ std::optional<std::vector<recovery_log::EntryId>> TransactionTable::forget(std::
     }
     if (decision != state_.decisions.end()) {
         append(needless, decision->second.entry);
+        drop_row_of(decision->second);
         state_.decisions.erase(decision);
     }
     return needless;
@@ -243,6 +259,77 @@ void TransactionTable::add_never_decided(const GtridSet& gtrids) {
     auto more = std::make_shared<GtridSet>(known);
     more->insert(gtrids.begin(), gtrids.end());
     state_.never_decided = std::move(more);
+}
+
+bool TransactionTable::add_last_resource(const std::string& resource) {
+    const std::scoped_lock lock{mutex_};
+    return state_.last_resources.try_emplace(resource, false).second;
+}
+
+std::vector<std::string> TransactionTable::waiting_for_rows_of(std::string_view resource) const {
+    const std::scoped_lock lock{mutex_};
+    std::vector<std::string> waiting;
+    for (const auto& [gtrid, last_resource] : state_.waiting_for_row) {
+        if (last_resource == resource) {
+            waiting.push_back(gtrid);
+        }
+    }
+    return waiting;
+}
+
+void TransactionTable::settle_by_rows(const std::string& resource, std::vector<Decision> rows,
+                                      const std::vector<std::string>& waited_for,
+                                      std::uint32_t incarnation) {
+    const std::scoped_lock lock{mutex_};
+    auto& is_read = state_.last_resources[resource];
+    for (auto& row : rows) {
+        const auto known = state_.decisions.find(row.gtrid);
+        if (known != state_.decisions.end()) {
+            known->second.row_at = resource;  // its progress stands in the log, too
+            continue;
+        }
+        const auto id = parse_gtrid(row.gtrid);
+        const bool is_left_over = !is_read && id && id->incarnation < incarnation;
+        // What is of this incarnation and not waited for is being finished, or was a moment ago.
+        if (is_left_over || std::ranges::find(waited_for, row.gtrid) != waited_for.end()) {
+            auto gtrid = row.gtrid;
+            auto pending = PendingDecision::fresh(std::move(row), std::nullopt);
+            pending.row_at = resource;
+            state_.decisions.insert_or_assign(std::move(gtrid), std::move(pending));
+        }
+    }
+    for (const auto& gtrid : waited_for) {
+        state_.waiting_for_row.erase(gtrid);
+    }
+    is_read = true;
+    left_.notify_all();
+}
+
+void TransactionTable::add_needless_row(const std::string& resource, std::string gtrid) {
+    const std::scoped_lock lock{mutex_};
+    needless_rows_[resource].push_back(std::move(gtrid));
+}
+
+std::vector<std::string> TransactionTable::take_needless_rows(std::string_view resource,
+                                                              std::size_t count_max) {
+    const std::scoped_lock lock{mutex_};
+    const auto found = needless_rows_.find(resource);
+    if (found == needless_rows_.end()) {
+        return {};
+    }
+    auto& rows = found->second;
+    const auto count = static_cast<std::ptrdiff_t>(std::min(count_max, rows.size()));
+    std::vector<std::string> taken{std::make_move_iterator(rows.end() - count),
+                                   std::make_move_iterator(rows.end())};
+    rows.erase(rows.end() - count, rows.end());
+    return taken;
+}
+
+/// Called with the lock held, before the decision goes.
+void TransactionTable::drop_row_of(PendingDecision& pending) {
+    if (!pending.row_at.empty()) {
+        needless_rows_[pending.row_at].push_back(pending.decision.gtrid);
+    }
 }
 
 std::vector<TransactionTable::BranchKey> TransactionTable::waiting_for(

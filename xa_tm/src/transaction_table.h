@@ -46,6 +46,12 @@ public:
         /// server without a doubt, when they could no longer be decided; had they been, it would
         /// have been committed before the decision was forgotten.
         std::shared_ptr<const GtridSet> never_decided = std::make_shared<GtridSet>();
+        /// The resources at which decisions may lie as rows. True: what incarnations before this
+        /// one had left there is among the decisions.
+        std::map<std::string, bool, std::less<>> last_resources;
+        /// Transactions of this process whose last resource was told to commit and did not answer,
+        /// with that resource: its row will tell.
+        std::map<std::string, std::string, std::less<>> waiting_for_row;
     };
 
     /// What the log held when it was opened. Gives the entries that later ones have replaced: their
@@ -59,6 +65,9 @@ public:
     void leave(const std::string& gtrid);
     /// It has ended with a decision that recovery has to carry through.
     void hand_over(PendingDecision pending);
+    /// It has ended without an answer from its last resource, whose session was closed before this
+    /// is called: settle_by_rows() tells how it was decided.
+    void wait_for_row(const std::string& gtrid, const std::string& last_resource);
     /// Waits until no transaction is live; false when one is at the deadline.
     [[nodiscard]] bool wait_until_none_is_live(std::chrono::steady_clock::time_point deadline);
 
@@ -68,6 +77,7 @@ public:
         std::size_t live;
         std::size_t open_decisions;
         std::size_t heuristics;
+        std::size_t waiting_for_row;
     };
     [[nodiscard]] Counts counts() const;
 
@@ -105,13 +115,32 @@ public:
     [[nodiscard]] std::string log_doubt() const;
     void add_never_decided(const GtridSet& gtrids);
 
+    /// Decisions may lie at this resource. False when that was known.
+    bool add_last_resource(const std::string& resource);
+    /// Transactions that wait for their row there; asked for before the sessions are ended whose
+    /// silence would prove nothing.
+    [[nodiscard]] std::vector<std::string> waiting_for_rows_of(std::string_view resource) const;
+    /// All decisions that lie at this resource, read after those sessions had ended: what earlier
+    /// incarnations have left and what was waited for joins the decisions; what was waited for and
+    /// is not there was never decided.
+    void settle_by_rows(const std::string& resource, std::vector<Decision> rows,
+                        const std::vector<std::string>& waited_for, std::uint32_t incarnation);
+    /// A transaction is finished whose decision lies at this last resource: its row is needless.
+    void add_needless_row(const std::string& resource, std::string gtrid);
+    /// Gives up to `count_max` needless rows of this resource; add_needless_row() gives one back.
+    [[nodiscard]] std::vector<std::string> take_needless_rows(std::string_view resource,
+                                                              std::size_t count_max);
+
     /// The branches at this resource that a decision waits for.
     [[nodiscard]] std::vector<BranchKey> waiting_for(std::string_view resource) const;
 
 private:
     mutable std::mutex mutex_;
     std::condition_variable left_;
+    void drop_row_of(PendingDecision& pending);
+
     Snapshot state_;
+    std::map<std::string, std::vector<std::string>, std::less<>> needless_rows_;
     std::atomic<bool> has_log_doubt_{false};
 };
 

@@ -56,6 +56,16 @@ public:
         run(protocol.commit());
     }
 
+    /// With a last resource; `completions` has its answer, too.
+    Play(std::vector<XaCode> votes, std::vector<XaCode> completions, std::size_t last_resource)
+        : protocol{votes.size(), last_resource},
+          votes_{std::move(votes)},
+          completions_{std::move(completions)},
+          force_{ForceResult::durable},
+          is_order_reversed_{false} {
+        run(protocol.commit());
+    }
+
     [[nodiscard]] std::size_t count(Verb verb) const {
         return static_cast<std::size_t>(std::ranges::count_if(
             events, [&](const Event& event) { return event.send.verb == verb; }));
@@ -441,6 +451,114 @@ TEST(CommitProtocol, CallsABranchThatWasFinishedBeforeItsPrepareAHazard) {
 TEST(CommitProtocolDeathTest, AbortsOnAnAnswerThatNobodyWaitsFor) {
     CommitProtocol protocol{2};
     EXPECT_DEATH(std::ignore = protocol.answer(0, XaCode::ok), "outstanding");
+}
+
+// The last resource
+
+constexpr std::size_t kLast = 1;
+
+TEST(CommitProtocol, CommitsTheLastResourceWithTheDecisionBehindTheVotesOfAllOthers) {
+    CommitProtocol protocol{3, kLast};
+    EXPECT_FALSE(protocol.may_force());
+    EXPECT_THAT(protocol.commit().sends,
+                ElementsAre(Send{0, Verb::prepare}, Send{2, Verb::prepare}));
+    EXPECT_THAT(protocol.answer(0, XaCode::ok).sends, IsEmpty());
+    const auto deciding = protocol.answer(2, XaCode::ok);
+    EXPECT_FALSE(deciding.force_decision);
+    EXPECT_THAT(deciding.sends, ElementsAre(Send{kLast, Verb::commit_with_decision}));
+    EXPECT_FALSE(protocol.is_commit_decided());
+    EXPECT_THAT(protocol.answer(kLast, XaCode::ok).sends,
+                ElementsAre(Send{0, Verb::commit}, Send{2, Verb::commit}));
+    EXPECT_TRUE(protocol.is_commit_decided());
+    EXPECT_TRUE(protocol.is_decision_logged());
+    std::ignore = protocol.answer(0, XaCode::ok);
+    std::ignore = protocol.answer(2, XaCode::rmfail);
+    EXPECT_EQ(protocol.outcome(), Outcome::committed) << "recovery commits the branch that is left";
+    EXPECT_EQ(protocol.ending(), CommitProtocol::Ending::is_decided);
+}
+
+TEST(CommitProtocol, RollsTheLastResourceBackWithTheOthersWhenOneVotesNo) {
+    CommitProtocol protocol{2, kLast};
+    std::ignore = protocol.commit();
+    EXPECT_THAT(protocol.answer(0, XaCode::rbrollback).sends,
+                ElementsAre(Send{kLast, Verb::rollback}));
+    std::ignore = protocol.answer(kLast, XaCode::ok);
+    EXPECT_EQ(protocol.outcome(), Outcome::rolled_back);
+}
+
+TEST(CommitProtocol, RollsTheOthersBackWhenTheLastResourceDoesNotCommit) {
+    for (const auto code : {XaCode::rbrollback, XaCode::rbdeadlock, XaCode::nota, XaCode::rmerr}) {
+        CommitProtocol protocol{2, kLast};
+        std::ignore = protocol.commit();
+        std::ignore = protocol.answer(0, XaCode::ok);
+        const auto sends = protocol.answer(kLast, code).sends;
+        EXPECT_EQ(sends.front(), (Send{0, Verb::rollback}));
+        for (const auto& send : sends) {
+            std::ignore = protocol.answer(send.branch, XaCode::ok);
+        }
+        EXPECT_EQ(protocol.outcome(), Outcome::rolled_back) << to_string(code);
+        EXPECT_EQ(protocol.ending(), CommitProtocol::Ending::leaves);
+    }
+}
+
+// Trap 38.
+TEST(CommitProtocol, LeavesAllInDoubtUntilTheRowTellsWhenTheLastResourceDoesNotAnswer) {
+    CommitProtocol protocol{2, kLast};
+    std::ignore = protocol.commit();
+    std::ignore = protocol.answer(0, XaCode::ok);
+    EXPECT_THAT(protocol.answer(kLast, XaCode::rmfail).sends, IsEmpty());
+    EXPECT_TRUE(protocol.is_finished());
+    EXPECT_EQ(protocol.outcome(), Outcome::unknown);
+    EXPECT_EQ(protocol.ending(), CommitProtocol::Ending::waits_for_row);
+    EXPECT_EQ(protocol.state(0), BranchState::prepared);
+    EXPECT_EQ(protocol.state(kLast), BranchState::unknown);
+}
+
+TEST(CommitProtocol, NeedsNoRowWhenOnlyTheLastResourceHasWritten) {
+    CommitProtocol protocol{2, kLast};
+    std::ignore = protocol.commit();
+    EXPECT_THAT(protocol.answer(0, XaCode::rdonly).sends,
+                ElementsAre(Send{kLast, Verb::commit_one_phase}));
+    EXPECT_TRUE(protocol.is_one_phase());
+    std::ignore = protocol.answer(kLast, XaCode::ok);
+    EXPECT_EQ(protocol.outcome(), Outcome::committed);
+    EXPECT_FALSE(protocol.is_decision_logged());
+}
+
+TEST(CommitProtocol, ForcesADecisionWhenTheLastResourceWasNotUsed) {
+    CommitProtocol protocol{3, kLast};
+    protocol.vote(kLast, XaCode::rdonly);
+    EXPECT_TRUE(protocol.may_force());
+    std::ignore = protocol.commit();
+    std::ignore = protocol.answer(0, XaCode::ok);
+    EXPECT_TRUE(protocol.answer(2, XaCode::ok).force_decision);
+}
+
+TEST(CommitProtocol, KeepsTheLawsForEveryAnswerOfALastResource) {
+    for_each_choice(kVotes, 2, [&](const std::vector<XaCode>& votes) {
+        for (const auto answer : kEveryCode) {
+            for_each_choice(kCompletions, 2, [&](const std::vector<XaCode>& completions) {
+                const Play play{{votes[0], answer, votes[1]},
+                                {completions[0], answer, completions[1]},
+                                kLast};
+                ASSERT_TRUE(play.protocol.is_finished());
+                const bool has_committed = answer == XaCode::ok || answer == XaCode::rdonly;
+                const bool is_asked = play.count(Verb::commit_with_decision) > 0;
+                // Laws 1 and 2: the others commit behind its row, and are never rolled back then.
+                EXPECT_TRUE(play.count(Verb::commit) == 0 || (is_asked && has_committed));
+                EXPECT_TRUE(play.count(Verb::rollback) == 0 || !is_asked || !has_committed);
+                // Nothing is decided while one votes no.
+                EXPECT_EQ(is_asked, std::ranges::all_of(votes, is_yes) &&
+                                        std::ranges::count(votes, XaCode::ok) > 0);
+                EXPECT_EQ(play.forces, 0U);
+                // Law 7: without its word nobody hears of an outcome.
+                if (is_asked && (answer == XaCode::rmfail || is_heuristic(answer))) {
+                    EXPECT_EQ(play.protocol.outcome(), Outcome::unknown);
+                    EXPECT_EQ(play.count(Verb::commit) + play.count(Verb::rollback), 0U);
+                }
+            });
+        }
+    });
 }
 
 }  // namespace

@@ -21,16 +21,19 @@ TEST(GlobalId, RoundTrips) {
           GlobalId{std::string(kMaxNodeLength, 'n'), kLog, 0, 999'999'999'999'999}}) {
         EXPECT_EQ(parse_gtrid(to_gtrid(id)), id);
     }
-    const BranchId branch{"bank.1_x-2", 4294967295};
-    EXPECT_EQ(parse_bqual(to_bqual(branch)), branch);
+    for (const bool has_last_resource : {false, true}) {
+        const BranchId branch{"bank.1_x-2", 4294967295, has_last_resource};
+        EXPECT_EQ(parse_bqual(to_bqual(branch)), branch);
+    }
 }
 
 TEST(GlobalId, FitsAnXidAtItsLongest) {
     const GlobalId longest{std::string(kMaxNodeLength, 'n'), kLog,
                            std::numeric_limits<std::uint32_t>::max(), 999'999'999'999'999};
     EXPECT_LE(to_gtrid(longest).size(), kMaxGtridBytes);
-    EXPECT_LE(to_bqual({std::string(48, 'r'), std::numeric_limits<std::uint32_t>::max()}).size(),
-              kMaxBqualBytes);
+    EXPECT_LE(
+        to_bqual({std::string(48, 'r'), std::numeric_limits<std::uint32_t>::max(), true}).size(),
+        kMaxBqualBytes);
 }
 
 TEST(GlobalId, IsNotReadFromAnythingThatWeDoNotWrite) {
@@ -44,7 +47,8 @@ TEST(GlobalId, IsNotReadFromAnythingThatWeDoNotWrite) {
           "shop-1:9f2c4e0d11a0b3c7:-1:41"}) {
         EXPECT_EQ(parse_gtrid(text), std::nullopt) << text;
     }
-    for (const auto* text : {"", "users", "users:", "users:01", "users:-1", "users:4294967296"}) {
+    for (const auto* text : {"", "users", "users:", "users:01", "users:-1", "users:4294967296",
+                             "users:last", "users:1:", "users:1:first", "users:1:last:last"}) {
         EXPECT_EQ(parse_bqual(text), std::nullopt) << text;
     }
 }

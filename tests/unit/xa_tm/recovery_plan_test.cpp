@@ -399,5 +399,62 @@ TEST(RecoveryPlan, KeepsTheLawsForEveryCombination) {
     EXPECT_EQ(combinations, 4U * 2 * 2 * 3 * 16);
 }
 
+// The last resource
+
+PlanInput undecided_with_last_resource(std::uint32_t incarnation = 4) {
+    auto input = input_with({listed(xid_of(of_incarnation(incarnation), {"users", 1, true}))});
+    input.resources.insert("bank");
+    input.known.last_resources = {{"bank", true}};
+    return input;
+}
+
+TEST(RecoveryPlan, PresumesAbortOnlyWhenTheRowsOfEveryLastResourceHaveBeenRead) {
+    auto input = undecided_with_last_resource();
+    expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+    input.known.last_resources["bank"] = false;
+    expect_judged(input, TransactionState::at_last_resource, RecoveryAction::none);
+    EXPECT_THAT(only_branch(input).reason, testing::HasSubstr("could not be asked yet"));
+    input.known.last_resources = {{"bank", true}, {"vault", false}};
+    expect_judged(input, TransactionState::at_last_resource, RecoveryAction::none);
+    EXPECT_THAT(only_branch(input).reason, testing::HasSubstr("add it"));
+    input.known.last_resources.clear();
+    expect_judged(input, TransactionState::at_last_resource, RecoveryAction::none);
+}
+
+TEST(RecoveryPlan, DoesNotWaitForALastResourceThatATransactionDoesNotHave) {
+    auto input = input_with({listed(xid_of(of_incarnation(4)))});
+    input.known.last_resources = {{"bank", false}};
+    expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+}
+
+// Trap 38.
+TEST(RecoveryPlan, TouchesNothingWhileTheRowOfItsTransactionIsWaitedFor) {
+    auto input = undecided_with_last_resource(kIncarnation);
+    input.known.waiting_for_row = {{input.before.front().xid->gtrid, "bank"}};
+    expect_judged(input, TransactionState::at_last_resource, RecoveryAction::none);
+    input.known.waiting_for_row.clear();
+    expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+}
+
+TEST(RecoveryPlan, CommitsWhatARowAtTheLastResourceHasDecided) {
+    auto input = undecided_with_last_resource();
+    const auto& xid = *input.before.front().xid;
+    auto pending =
+        PendingDecision::fresh({xid.gtrid, {}, {{"users", xid.bqual, "", ""}}}, std::nullopt);
+    pending.row_at = "bank";
+    input.known.decisions.emplace(xid.gtrid, pending);
+    expect_judged(input, TransactionState::commit_decided, RecoveryAction::commit);
+    EXPECT_THAT(only_branch(input).reason, testing::HasSubstr("last resource bank"));
+}
+
+TEST(RecoveryPlan, TakesNoAbsentRowForAnAbortAtALastResourceThatWasPutBack) {
+    auto input = undecided_with_last_resource();
+    input.known.server_doubts = {
+        {ServerDoubt{"bank", "server-2", 4, 1000, "the server was put back"}, kDoubtEntry}};
+    expect_judged(input, TransactionState::restored, RecoveryAction::none);
+    input.known.server_doubts.front().record.through_incarnation = 3;
+    expect_judged(input, TransactionState::presumed_abort, RecoveryAction::rollback);
+}
+
 }  // namespace
 }  // namespace xa_tm

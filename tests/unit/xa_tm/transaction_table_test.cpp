@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "global_id.h"
+
 namespace xa_tm {
 namespace {
 
@@ -168,6 +170,86 @@ TEST(TransactionTable, WaitsUntilNoTransactionIsLive) {
     EXPECT_TRUE(
         table.wait_until_none_is_live(std::chrono::steady_clock::now() + std::chrono::minutes{1}));
     other.join();
+}
+
+constexpr std::uint32_t kIncarnation = 5;
+
+std::string gtrid_of(std::uint32_t incarnation, std::uint64_t sequence = 1) {
+    return to_gtrid({"tm1", recovery_log::LogId{7}, incarnation, sequence});
+}
+
+Decision row_of(const std::string& gtrid) {
+    return {gtrid, {}, {{"users", "users:1:last", "", ""}}};
+}
+
+TEST(TransactionTable, TakesTheRowsThatEarlierIncarnationsHaveLeftForDecisions) {
+    TransactionTable table;
+    EXPECT_TRUE(table.add_last_resource("bank"));
+    EXPECT_FALSE(table.add_last_resource("bank"));
+    EXPECT_THAT(table.snapshot().last_resources, ElementsAre(Pair("bank", false)));
+    table.settle_by_rows("bank", {row_of(gtrid_of(4))}, {}, kIncarnation);
+    EXPECT_THAT(table.snapshot().last_resources, ElementsAre(Pair("bank", true)));
+    EXPECT_THAT(table.waiting_for("users"), ElementsAre(Pair(gtrid_of(4), "users:1:last")));
+}
+
+TEST(TransactionTable, LeavesTheRowsOfItsOwnTransactionsToThem) {
+    TransactionTable table;
+    table.enter(gtrid_of(kIncarnation));
+    table.settle_by_rows("bank", {row_of(gtrid_of(kIncarnation))}, {}, kIncarnation);
+    EXPECT_TRUE(table.snapshot().decisions.empty());
+}
+
+// Trap 38.
+TEST(TransactionTable, LearnsFromTheRowHowATransactionWasDecidedWhoseLastResourceDidNotAnswer) {
+    TransactionTable table;
+    const auto committed = gtrid_of(kIncarnation, 1);
+    const auto lost = gtrid_of(kIncarnation, 2);
+    const auto later = gtrid_of(kIncarnation, 3);
+    for (const auto& gtrid : {committed, lost}) {
+        table.enter(gtrid);
+        table.wait_for_row(gtrid, "bank");
+        EXPECT_FALSE(table.snapshot().live.contains(gtrid));
+    }
+    const auto waited_for = table.waiting_for_rows_of("bank");
+    EXPECT_THAT(waited_for, UnorderedElementsAre(committed, lost));
+    table.wait_for_row(later, "bank");  // its session has not been seen to have ended
+    table.settle_by_rows("bank", {row_of(committed)}, waited_for, kIncarnation);
+    const auto snapshot = table.snapshot();
+    EXPECT_TRUE(snapshot.decisions.contains(committed));
+    EXPECT_FALSE(snapshot.decisions.contains(lost));
+    EXPECT_THAT(snapshot.waiting_for_row, ElementsAre(Pair(later, "bank")));
+    EXPECT_EQ(table.counts().waiting_for_row, 1U);
+}
+
+TEST(TransactionTable, GivesARowBackOnlyWhenTheLastBranchIsFinished) {
+    TransactionTable table;
+    const auto gtrid = gtrid_of(4);
+    table.settle_by_rows("bank", {row_of(gtrid)}, {}, kIncarnation);
+    EXPECT_THAT(table.take_needless_rows("bank", 10), IsEmpty());
+    EXPECT_THAT(table.finish(gtrid, "users:1:last"), IsEmpty()) << "it had no entry in the log";
+    EXPECT_THAT(table.take_needless_rows("users", 10), IsEmpty());
+    EXPECT_THAT(table.take_needless_rows("bank", 10), ElementsAre(gtrid));
+    EXPECT_THAT(table.take_needless_rows("bank", 10), IsEmpty());
+}
+
+TEST(TransactionTable, GivesNeedlessRowsInBatchesAndTakesThemBack) {
+    TransactionTable table;
+    table.add_needless_row("bank", "a");
+    table.add_needless_row("bank", "b");
+    table.add_needless_row("bank", "c");
+    EXPECT_THAT(table.take_needless_rows("bank", 2), UnorderedElementsAre("b", "c"));
+    table.add_needless_row("bank", "b");
+    EXPECT_THAT(table.take_needless_rows("bank", 2), UnorderedElementsAre("a", "b"));
+}
+
+TEST(TransactionTable, KeepsWhatTheLogSaysOfADecisionThatIsARowAsWell) {
+    TransactionTable table;
+    const auto gtrid = gtrid_of(4);
+    auto logged = PendingDecision::fresh(row_of(gtrid), 5);
+    table.hand_over(std::move(logged));
+    table.settle_by_rows("bank", {row_of(gtrid)}, {}, kIncarnation);
+    EXPECT_THAT(table.finish(gtrid, "users:1:last"), ElementsAre(5U));
+    EXPECT_THAT(table.take_needless_rows("bank", 10), ElementsAre(gtrid));
 }
 
 }  // namespace

@@ -116,8 +116,15 @@ struct LogDoubt {
     friend bool operator==(const LogDoubt&, const LogDoubt&) = default;
 };
 
-using LogRecord =
-    std::variant<Decision, Heuristic, OperatorAct, ServerSighting, ServerDoubt, LogDoubt>;
+/// Decisions of this log may lie, as rows, at this resource: it is, or was, a last resource.
+struct LastResource {
+    std::string resource;
+
+    friend bool operator==(const LastResource&, const LastResource&) = default;
+};
+
+using LogRecord = std::variant<Decision, Heuristic, OperatorAct, ServerSighting, ServerDoubt,
+                               LogDoubt, LastResource>;
 
 /// Reads the body of an entry. Nothing when the bytes are no record of a version that we know; the
 /// log itself is intact then.
