@@ -269,7 +269,8 @@ void Wire::follow(const Request& request, const Answer& answer) {
             is_open_ = is_open_ && is_branch_open_;
             break;
         case Verb::prepare:
-        case Verb::commit_one_phase: {
+        case Verb::commit_one_phase:
+        case Verb::commit_with_decision: {
             const bool has_ended =
                 is_ok || answer.code == XaCode::rdonly || is_rolled_back(answer.code);
             is_branch_open_ = is_branch_open_ && !has_ended;
@@ -289,7 +290,9 @@ void Wire::follow(const Request& request, const Answer& answer) {
         case Verb::locate:
         case Verb::end_session:
         case Verb::end_ended_sessions:
-        case Verb::examine: break;
+        case Verb::examine:
+        case Verb::list_decisions:
+        case Verb::forget_decisions: break;
     }
 }
 

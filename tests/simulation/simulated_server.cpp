@@ -72,6 +72,9 @@ Answer SimulatedServer::carry_out(ServerSession& session, const std::vector<std:
         case Verb::execute: return execute(session, request.statement);
         case Verb::prepare: return prepare(session, request.xid);
         case Verb::commit_one_phase: return commit_one_phase(session, request.xid);
+        case Verb::commit_with_decision: return commit_with_decision(session, request);
+        case Verb::list_decisions: return list_decisions(request.log);
+        case Verb::forget_decisions: return forget_decisions(request.gtrids);
         case Verb::commit: return commit(session, request);
         case Verb::rollback: return roll_back(session, request.xid);
         case Verb::recover: return list();
@@ -176,6 +179,37 @@ Answer SimulatedServer::commit_one_phase(ServerSession& session, const Xid& xid)
     }
     const auto branch = *std::exchange(session.active, std::nullopt);
     keep(xid, branch.rows, branch.transaction_id);
+    return {};
+}
+
+Answer SimulatedServer::commit_with_decision(ServerSession& session, const Request& request) {
+    const bool is_ours = session.active && session.active->xid == request.xid;
+    if (is_ours && decisions_.contains(request.xid.gtrid)) {
+        undo(session);
+        return {.code = XaCode::rbintegrity, .message = "the gtrid has a decision already"};
+    }
+    auto answer = commit_one_phase(session, request.xid);
+    if (answer.code == XaCode::ok) {
+        decisions_.emplace(request.xid.gtrid, Decided{request.log, request.decision});
+        sync();
+    }
+    return answer;
+}
+
+Answer SimulatedServer::list_decisions(const std::string& log) const {
+    Answer answer{.position = {.history = "1", .flushed = flushed_}};
+    for (const auto& [gtrid, row] : decisions_) {
+        if (row.log == log) {
+            answer.decisions.push_back({gtrid, row.decision});
+        }
+    }
+    return answer;
+}
+
+Answer SimulatedServer::forget_decisions(const std::vector<std::string>& gtrids) {
+    for (const auto& gtrid : gtrids) {
+        decisions_.erase(gtrid);
+    }
     return {};
 }
 

@@ -91,6 +91,12 @@ public:
         bool is_husk = false;
     };
 
+    /// A row of the decision table, which every server has.
+    struct Decided {
+        std::string log;
+        std::string decision;
+    };
+
     SimulatedServer(std::string name, ServerKind kind, VirtualMachine& machine, Random& random,
                     ServerWatcher* watcher);
 
@@ -119,6 +125,10 @@ public:
     [[nodiscard]] const std::map<Xid, Prepared>& prepared() const noexcept { return prepared_; }
     [[nodiscard]] const std::vector<std::string>& strangers() const noexcept { return strangers_; }
     [[nodiscard]] bool has_row(const std::string& row) const { return rows_.contains(row); }
+    /// Rows of the decision table, all of them committed, by gtrid.
+    [[nodiscard]] const std::map<std::string, Decided>& decisions() const noexcept {
+        return decisions_;
+    }
     [[nodiscard]] std::size_t open_branches() const;
     void block(const Xid& xid, BlockedSession session);
     /// Whether committed rows are kept, for has_row().
@@ -133,6 +143,9 @@ private:
     [[nodiscard]] std::optional<Answer> refusal_of_end(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer prepare(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer commit_one_phase(ServerSession& session, const Xid& xid);
+    [[nodiscard]] Answer commit_with_decision(ServerSession& session, const Request& request);
+    [[nodiscard]] Answer list_decisions(const std::string& log) const;
+    [[nodiscard]] Answer forget_decisions(const std::vector<std::string>& gtrids);
     [[nodiscard]] Answer commit(ServerSession& session, const Request& request);
     [[nodiscard]] Answer roll_back(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer list() const;
@@ -165,6 +178,8 @@ private:
     std::vector<std::shared_ptr<ServerSession>> sessions_;
     std::map<Xid, Prepared> prepared_;
     std::vector<std::string> strangers_;
+    /// As durable as the commits that wrote them.
+    std::map<std::string, Decided> decisions_;
     /// Rollbacks of prepared branches that a crash undoes.
     std::vector<std::pair<Xid, std::vector<std::string>>> unsynced_rollbacks_;
     std::unordered_map<std::string, bool> rows_;

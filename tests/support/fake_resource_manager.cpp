@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "xa_tm/decision_table.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/check.h"
 
@@ -96,6 +97,10 @@ public:
 
 namespace {
 
+Answer no_decision_table(std::string_view resource) {
+    return {.code = XaCode::rmerr, .message = advice_to_set_up(resource)};
+}
+
 [[noreturn]] void throw_ended(const std::string& resource) {
     throw Error({.code = ErrorCode::invalid_state, .resource = resource}, "the branch has ended");
 }
@@ -136,7 +141,7 @@ void FakeResourceManager::Work::end_session() const {
 }
 
 FakeResourceManager::FakeResourceManager(std::string name, DatasourceOptions options)
-    : Datasource{std::move(name), options} {}
+    : Datasource{std::move(name), options}, has_decision_table_{options.is_last_resource} {}
 
 FakeResourceManager::~FakeResourceManager() = default;
 
@@ -218,6 +223,26 @@ std::vector<std::string> FakeResourceManager::session_marks() const {
         }
     }
     return marks;
+}
+
+void FakeResourceManager::set_up_decision_table() {
+    const std::lock_guard lock{mutex_};
+    has_decision_table_ = true;
+}
+
+void FakeResourceManager::drop_decision_table() {
+    const std::lock_guard lock{mutex_};
+    has_decision_table_ = false;
+    decisions_.clear();
+}
+
+std::vector<std::string> FakeResourceManager::decided() const {
+    const std::lock_guard lock{mutex_};
+    std::vector<std::string> gtrids;
+    for (const auto& [gtrid, row] : decisions_) {
+        gtrids.push_back(gtrid);
+    }
+    return gtrids;
 }
 
 std::vector<SentVerb> FakeResourceManager::sent() const {
@@ -334,6 +359,9 @@ Answer FakeResourceManager::carry_out(Session& session, const Request& request) 
         case Verb::execute: return execute(session, request.statement);
         case Verb::prepare:
         case Verb::commit_one_phase: return end_branch(session, verb, xid);
+        case Verb::commit_with_decision: return commit_with_decision(session, request);
+        case Verb::list_decisions: return list_decisions(request.log);
+        case Verb::forget_decisions: return forget_decisions(request.gtrids);
         case Verb::commit:
         case Verb::rollback: return finish(session, verb, xid);
         case Verb::recover: return list();
@@ -451,6 +479,43 @@ Answer FakeResourceManager::finish(Session& session, Verb verb, const Xid& xid) 
     }
     return owner == &session ? Answer{.code = XaCode::proto}
                              : Answer{.code = XaCode::nota, .message = "unknown xid"};
+}
+
+Answer FakeResourceManager::commit_with_decision(Session& session, const Request& request) {
+    const auto& xid = request.xid;
+    if (auto* branch = active_branch(session); branch != nullptr && !branch->rollback_only) {
+        if (!has_decision_table_ || decisions_.contains(xid.gtrid)) {
+            branch->rollback_only = XaCode::rbrollback;
+        }
+    }
+    auto answer = end_branch(session, Verb::commit_one_phase, xid);
+    if (answer.code == XaCode::ok) {
+        decisions_[xid.gtrid] = {request.log, request.decision};
+    }
+    return answer;
+}
+
+Answer FakeResourceManager::list_decisions(const std::string& log) const {
+    if (!has_decision_table_) {
+        return no_decision_table(name());
+    }
+    Answer answer{.position = position_};
+    for (const auto& [gtrid, row] : decisions_) {
+        if (row.log == log) {
+            answer.decisions.push_back({gtrid, row.decision});
+        }
+    }
+    return answer;
+}
+
+Answer FakeResourceManager::forget_decisions(const std::vector<std::string>& gtrids) {
+    if (!has_decision_table_) {
+        return no_decision_table(name());
+    }
+    for (const auto& gtrid : gtrids) {
+        decisions_.erase(gtrid);
+    }
+    return {};
 }
 
 Answer FakeResourceManager::list() const {

@@ -76,6 +76,7 @@ public:
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "fake"; }
     [[nodiscard]] std::unique_ptr<Connection> connect(const SessionMark& mark) override;
+    void set_up_decision_table() override;
     [[nodiscard]] static Work branch_of(Connection& connection);
 
     /// The next such verb, after `skip` others, is answered so. An answer that says the branch is
@@ -95,12 +96,16 @@ public:
     void set_position(const ServerPosition& position);
     /// A session that waits for what the prepared branch holds.
     void block(const Xid& xid, const BlockedSession& session);
+    /// The decision table is there at first if this is a last resource.
+    void drop_decision_table();
 
     /// All verbs of all connections, in the order in which they were sent.
     [[nodiscard]] std::vector<SentVerb> sent() const;
     /// Only the verbs that concern this global transaction.
     [[nodiscard]] std::vector<Verb> verbs_of(std::string_view gtrid) const;
     [[nodiscard]] std::vector<Xid> prepared() const;
+    /// The gtrids of the decision table's rows.
+    [[nodiscard]] std::vector<std::string> decided() const;
     [[nodiscard]] bool has_row(const std::string& row) const;
     [[nodiscard]] std::size_t connects() const;
     /// The marks of all sessions that are there.
@@ -118,6 +123,10 @@ private:
         /// Set once it can only be rolled back.
         std::optional<XaCode> rollback_only = std::nullopt;
         std::vector<BlockedSession> blocked = {};
+    };
+    struct DecisionModel {
+        std::string log;
+        std::string decision;
     };
     struct Script {
         Verb verb;
@@ -139,6 +148,9 @@ private:
     [[nodiscard]] Answer examine(const Xid& xid) const;
     void end(Session& session);
     [[nodiscard]] Answer end_branch(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer commit_with_decision(Session& session, const Request& request);
+    [[nodiscard]] Answer list_decisions(const std::string& log) const;
+    [[nodiscard]] Answer forget_decisions(const std::vector<std::string>& gtrids);
     [[nodiscard]] Answer finish(Session& session, Verb verb, const Xid& xid);
     [[nodiscard]] Answer list() const;
     void commit_writes(const Xid& xid);
@@ -151,6 +163,8 @@ private:
     std::map<Xid, BranchModel> branches_;
     std::vector<ListedBranch> foreign_;
     std::set<std::string> rows_;
+    bool has_decision_table_;
+    std::map<std::string, DecisionModel> decisions_;  ///< by gtrid
     std::deque<Script> scripts_;
     std::vector<SentVerb> sent_;
     std::set<Session*> sessions_;

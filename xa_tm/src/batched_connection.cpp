@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include "xa_tm/decision_table.h"
 #include "xa_tm/error.h"
 #include "xa_tm/recovery_log/check.h"
 
@@ -41,6 +42,10 @@ Answer refused(XaCode code, std::string_view why) {
 /// Why a request can't be carried out while this branch is open, or none is.
 std::optional<Answer> misfit_of(const Request& request, const std::optional<Xid>& open) {
     const auto verb = request.verb;
+    if (verb == Verb::list_decisions || verb == Verb::forget_decisions) {
+        return open ? std::optional{refused(XaCode::proto, "a branch is open on the session")}
+                    : fault_of_decision_request(request);
+    }
     if (verb == Verb::recover || verb == Verb::end_session || verb == Verb::end_ended_sessions) {
         return std::nullopt;
     }
@@ -49,6 +54,7 @@ std::optional<Answer> misfit_of(const Request& request, const std::optional<Xid>
     }
     const bool is_for_open_branch = verb == Verb::execute || verb == Verb::prepare ||
                                     verb == Verb::commit_one_phase ||
+                                    verb == Verb::commit_with_decision ||
                                     (verb == Verb::rollback && open);
     if (!is_for_open_branch && open) {
         return refused(XaCode::proto, "another branch is open on the session");
@@ -56,7 +62,7 @@ std::optional<Answer> misfit_of(const Request& request, const std::optional<Xid>
     if (is_for_open_branch && open != request.xid) {
         return refused(XaCode::proto, "this branch is not open on the session");
     }
-    return std::nullopt;
+    return verb == Verb::commit_with_decision ? fault_of_decision_request(request) : std::nullopt;
 }
 
 }  // namespace

@@ -38,4 +38,11 @@ Datasource::Datasource(std::string name, DatasourceOptions options)
 
 Datasource::~Datasource() = default;
 
+void Datasource::set_up_decision_table() {
+    throw Error({.code = ErrorCode::invalid_configuration, .resource = name_},
+                fmt::format("resource {}: no decisions can be kept there; choose a database of "
+                            "PostgreSQL, MySQL or MariaDB for the last resource",
+                            name_));
+}
+
 }  // namespace xa_tm

@@ -38,6 +38,7 @@ std::string_view to_string(Verb verb) noexcept {
         case Verb::execute: return "execute";
         case Verb::prepare: return "prepare";
         case Verb::commit_one_phase: return "commit_one_phase";
+        case Verb::commit_with_decision: return "commit_with_decision";
         case Verb::commit: return "commit";
         case Verb::rollback: return "rollback";
         case Verb::recover: return "recover";
@@ -45,6 +46,8 @@ std::string_view to_string(Verb verb) noexcept {
         case Verb::end_session: return "end_session";
         case Verb::end_ended_sessions: return "end_ended_sessions";
         case Verb::examine: return "examine";
+        case Verb::list_decisions: return "list_decisions";
+        case Verb::forget_decisions: return "forget_decisions";
     }
     return "not a verb";
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "errno_map.h"
+#include "xa_tm/decision_table.h"
 #include "xid_literal.h"
 
 namespace xa_tm::mysql {
@@ -32,6 +33,14 @@ std::vector<ListedBranch> branches_from(const Reply& reply) {
                                          row.at(2).value_or(""), row.at(3).value_or("")));
     }
     return branches;
+}
+
+std::vector<DecisionRow> decisions_from(const Reply& reply) {
+    std::vector<DecisionRow> decisions;
+    for (const auto& row : reply.rows) {
+        decisions.push_back(decision_from(row.at(0).value_or(""), row.at(1).value_or("")));
+    }
+    return decisions;
 }
 
 ServerPosition position_from(const Reply& reply) {

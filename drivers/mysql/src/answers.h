@@ -17,6 +17,9 @@ namespace xa_tm::mysql {
 [[nodiscard]] bool is_lost(Verb verb, const Reply& reply) noexcept;
 /// From the reply to XA RECOVER.
 [[nodiscard]] std::vector<ListedBranch> branches_from(const Reply& reply);
+/// From the reply to the selection from a decision table. Throws std::out_of_range when a row is no
+/// decision.
+[[nodiscard]] std::vector<DecisionRow> decisions_from(const Reply& reply);
 /// From the reply to the question before it; 0 when the server did not tell.
 [[nodiscard]] ServerPosition position_from(const Reply& reply);
 /// The rows that a statement gave, or else has written.

@@ -24,12 +24,15 @@ std::string link_of(std::span<const Request> requests, std::string_view marker) 
                                           : statement;
         }
         case Verb::commit_one_phase:
+        case Verb::commit_with_decision:
         case Verb::rollback:
         case Verb::recover:
         case Verb::locate:
         case Verb::end_session:
         case Verb::end_ended_sessions:
-        case Verb::examine: break;
+        case Verb::examine:
+        case Verb::list_decisions:
+        case Verb::forget_decisions: break;
     }
     XA_TM_CHECK(false, "a batch of several holds only commit, start, execute and prepare");
 }

@@ -14,6 +14,7 @@
 
 #include "answers.h"
 #include "chain.h"
+#include "decision_facts.h"
 #include "errno_map.h"
 #include "server_checkup.h"
 #include "statement_text.h"
@@ -81,13 +82,83 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
                         "cluster",
                         resource()));
     }
+    if (options.is_last_resource) {
+        const auto state = decision_table_state(options.connect_timeout);
+        check_is_trustworthy(state);
+        decision_table_.emplace(state.name);
+    }
 }
 
-ServerDescription Connection::describe(std::chrono::seconds timeout) {
-    const auto replies = replies_to(checkup_questions(), timeout);
+ServerDescription Connection::describe(const DatasourceOptions& options) {
+    const auto replies = replies_to(checkup_questions(), options.connect_timeout);
     // What a server does not tell of itself is left out, unless it is who it is.
     check_set_up(session_.is_broken() ? replies.back() : replies.front());
-    return judged(understood([&] { return checkup_from(replies); }));
+    auto description = judged(understood([&] { return checkup_from(replies); }));
+    if (options.is_last_resource) {
+        std::ranges::move(describe_last_resource(options.connect_timeout),
+                          std::back_inserter(description.facts));
+    }
+    return description;
+}
+
+std::vector<ServerFact> Connection::describe_last_resource(std::chrono::seconds timeout) {
+    auto state = decision_table_state(timeout);
+    if (state.exists) {
+        const DecisionTable table{state.name};
+        const auto replies = replies_to({table.insertion_probe(), table.deletion_probe(),
+                                         decision_rows_question(table)},
+                                        timeout);
+        state.insert_refusal = replies.at(0).message;
+        state.delete_refusal = replies.at(1).message;
+        const auto& rows = replies.at(2);
+        state.select_refusal = rows.message;
+        if (rows.is_ok) {
+            state.rows = rows.rows.at(0).at(0).value_or("");
+            state.oldest_age_seconds = rows.rows.at(0).at(1).value_or("");
+        }
+    }
+    return facts_of(state, resource());
+}
+
+DecisionTableState Connection::decision_table_state(std::chrono::seconds timeout) {
+    const auto reply = replies_to({decision_table_question()}, timeout).front();
+    check_set_up(reply);
+    auto state = understood([&] { return decision_table_from(reply); });
+    if (state.name.empty()) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
+                    fmt::format("resource {}: the decision table has no place, since the URI names "
+                                "no database; add one: mysql://host/database",
+                                resource()));
+    }
+    return state;
+}
+
+void Connection::check_is_trustworthy(const DecisionTableState& state) const {
+    if (!state.fault.empty()) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
+                    fmt::format("resource {}: {}: {}; {}", resource(), state.name, state.fault,
+                                state.remedy));
+    }
+}
+
+void Connection::set_up_decision_table(std::chrono::seconds timeout) {
+    auto state = decision_table_state(timeout);
+    if (!state.exists) {
+        const auto definition = decision_table_definition(DecisionTable{state.name});
+        const auto reply = replies_to({definition}, timeout).front();
+        if (!reply.is_ok) {
+            throw Error({.code = is_lost(Verb::start, reply) ? ErrorCode::resource_unreachable
+                                                             : ErrorCode::resource_refused,
+                         .resource = resource(),
+                         .sqlstate = reply.sqlstate,
+                         .native_error = reply.error},
+                        fmt::format("resource {}: the decision table can't be created: {}; let a "
+                                    "user that may run: {}",
+                                    resource(), reply.message, definition));
+        }
+        state = decision_table_state(timeout);
+    }
+    check_is_trustworthy(state);
 }
 
 std::vector<Reply> Connection::replies_to(std::vector<std::string> statements,
@@ -159,6 +230,9 @@ std::optional<Answer> Connection::answer_at_once() {
             may_be_same_life(SessionOrigin::of(request.session).server_started, facts_.started());
         return is_there ? std::nullopt : std::optional{Answer{}};
     }
+    if (uses_decision_table(request.verb) && !decision_table_) {
+        return Answer{.code = XaCode::rmerr, .message = std::string{kNoLastResource}};
+    }
     if (!has_valid_format(request.xid)) {
         return Answer{.code = XaCode::inval,
                       .message = "an xid has a formatID of 0 to 2147483647 here"};
@@ -177,19 +251,23 @@ bool Connection::may_share_trip(const Request& request) const {
         case Verb::execute: return is_surely_one(request.statement);
         case Verb::prepare: return history_.why_rollback_only().empty();
         case Verb::commit_one_phase:
+        case Verb::commit_with_decision:
         case Verb::rollback:
         case Verb::recover:
         case Verb::locate:
         case Verb::end_session:
         case Verb::end_ended_sessions:
-        case Verb::examine: break;
+        case Verb::examine:
+        case Verb::list_decisions:
+        case Verb::forget_decisions: break;
     }
     return false;
 }
 
 std::size_t Connection::carry() {
     const auto& request = front();
-    const bool commits = request.verb == Verb::prepare || request.verb == Verb::commit_one_phase;
+    const bool commits = request.verb == Verb::prepare || request.verb == Verb::commit_one_phase ||
+                         request.verb == Verb::commit_with_decision;
     if (commits && !history_.why_rollback_only().empty()) {
         undo({.code = XaCode::rbrollback, .message = history_.why_rollback_only()});
         return 1;
@@ -211,6 +289,16 @@ std::size_t Connection::carry() {
     }
     if (may_be_tied_to_another_session(request)) {
         follow_up(FollowUp::search_sessions, {}, search_->begin(SessionSearch::Aim::free_branch));
+        return 1;
+    }
+    if (request.verb == Verb::commit_with_decision) {
+        // Nothing may be committed behind an insert that has failed.
+        session_.send({fmt::format("{}", fmt::join(statements_of(request, *decision_table_), ";"))},
+                      Packing::many_statements);
+        return 1;
+    }
+    if (uses_decision_table(request.verb)) {
+        session_.send(statements_of(request, *decision_table_), Packing::own_verbs);
         return 1;
     }
     const auto trip = one_trip();
@@ -285,6 +373,9 @@ std::optional<Answer> Connection::first_answer(std::span<const Reply> replies) {
         case Verb::execute: return execute_answer(replies);
         case Verb::prepare:
         case Verb::commit_one_phase: return vote(replies);
+        case Verb::commit_with_decision: return commit_with_decision_answer(replies);
+        case Verb::list_decisions: return list_answer(replies);
+        case Verb::forget_decisions: return forget_answer(replies);
         case Verb::commit:
         case Verb::rollback: return finish_answer(reply);
         case Verb::recover:
@@ -341,6 +432,45 @@ std::optional<Answer> Connection::execute_answer(std::span<const Reply> results)
     return answer;
 }
 
+std::optional<Answer> Connection::commit_with_decision_answer(std::span<const Reply> replies) {
+    const auto& row = replies.front();
+    if (!row.is_ok && !is_lost(front().verb, row)) {
+        auto answer = failure_of_table(row);
+        answer.code = is_rolled_back(answer.code) ? answer.code : XaCode::rbrollback;
+        undo(std::move(answer));
+        return std::nullopt;
+    }
+    return row.is_ok && replies.size() > 1 ? vote(replies.subspan(1)) : vote(replies);
+}
+
+/// A decision table's refusal, with what to do about it.
+Answer Connection::failure_of_table(const Reply& failed) const {
+    auto answer = failure_of(front().verb, failed);
+    constexpr int kNoSuchTable = 1146;
+    constexpr int kUnknownColumn = 1054;
+    constexpr int kTableAccessDenied = 1142;
+    if (failed.error == kNoSuchTable || failed.error == kUnknownColumn) {
+        answer.message += "; " + advice_to_set_up(resource());
+    } else if (failed.error == kTableAccessDenied) {
+        answer.message += fmt::format("; {}", advice_to_grant());
+    }
+    return answer;
+}
+
+Answer Connection::list_answer(std::span<const Reply> replies) const {
+    // What comes before the list may be refused only if the list, too, is worth nothing.
+    const auto failed = std::ranges::find(replies, false, &Reply::is_ok);
+    return failed == replies.end()
+               ? Answer{.position = position_from(replies.front()),
+                        .decisions = decisions_from(replies.end()[-2])}
+               : failure_of_table(*failed);
+}
+
+Answer Connection::forget_answer(std::span<const Reply> replies) const {
+    const auto failed = std::ranges::find(replies, false, &Reply::is_ok);
+    return failed == replies.end() ? Answer{} : failure_of_table(*failed);
+}
+
 std::optional<Answer> Connection::vote(std::span<const Reply> replies) {
     const auto verb = front().verb;
     const auto& end = replies.front();
@@ -359,7 +489,7 @@ std::optional<Answer> Connection::vote(std::span<const Reply> replies) {
     }
     end_branch();
     Answer success{.message = std::string{history_.caveat()}};
-    if (verb == Verb::commit_one_phase) {
+    if (verb != Verb::prepare) {
         return success;
     }
     prepared_ = front().xid;

@@ -17,6 +17,7 @@
 #include "session_search.h"
 #include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
+#include "xa_tm/decision_table.h"
 
 namespace xa_tm::mysql {
 
@@ -43,7 +44,9 @@ public:
     /// empty mark. Throws Error. Before any verb.
     void set_up(const SessionMark& mark, const DatasourceOptions& options);
     /// As Datasource::describe(); in place of set_up(), and of any verb.
-    [[nodiscard]] ServerDescription describe(std::chrono::seconds timeout);
+    [[nodiscard]] ServerDescription describe(const DatasourceOptions& options);
+    /// As Datasource::set_up_decision_table(); in place of set_up(), and of any verb.
+    void set_up_decision_table(std::chrono::seconds timeout);
 
     [[nodiscard]] SessionId session_id() const override {
         return {session_.thread_id(), SessionOrigin{facts_.started(), own_lock_}.to_string()};
@@ -72,6 +75,9 @@ private:
     [[nodiscard]] std::vector<Reply> replies_to(std::vector<std::string> statements,
                                                 std::chrono::seconds timeout);
     void check_set_up(const Reply& reply) const;
+    [[nodiscard]] DecisionTableState decision_table_state(std::chrono::seconds timeout);
+    void check_is_trustworthy(const DecisionTableState& state) const;
+    [[nodiscard]] std::vector<ServerFact> describe_last_resource(std::chrono::seconds timeout);
     void lend();
 
     [[nodiscard]] bool take_back() noexcept override;
@@ -94,6 +100,10 @@ private:
     [[nodiscard]] std::optional<Answer> first_answer(std::span<const Reply> replies);
     [[nodiscard]] Answer start_answer(const Reply& reply);
     [[nodiscard]] std::optional<Answer> execute_answer(std::span<const Reply> results);
+    [[nodiscard]] std::optional<Answer> commit_with_decision_answer(std::span<const Reply> replies);
+    [[nodiscard]] Answer list_answer(std::span<const Reply> replies) const;
+    [[nodiscard]] Answer forget_answer(std::span<const Reply> replies) const;
+    [[nodiscard]] Answer failure_of_table(const Reply& failed) const;
     [[nodiscard]] std::optional<Answer> vote(std::span<const Reply> replies);
     [[nodiscard]] std::optional<Answer> finish_answer(const Reply& reply);
     [[nodiscard]] std::optional<Answer> locate_answer(const Reply& reply);
@@ -116,6 +126,7 @@ private:
     std::optional<SessionSearch> search_;  ///< from set_up() on
     std::string own_lock_;                 ///< see session_mark.h; empty without a mark
     bool is_end_remembered_ = false;       ///< in ending_sessions_
+    std::optional<DecisionTable> decision_table_;  ///< of a last resource
     std::string marker_;                   ///< see chain.h
     Session session_;
     BranchHistory history_;  ///< of branch()

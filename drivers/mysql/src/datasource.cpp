@@ -80,7 +80,11 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
 }
 
 ServerDescription Datasource::describe() {
-    return open()->describe(options().connect_timeout);
+    return open()->describe(options());
+}
+
+void Datasource::set_up_decision_table() {
+    open()->set_up_decision_table(options().connect_timeout);
 }
 
 soci::session& Datasource::sql_of(xa_tm::Connection& connection) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "decision_facts.h"
 #include "xa_tm/recovery_log/check.h"
 #include "xid_literal.h"
 
@@ -38,11 +39,29 @@ std::vector<std::string> statements_of(const Request& request, bool is_own_branc
             return is_own_branch ? end_and_roll_back(request.xid)
                                  : std::vector{fmt::format("xa rollback {}", xid)};
         case Verb::recover: return {kPosition, list_statement()};
+        case Verb::commit_with_decision:
+        case Verb::list_decisions:
+        case Verb::forget_decisions:
         case Verb::end_session:
         case Verb::end_ended_sessions:
         case Verb::examine: break;
     }
     XA_TM_CHECK(false, "every other verb has its statements");
+}
+
+std::vector<std::string> statements_of(const Request& request, const DecisionTable& table) {
+    if (request.verb == Verb::list_decisions) {
+        auto statements = committed_only(table.selection(request));
+        statements.insert(statements.begin(), kPosition);
+        return statements;
+    }
+    if (request.verb == Verb::forget_decisions) {
+        return alone(table.deletion(request));
+    }
+    XA_TM_CHECK(request.verb == Verb::commit_with_decision, "it uses the decision table");
+    const auto xid = xid_literal(request.xid);
+    return {table.insertion(request), fmt::format("xa end {}", xid),
+            fmt::format("xa commit {} one phase", xid)};
 }
 
 std::string commit_statement(const Xid& xid) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "xa_tm/connection.h"
+#include "xa_tm/decision_table.h"
 #include "xa_tm/xid.h"
 
 namespace xa_tm::mysql {
@@ -13,9 +14,14 @@ namespace xa_tm::mysql {
 [[nodiscard]] bool has_valid_format(const Xid& xid) noexcept;
 
 /// What carries out one request, in one trip. `is_own_branch` is true when the branch is open on
-/// the session. Not for end_session,
-/// end_ended_sessions and examine.
+/// the session. Not for end_session, end_ended_sessions and examine, and the verbs of
+/// the decision table.
 [[nodiscard]] std::vector<std::string> statements_of(const Request& request, bool is_own_branch);
+
+/// The same for a verb that uses the decision table. Those of commit_with_decision have to stop at
+/// the first that fails; for the others, see alone() in decision_facts.h.
+[[nodiscard]] std::vector<std::string> statements_of(const Request& request,
+                                                     const DecisionTable& table);
 
 [[nodiscard]] std::string commit_statement(const Xid& xid);
 /// XA END fails where the server has given the branch up; XA ROLLBACK works all the same.

@@ -6,6 +6,7 @@
 
 #include "prepared_gid.h"
 #include "sqlstate_map.h"
+#include "xa_tm/decision_table.h"
 
 namespace xa_tm::postgres {
 namespace {
@@ -44,6 +45,14 @@ std::vector<ListedBranch> branches_from(const Reply& reply) {
                             .owner = row.at(1).value_or("")});
     }
     return branches;
+}
+
+std::vector<DecisionRow> decisions_from(const Reply& reply) {
+    std::vector<DecisionRow> decisions;
+    for (const auto& row : reply.rows) {
+        decisions.push_back(decision_from(row.at(0).value_or(""), row.at(1).value_or("")));
+    }
+    return decisions;
 }
 
 ServerPosition position_from(const Reply& reply, const std::string& timeline) {

@@ -17,6 +17,8 @@ namespace xa_tm::postgres {
 [[nodiscard]] bool is_lost(Verb verb, const Reply& reply) noexcept;
 /// From the second reply to recover.
 [[nodiscard]] std::vector<ListedBranch> branches_from(const Reply& reply);
+/// From the second reply to list_decisions. Throws std::out_of_range when a row is no decision.
+[[nodiscard]] std::vector<DecisionRow> decisions_from(const Reply& reply);
 /// From the first one; on this timeline.
 [[nodiscard]] ServerPosition position_from(const Reply& reply, const std::string& timeline);
 /// The single value of a query that has one.

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "answers.h"
+#include "decision_facts.h"
 #include "holdings.h"
 #include "prepared_gid.h"
 #include "server_checkup.h"
@@ -26,6 +27,10 @@ namespace {
 /// Statements prepared through SOCI and destroyed after the branch's end stay behind at the server;
 /// a session that may hold this many of them is closed rather than used again.
 constexpr int kSociStatementsMax = 1000;
+
+constexpr std::string_view kPoolerHidesSessions =
+    "a connection pooler is in between, so a lost session can't be ended, and a decision that is "
+    "not in the table might still get there";
 
 Answer refused(XaCode code, std::string_view why) {
     return {.code = code, .message = std::string{why}};
@@ -54,14 +59,18 @@ Connection::Connection(std::string resource, const std::string& canonical_uri, S
       statement_timeout_{statement_timeout},
       session_{canonical_uri} {}
 
-void Connection::set_up(std::chrono::seconds timeout) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+void Connection::set_up(const DatasourceOptions& options) {
+    const auto deadline = std::chrono::steady_clock::now() + options.connect_timeout;
     const auto reply = ask({{facts_statement()}}, deadline).front();
     check_was_asked(reply);
     facts_ = understood([&] { return facts_from(reply, session_.backend_pid()); });
-    if (const auto obstacle = obstacle_to_two_phase(facts_)) {
+    if (const auto obstacle = options.is_last_resource ? obstacle_to_writing(facts_)
+                                                       : obstacle_to_two_phase(facts_)) {
         throw Error({.code = ErrorCode::two_phase_unavailable, .resource = resource()},
                     fmt::format("resource {}: {}", resource(), *obstacle));
+    }
+    if (options.is_last_resource) {
+        set_up_last_resource(deadline);
     }
     if (!facts_.is_pooled) {
         return;
@@ -87,7 +96,93 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
         const auto refusal = pooler_refusal(deadline);
         checkup.pooler_refusal = refusal ? refusal->message : "";
     }
-    return judged(checkup, options.pool_size_max);
+    auto description = judged(checkup, options.pool_size_max);
+    if (options.is_last_resource) {
+        std::ranges::move(describe_last_resource(checkup.facts.is_pooled, deadline),
+                          std::back_inserter(description.facts));
+    }
+    return description;
+}
+
+std::vector<ServerFact> Connection::describe_last_resource(
+    bool is_pooled, std::chrono::steady_clock::time_point deadline) {
+    auto state = decision_table_state(deadline);
+    if (state.exists) {
+        const DecisionTable table{state.name};
+        const auto ask_one = [&](std::string statement) {
+            return ask({{std::move(statement)}}, deadline).front();
+        };
+        state.insert_refusal = ask_one(table.insertion_probe()).message;
+        state.delete_refusal = ask_one(table.deletion_probe()).message;
+        const auto rows = ask_one(decision_rows_question(table));
+        state.select_refusal = rows.message;
+        if (rows.is_ok) {
+            state.rows = rows.rows.at(0).at(0).value_or("");
+            state.oldest_age_seconds = rows.rows.at(0).at(1).value_or("");
+        }
+    }
+    auto facts = facts_of(state, resource());
+    if (is_pooled) {
+        facts.push_back({.name = "pooler before the last resource",
+                         .value = "yes",
+                         .meaning = std::string{kPoolerHidesSessions},
+                         .severity = Severity::bad,
+                         .remedy = "connect to PostgreSQL itself"});
+    }
+    return facts;
+}
+
+DecisionTableState Connection::decision_table_state(
+    std::chrono::steady_clock::time_point deadline) {
+    const auto reply = ask({{decision_table_question()}}, deadline).front();
+    check_was_asked(reply);
+    auto state = understood([&] { return decision_table_from(reply); });
+    if (state.name.empty()) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
+                    fmt::format("resource {}: the decision table has no place, since no schema of "
+                                "search_path exists; set the search_path of the user or in the URI",
+                                resource()));
+    }
+    return state;
+}
+
+void Connection::set_up_last_resource(std::chrono::steady_clock::time_point deadline) {
+    if (facts_.is_pooled) {
+        throw Error({.code = ErrorCode::two_phase_unavailable, .resource = resource()},
+                    fmt::format("resource {}: {}; connect to PostgreSQL itself", resource(),
+                                kPoolerHidesSessions));
+    }
+    const auto state = decision_table_state(deadline);
+    check_is_trustworthy(state);
+    decision_table_.emplace(state.name);
+}
+
+void Connection::check_is_trustworthy(const DecisionTableState& state) const {
+    if (!state.fault.empty()) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
+                    fmt::format("resource {}: {}: {}; {}", resource(), state.name, state.fault,
+                                state.remedy));
+    }
+}
+
+void Connection::set_up_decision_table(std::chrono::seconds timeout) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    auto state = decision_table_state(deadline);
+    if (!state.exists) {
+        const auto definition = decision_table_definition(DecisionTable{state.name});
+        const auto reply = ask({{definition}}, deadline).front();
+        if (!reply.is_ok) {
+            throw Error({.code = is_lost(Verb::start, reply) ? ErrorCode::resource_unreachable
+                                                             : ErrorCode::resource_refused,
+                         .resource = resource(),
+                         .sqlstate = reply.sqlstate},
+                        fmt::format("resource {}: the decision table can't be created: {}; let a "
+                                    "user that may run: {}",
+                                    resource(), reply.message, definition));
+        }
+        state = decision_table_state(deadline);
+    }
+    check_is_trustworthy(state);
 }
 
 void Connection::check_was_asked(const Reply& reply) const {
@@ -163,6 +258,9 @@ std::optional<Answer> Connection::answer_at_once() {
     if (request.verb == Verb::end_ended_sessions && mark_.ended.empty()) {
         return Answer{};
     }
+    if (uses_decision_table(request.verb) && !decision_table_) {
+        return refused(XaCode::rmerr, kNoLastResource);
+    }
     if (request.verb == Verb::start && !session_.can_lend()) {
         return refused(XaCode::rmfail,
                        "the application closed or reconnected a session that had ended");
@@ -207,7 +305,9 @@ std::size_t Connection::carry() {
     const Circumstances circumstances{.voting = voting_,
                                       .is_alone = is_alone,
                                       .is_own_branch = branch().has_value(),
-                                      .statement_timeout = statement_timeout_};
+                                      .statement_timeout = statement_timeout_,
+                                      .decision_table =
+                                          decision_table_ ? &*decision_table_ : nullptr};
     replies_.clear();
     replies_expected_.clear();
     std::vector<Statement> statements;
@@ -276,7 +376,11 @@ std::optional<Answer> Connection::first_answer() {
     if (verb == Verb::examine) {
         return answer_to_examine(replies_, facts_);
     }
-    if (verb == Verb::commit_one_phase || verb == Verb::rollback) {
+    if (verb == Verb::commit_with_decision && voting_ != Voting::undo) {
+        return commit_with_decision();
+    }
+    if (verb == Verb::commit_one_phase || verb == Verb::commit_with_decision ||
+        verb == Verb::rollback) {
         end_branch();
     }
     // The second reply to locate is judged with the first one's: see location().
@@ -289,7 +393,42 @@ std::optional<Answer> Connection::first_answer() {
     if (verb == Verb::commit || verb == Verb::rollback) {
         return failure_of_finishing(*failed);
     }
-    return failure_of(verb, *failed);
+    auto answer = failure_of(verb, *failed);
+    answer.message += uses_decision_table(verb) ? decision_advice(*failed) : "";
+    return answer;
+}
+
+std::optional<Answer> Connection::commit_with_decision() {
+    const auto failed = std::ranges::find(replies_, false, &Reply::is_ok);
+    const auto& commit = replies_.back();
+    const bool was_commit_reached = failed == replies_.end() || &*failed == &commit;
+    if (was_commit_reached) {
+        end_branch();
+        if (failed != replies_.end()) {
+            return failure_of(Verb::commit_with_decision, *failed);
+        }
+        return commit.command_tag == "COMMIT" ? Answer{.message = commit.message}
+                                              : vote_of_failed_branch();
+    }
+    auto answer = failure_of(Verb::commit_with_decision, *failed);
+    if (answer.code == XaCode::rmfail) {
+        return answer;
+    }
+    // The commit behind it was not carried out, and the transaction is still open.
+    answer.message += decision_advice(*failed);
+    follow_up(FollowUp::undo, std::move(answer), "rollback");
+    return std::nullopt;
+}
+
+/// What follows the server's words when a statement on the decision table has failed.
+std::string Connection::decision_advice(const Reply& failed) const {
+    // Class 42 without the rest: no such schema, table or column.
+    const bool is_missing =
+        failed.sqlstate == "42P01" || failed.sqlstate == "42703" || failed.sqlstate == "3F000";
+    if (is_missing) {
+        return "; " + advice_to_set_up(resource());
+    }
+    return failed.sqlstate == "42501" ? fmt::format("; {}", advice_to_grant()) : std::string{};
 }
 
 Answer Connection::success() {
@@ -297,6 +436,7 @@ Answer Connection::success() {
     switch (front().verb) {
         case Verb::start: begin_branch(front().xid); return {};
         case Verb::execute: return {.rows = reply.row_count};
+        case Verb::commit_with_decision: return vote_of_failed_branch();
         case Verb::commit_one_phase:
             return reply.command_tag == "COMMIT" ? Answer{.message = reply.message}
                                                  : vote_of_failed_branch();
@@ -306,6 +446,10 @@ Answer Connection::success() {
             return {.listed = branches_from(replies_.back()),
                     .position = position_from(reply, facts_.timeline)};
         case Verb::locate: return location();
+        case Verb::list_decisions:
+            return {.position = position_from(reply, facts_.timeline),
+                    .decisions = decisions_from(replies_.back())};
+        case Verb::forget_decisions: return {};
         case Verb::prepare:
         case Verb::end_session:
         case Verb::end_ended_sessions:
@@ -426,6 +570,7 @@ std::optional<Answer> Connection::further_answer() {
         case FollowUp::prepare: return after_prepare(reply);
         case FollowUp::commit_unprepared: return after_unprepared_commit(reply);
         case FollowUp::commit_empty: return after_empty_commit(reply);
+        case FollowUp::undo: return after_undo(reply);
         case FollowUp::name_owner: return after_owner(reply);
         case FollowUp::tell_fate: return after_fate(reply);
     }
@@ -455,6 +600,14 @@ Answer Connection::after_empty_commit(const Reply& commit) const {
     }
     // When refused: it is prepared and can be finished like any other.
     return {.code = commit.is_ok ? XaCode::rdonly : XaCode::ok};
+}
+
+Answer Connection::after_undo(const Reply& rollback) {
+    end_branch();
+    if (!rollback.is_ok) {
+        lose_certainty();  // closing the connection is what rolls the branch back
+    }
+    return found_;
 }
 
 Answer Connection::after_owner(const Reply& reply) const {

@@ -12,6 +12,7 @@
 #include "verb_statements.h"
 #include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
+#include "xa_tm/decision_table.h"
 
 namespace xa_tm::postgres {
 
@@ -28,9 +29,12 @@ public:
     Connection(std::string resource, const std::string& canonical_uri, SessionMark mark,
                std::chrono::milliseconds statement_timeout);
 
-    /// Asks who the server is and whether it can prepare transactions. Throws Error
-    /// (two_phase_unavailable, resource_unreachable). Before any verb.
-    void set_up(std::chrono::seconds timeout);
+    /// Asks who the server is and whether it can prepare transactions, or keep the decisions of a
+    /// last resource. Throws Error (two_phase_unavailable, resource_unreachable,
+    /// resource_refused). Before any verb.
+    void set_up(const DatasourceOptions& options);
+    /// As Datasource::set_up_decision_table(); in place of set_up(), and of any verb.
+    void set_up_decision_table(std::chrono::seconds timeout);
 
     /// As Datasource::describe(); in place of set_up(), and of any verb.
     [[nodiscard]] ServerDescription describe(const DatasourceOptions& options);
@@ -47,12 +51,19 @@ public:
 
 private:
     /// What a verb needs a further trip for.
-    enum class FollowUp { none, name_owner, tell_fate, prepare, commit_unprepared, commit_empty };
+    enum class FollowUp { none, name_owner, tell_fate, prepare, commit_unprepared, commit_empty, undo };
     void lend();
     [[nodiscard]] std::vector<Reply> ask(std::vector<Statement> statements,
                                          std::chrono::steady_clock::time_point deadline);
     /// What the pooler in between says against transactions; nothing when it takes them.
     [[nodiscard]] std::optional<Reply> pooler_refusal(
+        std::chrono::steady_clock::time_point deadline);
+    /// Throws Error when no last resource can be there.
+    void set_up_last_resource(std::chrono::steady_clock::time_point deadline);
+    void check_is_trustworthy(const DecisionTableState& state) const;
+    [[nodiscard]] std::vector<ServerFact> describe_last_resource(
+        bool is_pooled, std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] DecisionTableState decision_table_state(
         std::chrono::steady_clock::time_point deadline);
     /// Throws Error (resource_unreachable).
     void check_was_asked(const Reply& reply) const;
@@ -79,6 +90,8 @@ private:
     [[nodiscard]] std::optional<Answer> vote_from_prepare(const Reply& prepare,
                                                           std::optional<std::string> xact_id);
     [[nodiscard]] Answer vote_of_failed_branch() const;
+    [[nodiscard]] std::optional<Answer> commit_with_decision();
+    [[nodiscard]] std::string decision_advice(const Reply& failed) const;
     [[nodiscard]] std::optional<Answer> failure_of_finishing(const Reply& reply);
     [[nodiscard]] std::string evidence_of(const std::optional<std::string>& xact_id) const;
 
@@ -88,12 +101,15 @@ private:
     [[nodiscard]] std::optional<Answer> after_prepare(const Reply& prepare);
     [[nodiscard]] Answer after_unprepared_commit(const Reply& commit);
     [[nodiscard]] Answer after_empty_commit(const Reply& commit) const;
+    [[nodiscard]] Answer after_undo(const Reply& rollback);
     [[nodiscard]] Answer after_owner(const Reply& reply) const;
     [[nodiscard]] Answer after_fate(const Reply& reply) const;
 
     SessionMark mark_;
     std::chrono::milliseconds statement_timeout_;
     ServerFacts facts_;
+    /// Of a last resource.
+    std::optional<DecisionTable> decision_table_;
     Session session_;
 
     // The trip in progress.

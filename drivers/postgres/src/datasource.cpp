@@ -67,12 +67,16 @@ std::unique_ptr<Connection> Datasource::open(const SessionMark& mark) const {
 
 std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) {
     auto connection = open(mark);
-    connection->set_up(options().connect_timeout);
+    connection->set_up(options());
     return connection;
 }
 
 ServerDescription Datasource::describe() {
     return open({})->describe(options());
+}
+
+void Datasource::set_up_decision_table() {
+    open({})->set_up_decision_table(options().connect_timeout);
 }
 
 soci::session& Datasource::sql_of(xa_tm::Connection& connection) {

@@ -38,13 +38,20 @@ bool is_too_old(const ServerFacts& facts) {
     return facts.version < 130000;
 }
 
-std::optional<std::string> obstacle_to_two_phase(const ServerFacts& facts) {
+std::optional<std::string> obstacle_to_writing(const ServerFacts& facts) {
     if (is_too_old(facts)) {
         return "the server is older than PostgreSQL 13; upgrade it";
     }
     if (facts.is_in_recovery) {
         return "the server is a standby, which can't write; connect to the primary, for instance "
                "with target_session_attrs=read-write and all hosts in the URI";
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> obstacle_to_two_phase(const ServerFacts& facts) {
+    if (auto obstacle = obstacle_to_writing(facts)) {
+        return obstacle;
     }
     if (facts.max_prepared_transactions == 0) {
         return "PostgreSQL can't prepare transactions, because max_prepared_transactions is 0; set "

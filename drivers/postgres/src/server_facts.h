@@ -36,6 +36,8 @@ struct ServerFacts {
 /// Older than what branches need: pg_current_xact_id_if_assigned() and its like.
 [[nodiscard]] bool is_too_old(const ServerFacts& facts);
 
+/// Why nothing can be written there by a branch, with what to change; nothing when it can.
+[[nodiscard]] std::optional<std::string> obstacle_to_writing(const ServerFacts& facts);
 /// Why no branch can be prepared there, with what to change; nothing when it can.
 [[nodiscard]] std::optional<std::string> obstacle_to_two_phase(const ServerFacts& facts);
 

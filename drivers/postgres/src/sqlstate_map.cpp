@@ -72,7 +72,8 @@ constexpr std::array kRows{
 constexpr Situation situation_of(Verb verb) {
     switch (verb) {
         case Verb::prepare:
-        case Verb::commit_one_phase: return Situation::ending;
+        case Verb::commit_one_phase:
+        case Verb::commit_with_decision: return Situation::ending;
         case Verb::commit:
         case Verb::rollback: return Situation::finishing;
         case Verb::execute: return Situation::executing;
@@ -81,7 +82,9 @@ constexpr Situation situation_of(Verb verb) {
         case Verb::locate:
         case Verb::end_session:
         case Verb::end_ended_sessions:
-        case Verb::examine: break;
+        case Verb::examine:
+        case Verb::list_decisions:
+        case Verb::forget_decisions: break;
     }
     return Situation::other;
 }

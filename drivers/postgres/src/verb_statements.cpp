@@ -46,6 +46,12 @@ std::vector<Statement> start_statements(std::chrono::milliseconds statement_time
             {fmt::format("set local statement_timeout = {}", statement_timeout.count())}};
 }
 
+/// A commit that need not be durable would let the others commit by a decision that a crash takes
+/// back. A stronger setting stays.
+constexpr std::string_view kDurably =
+    "select pg_catalog.set_config('synchronous_commit', 'on', true) "
+    "where pg_catalog.current_setting('synchronous_commit') = 'off'";
+
 std::vector<Statement> vote_statements(std::string_view gid, Voting voting) {
     switch (voting) {
         case Voting::probe_first: return {{std::string{kProbe}}};
@@ -66,6 +72,13 @@ std::vector<Statement> statements_of(const Request& request, const Circumstances
         case Verb::execute: return {{.text = request.statement, .is_application = true}};
         case Verb::prepare: return vote_statements(gid, circumstances.voting);
         case Verb::commit_one_phase: return {{"commit"}};
+        case Verb::commit_with_decision:
+            if (circumstances.voting == Voting::undo) {
+                return vote_statements(gid, Voting::undo);
+            }
+            return {{std::string{kDurably}},
+                    {circumstances.decision_table->insertion(request)},
+                    {"commit"}};
         case Verb::commit:
             // What follows in the batch may wait for locks; this branch's outcome must not.
             return {{.text = commit_statement(gid), .is_flushed = !circumstances.is_alone}};
@@ -79,6 +92,9 @@ std::vector<Statement> statements_of(const Request& request, const Circumstances
             }
             return {{locate_statement(gid)}};
         case Verb::examine: return examine_statements(gid);
+        case Verb::list_decisions:
+            return {{std::string{kPosition}}, {circumstances.decision_table->selection(request)}};
+        case Verb::forget_decisions: return {{circumstances.decision_table->deletion(request)}};
         case Verb::end_session:
         case Verb::end_ended_sessions: break;
     }

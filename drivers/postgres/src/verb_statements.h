@@ -7,6 +7,7 @@
 
 #include "libpq.h"
 #include "xa_tm/connection.h"
+#include "xa_tm/decision_table.h"
 
 namespace xa_tm::postgres {
 
@@ -26,6 +27,8 @@ struct Circumstances {
     bool is_own_branch;
     /// For the application's statements; 0 is none.
     std::chrono::milliseconds statement_timeout;
+    /// For the verbs that use it.
+    const DecisionTable* decision_table = nullptr;
 };
 
 /// What carries out one request, or begins to. Not for end_session and

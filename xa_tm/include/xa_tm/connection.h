@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,11 @@ enum class Verb {
     prepare,
     /// xa_end and xa_commit(TMONEPHASE), for the only branch of a transaction.
     commit_one_phase,
+    /// As commit_one_phase, for a last resource: Request::decision becomes a row of its decision
+    /// table in the same local transaction, so both are durable or neither is. XA_RB...: neither
+    /// is, also when the row could not be written; the message says what to do then. XAER_RMFAIL:
+    /// nobody knows; once the session has ended, list_decisions tells.
+    commit_with_decision,
     /// xa_commit of a prepared branch, of this connection or of an earlier session.
     commit,
     /// xa_end if need be, and xa_rollback: of this connection's branch, else of a prepared one.
@@ -49,6 +55,13 @@ enum class Verb {
     end_ended_sessions,
     /// What a prepared branch holds and whom it blocks: the answer's `holdings`. Touches nothing.
     examine,
+    /// The answer's `decisions` holds the committed rows of the decision table that belong to
+    /// Request::log. XAER_RMERR: there is no such table, or this user must not read it; the message
+    /// says what to do.
+    list_decisions,
+    /// Deletes the rows of Request::gtrids from the decision table, for good and by itself. XA_OK
+    /// also when some are not there.
+    forget_decisions,
 };
 
 [[nodiscard]] std::string_view to_string(Verb verb) noexcept;
@@ -67,7 +80,7 @@ struct SessionId {
 /// One verb with what it needs.
 struct Request {
     Verb verb = Verb::start;
-    /// Not for recover, end_session and end_ended_sessions.
+    /// Not for recover, end_session, end_ended_sessions, list_decisions and forget_decisions.
     Xid xid = {};
     /// Of execute.
     std::string statement = {};
@@ -75,8 +88,28 @@ struct Request {
     std::string evidence = {};
     /// Of end_session.
     SessionId session = {};
+    // Of the decision table's verbs. Empty in all others, and then they take no memory of their
+    // own. Names are of [A-Za-z0-9._:-].
+    /// Of commit_with_decision and list_decisions: whose log the decision belongs to; at most
+    /// kMaxLogNameBytes.
+    std::string log = {};
+    /// Of commit_with_decision: any bytes.
+    std::string decision = {};
+    /// Of forget_decisions.
+    std::vector<std::string> gtrids = {};
 
     friend bool operator==(const Request&, const Request&) = default;
+};
+
+/// Of Request::log.
+inline constexpr std::size_t kMaxLogNameBytes = 64;
+
+/// One row of a last resource's decision table: the transaction of this gtrid is committed.
+struct DecisionRow {
+    std::string gtrid;
+    std::string decision;  ///< as commit_with_decision was given it
+
+    friend bool operator==(const DecisionRow&, const DecisionRow&) = default;
 };
 
 /// How far a server has come. Kept and compared, it shows that a server was put back to an old
@@ -145,10 +178,13 @@ struct Answer {
     std::string evidence = {};
     /// The answer to Verb::recover; complete whenever code is XA_OK.
     std::vector<ListedBranch> listed = {};
-    /// The answer to Verb::recover: how far the server had come before it listed.
+    /// The answer to Verb::recover and Verb::list_decisions: how far the server had come before it
+    /// listed.
     ServerPosition position = {};
     /// The answer to Verb::examine.
     Holdings holdings = {};
+    /// The answer to Verb::list_decisions; complete whenever code is XA_OK.
+    std::vector<DecisionRow> decisions = {};
     /// The answer to Verb::execute: rows that the statement wrote, or gave.
     std::uint64_t rows = 0;
 };

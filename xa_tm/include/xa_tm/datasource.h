@@ -23,6 +23,11 @@ struct DatasourceOptions {
     /// How long one statement of the application may run before the server ends it; 0: as long as
     /// the server's own settings allow.
     std::chrono::milliseconds statement_timeout{0};
+    /// Its branches are never prepared. When all others of a transaction have voted yes, its branch
+    /// is committed in one phase, with the decision as a row in the same local transaction: that
+    /// row decides. The database needs the decision table, see set_up_decision_table(). A
+    /// transaction has at most one last resource.
+    bool is_last_resource = false;
 };
 
 /// One database that takes part in global transactions, and the pool of connections to it. Its name
@@ -53,6 +58,11 @@ public:
     /// options().pool_size_max. Changes nothing. Also answers for a server that connect() refuses
     /// because of its settings; throws Error when it can't be reached or asked.
     [[nodiscard]] virtual ServerDescription describe() { return {}; }
+
+    /// Creates the table for a last resource's decisions, xa_tm_decision, in the schema or database
+    /// that its connections begin in, unless it is there; may be repeated. Throws Error when the
+    /// server can't be reached or refuses; the message says what to change.
+    virtual void set_up_decision_table();
 
     [[nodiscard]] ConnectionPool& pool() noexcept { return *pool_; }
 

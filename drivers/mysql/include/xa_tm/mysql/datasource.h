@@ -68,6 +68,8 @@ public:
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
     /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
     [[nodiscard]] ServerDescription describe() override;
+    /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
+    void set_up_decision_table() override;
 
     /// What Branch gives of the branch that is open on a connection which this class has made.
     [[nodiscard]] static soci::session& sql_of(xa_tm::Connection& connection);
