@@ -56,7 +56,7 @@ TEST(Explorer, FindsNoLawBrokenWithALastResourceWhereTheOtherKeepsBranchesWithTh
 
 TEST(Explorer, FindsNoLawBrokenWithALastResourceAndTwoOthers) {
     expect_that_no_law_is_broken(
-        {.branches = 3, .has_last_resource = true, .recovers_side_by_side = false}, 500'000);
+        {.branches = 3, .has_last_resource = true, .recovers_side_by_side = false}, 400'000);
 }
 
 void expect_that_it_is_noticed(const Setup& setup, std::string_view law) {

@@ -30,8 +30,8 @@ std::string gtrid() {
 }
 
 std::string bqual_of(std::size_t branch, const Setup& setup) {
-    return to_bqual({resource_of(branch), static_cast<std::uint32_t>(branch + 1),
-                     setup.has_last_resource});
+    return to_bqual(
+        {resource_of(branch), static_cast<std::uint32_t>(branch + 1), setup.has_last_resource});
 }
 
 std::string last_resource_of(const Setup& setup) {
@@ -751,8 +751,8 @@ private:
         for (const auto how : ways) {
             go(of(how, i), [&](Step& step) { step.end_sessions(i, how); });
         }
-        const bool may_remove = world_.is_row_needless ||
-                                (!setup_.keeps_rows_to_the_end && world_.has_row);
+        const bool may_remove =
+            world_.is_row_needless || (!setup_.keeps_rows_to_the_end && world_.has_row);
         if (setup_.is_last_resource(i) && may_remove && world_.row == Row::there) {
             go(of(EventKind::remove_row, i), [&](Step& step) { step.remove_row(); });
         }

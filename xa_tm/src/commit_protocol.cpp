@@ -2,7 +2,8 @@
 // - a branch is sent commit only when goal_ is committed (law 2): the decision is in the log or a
 //   row at the last resource, or it is the only branch that wrote and its commit decides the
 //   transaction;
-// - the last resource is sent no prepare, and its commit only when every other branch has voted yes;
+// - the last resource is sent no prepare, and its commit only when every other branch has voted
+// yes;
 // - once goal_ is committed no branch is sent rollback (law 1), and the other way round;
 // - one verb at a time is outstanding for a branch: its state is preparing, committing or
 // rolling_back then;

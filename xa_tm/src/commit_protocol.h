@@ -41,9 +41,9 @@ public:
 
     /// What becomes of the transaction when it is finished.
     enum class Ending {
-        stays_live,  ///< neither outcome is safe for this incarnation
-        leaves,      ///< what may still show up of it is rolled back
-        is_decided,  ///< what is not committed yet has to be
+        stays_live,     ///< neither outcome is safe for this incarnation
+        leaves,         ///< what may still show up of it is rolled back
+        is_decided,     ///< what is not committed yet has to be
         waits_for_row,  ///< whether the last resource has committed, and so decided, tells its row
     };
 

@@ -88,9 +88,10 @@ void Enlistments::check_may_have_last_resource(const Datasource& datasource) con
     const auto used = std::ranges::find_if(
         branches_, [](const EnlistedBranch& branch) { return branch.is_started; });
     if (used != branches_.end()) {
-        throw refuse(fmt::format("{} has been used already; enlist the last resource before any "
-                                 "branch is used",
-                                 used->datasource->name()));
+        throw refuse(
+            fmt::format("{} has been used already; enlist the last resource before any "
+                        "branch is used",
+                        used->datasource->name()));
     }
 }
 

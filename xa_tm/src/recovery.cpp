@@ -329,12 +329,11 @@ void ResourceRecovery::forget_needless_rows(TransactionTable& table) {
             if (answer.code == XaCode::ok) {
                 continue;
             }
-            log_message(LogChannel::recovery, LogLevel::warning,
-                        "Rows of finished decisions could not be removed; the next pass tries "
-                        "again.",
-                        {.resource = datasource_.name(),
-                         .code = answer.code,
-                         .detail = answer.message});
+            log_message(
+                LogChannel::recovery, LogLevel::warning,
+                "Rows of finished decisions could not be removed; the next pass tries "
+                "again.",
+                {.resource = datasource_.name(), .code = answer.code, .detail = answer.message});
             give_back();
             return;
         } catch (...) {

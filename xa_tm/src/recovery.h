@@ -95,8 +95,7 @@ public:
 
 private:
     [[nodiscard]] ResourcePass look(const Known& known, std::string unended_session,
-                                    PassKeeper* keeper,
-                                    const std::vector<std::string>& waited_for);
+                                    PassKeeper* keeper, const std::vector<std::string>& waited_for);
     void learn(PlanInput& input, const ServerPosition& position, PassKeeper* keeper);
     [[nodiscard]] std::string end_sessions();
     [[nodiscard]] std::string end_lost_sessions();

@@ -108,15 +108,16 @@ std::optional<Judgement> judge_by_last_resources(const PlanInput& input, const G
                         waiting->second));
     }
     if (input.known.last_resources.empty()) {
-        return open("the log does not say at which last resource its decision may lie: a person "
-                    "has to compare the data");
+        return open(
+            "the log does not say at which last resource its decision may lie: a person "
+            "has to compare the data");
     }
     for (const auto& [resource, is_read] : input.known.last_resources) {
         if (!is_read) {
-            return open(fmt::format(
-                "its decision may be a row at the last resource {}, which {}", resource,
-                input.resources.contains(resource) ? "could not be asked yet"
-                                                   : "is not configured here: add it"));
+            return open(
+                fmt::format("its decision may be a row at the last resource {}, which {}", resource,
+                            input.resources.contains(resource) ? "could not be asked yet"
+                                                               : "is not configured here: add it"));
         }
     }
     for (const auto& doubt : input.known.server_doubts) {
@@ -275,16 +276,16 @@ std::string why_silence_is_no_answer(const PlanInput& input, const PendingDecisi
 /// A decided branch that the resource does not list.
 PlannedBranch judge_unlisted(const PlanInput& input, const PendingDecision& pending,
                              const DecidedBranch& branch, const Xid& xid) {
-    PlannedBranch planned{.listed = {.xid = xid, .name = {}},
-                          .seen = RecoveredState::absent,
-                          .state = TransactionState::commit_decided,
-                          .action = RecoveryAction::confirm,
-                          .reason = fmt::format(
-                              "{} holds the decision to commit and the server does not list the "
+    PlannedBranch planned{
+        .listed = {.xid = xid, .name = {}},
+        .seen = RecoveredState::absent,
+        .state = TransactionState::commit_decided,
+        .action = RecoveryAction::confirm,
+        .reason = fmt::format("{} holds the decision to commit and the server does not list the "
                               "branch: it has committed, or an old session is still at it",
                               holder_of(pending)),
-                          .server = branch.server,
-                          .evidence = branch.evidence};
+        .server = branch.server,
+        .evidence = branch.evidence};
     const auto* heuristic = heuristic_of(input, xid.gtrid, xid.bqual);
     if (heuristic != nullptr && !is_overcome(*heuristic, input, branch, false)) {
         planned.seen = RecoveredState::heuristic;

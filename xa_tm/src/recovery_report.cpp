@@ -333,8 +333,8 @@ RecoveryReport inspect(const std::filesystem::path& log_directory,
                        std::span<Datasource* const> resources,
                        std::chrono::milliseconds answer_timeout) {
     // The log first, so that an unreadable one is told before any server is asked.
-    const auto rows = translate_log_errors(
-        [&] { return read_rows(log_directory, resources, answer_timeout); });
+    const auto rows =
+        translate_log_errors([&] { return read_rows(log_directory, resources, answer_timeout); });
     const auto known = [&] {
         return translate_log_errors([&] { return read_known(log_directory, rows); });
     };

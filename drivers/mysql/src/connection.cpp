@@ -105,9 +105,9 @@ std::vector<ServerFact> Connection::describe_last_resource(std::chrono::seconds 
     auto state = decision_table_state(timeout);
     if (state.exists) {
         const DecisionTable table{state.name};
-        const auto replies = replies_to({table.insertion_probe(), table.deletion_probe(),
-                                         decision_rows_question(table)},
-                                        timeout);
+        const auto replies = replies_to(
+            {table.insertion_probe(), table.deletion_probe(), decision_rows_question(table)},
+            timeout);
         state.insert_refusal = replies.at(0).message;
         state.delete_refusal = replies.at(1).message;
         const auto& rows = replies.at(2);
@@ -460,10 +460,9 @@ Answer Connection::failure_of_table(const Reply& failed) const {
 Answer Connection::list_answer(std::span<const Reply> replies) const {
     // What comes before the list may be refused only if the list, too, is worth nothing.
     const auto failed = std::ranges::find(replies, false, &Reply::is_ok);
-    return failed == replies.end()
-               ? Answer{.position = position_from(replies.front()),
-                        .decisions = decisions_from(replies.end()[-2])}
-               : failure_of_table(*failed);
+    return failed == replies.end() ? Answer{.position = position_from(replies.front()),
+                                            .decisions = decisions_from(replies.end()[-2])}
+                                   : failure_of_table(*failed);
 }
 
 Answer Connection::forget_answer(std::span<const Reply> replies) const {

@@ -302,12 +302,12 @@ std::size_t Connection::carry() {
     }
     follow_up_ = FollowUp::none;
     voting_ = voting_of(is_alone);
-    const Circumstances circumstances{.voting = voting_,
-                                      .is_alone = is_alone,
-                                      .is_own_branch = branch().has_value(),
-                                      .statement_timeout = statement_timeout_,
-                                      .decision_table =
-                                          decision_table_ ? &*decision_table_ : nullptr};
+    const Circumstances circumstances{
+        .voting = voting_,
+        .is_alone = is_alone,
+        .is_own_branch = branch().has_value(),
+        .statement_timeout = statement_timeout_,
+        .decision_table = decision_table_ ? &*decision_table_ : nullptr};
     replies_.clear();
     replies_expected_.clear();
     std::vector<Statement> statements;

@@ -538,9 +538,8 @@ TEST(CommitProtocol, KeepsTheLawsForEveryAnswerOfALastResource) {
     for_each_choice(kVotes, 2, [&](const std::vector<XaCode>& votes) {
         for (const auto answer : kEveryCode) {
             for_each_choice(kCompletions, 2, [&](const std::vector<XaCode>& completions) {
-                const Play play{{votes[0], answer, votes[1]},
-                                {completions[0], answer, completions[1]},
-                                kLast};
+                const Play play{
+                    {votes[0], answer, votes[1]}, {completions[0], answer, completions[1]}, kLast};
                 ASSERT_TRUE(play.protocol.is_finished());
                 const bool has_committed = answer == XaCode::ok || answer == XaCode::rdonly;
                 const bool is_asked = play.count(Verb::commit_with_decision) > 0;

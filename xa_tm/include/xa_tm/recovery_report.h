@@ -22,13 +22,13 @@ enum class TransactionState {
     presumed_abort,  ///< ours, without a decision, and it can no longer get one
     live,      ///< ours, without a decision, and still running in the process that owns the log
     lost_log,  ///< made by a node of our name with a log that is not this one, or not yet this old
-    quarantined,  ///< ours, without a decision, but the log lost pages that may have held one
+    quarantined,       ///< ours, without a decision, but the log lost pages that may have held one
     at_last_resource,  ///< ours, without a decision in the log; one may lie at a last resource that
                        ///< could not be asked yet
-    restored,     ///< ours, without a decision, at a server that was put back to an old copy or
-                  ///< replaced: it may have been committed and forgotten long ago
-    heuristic,    ///< a branch did not end as it was to, and no decision is left to carry out
-    foreign,      ///< another transaction manager's
+    restored,   ///< ours, without a decision, at a server that was put back to an old copy or
+                ///< replaced: it may have been committed and forgotten long ago
+    heuristic,  ///< a branch did not end as it was to, and no decision is left to carry out
+    foreign,    ///< another transaction manager's
 };
 
 [[nodiscard]] std::string_view to_string(TransactionState state) noexcept;
