@@ -28,6 +28,13 @@ void check_duration(std::string_view name, std::chrono::milliseconds value) {
     }
 }
 
+/// Of what 0 switches off.
+void check_time_limit(std::string_view name, std::chrono::milliseconds value) {
+    if (value.count() != 0) {
+        check_duration(name, value);
+    }
+}
+
 Config checked(Config config) {
     if (!is_valid_name(config.node, kMaxNodeLength)) {
         throw Error(
@@ -38,6 +45,7 @@ Config checked(Config config) {
     }
     check_duration("answer_timeout", config.answer_timeout);
     check_duration("recovery_interval", config.recovery_interval);
+    check_time_limit("transaction_timeout", config.transaction_timeout);
     return config;
 }
 
@@ -229,6 +237,7 @@ TransactionManagerState::TransactionManagerState(Config wanted,
 }
 
 TransactionManagerState::~TransactionManagerState() {
+    deadline_keeper.reset();
     recovery_service.reset();
     log_keeper.reset();
     for (auto& datasource : datasources) {
@@ -335,6 +344,8 @@ void TransactionManager::start() {
     auto recoveries = state_->resource_recoveries();
     check_log(*state_, survey(*state_, recoveries));
     auto log_keeper = std::make_unique<LogKeeper>(state_->log.log());
+    auto deadline_keeper = std::make_unique<DeadlineKeeper>(
+        state_->table, [this](std::string_view resource) { state_->wake_recovery(resource); });
     state_->recovery_service = std::make_unique<RecoveryService>(
         std::move(recoveries),
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
@@ -342,10 +353,11 @@ void TransactionManager::start() {
                                     .log = state_->log,
                                     .interval = state_->config.recovery_interval});
     state_->log_keeper = std::move(log_keeper);
+    state_->deadline_keeper = std::move(deadline_keeper);
     state_->recovery_service->wait_for_first_passes();
 }
 
-Transaction TransactionManager::begin() {
+Transaction TransactionManager::begin(const TransactionOptions& options) {
     if (state_->recovery_service == nullptr) {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is not started; call start() first");
@@ -365,7 +377,9 @@ Transaction TransactionManager::begin() {
             {.code = ErrorCode::log_refuses_decisions},
             fmt::format("no transaction can be decided: {}", state_->log.log().status().reason));
     }
-    return Transaction{*state_};
+    check_time_limit("timeout", options.timeout.value_or(state_->config.transaction_timeout));
+    check_time_limit("lock_hold_budget", options.lock_hold_budget);
+    return Transaction{*state_, options};
 }
 
 RecoveryReport TransactionManager::recover(const RecoverOptions& options) {
