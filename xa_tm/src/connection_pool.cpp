@@ -9,6 +9,8 @@
 
 #include "connection_pool.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "xa_tm/error.h"
@@ -41,9 +43,8 @@ void ConnectionPool::Lease::close() noexcept {
 
 /// The server may not have noticed that the session is over.
 void ConnectionPool::Lease::remember_lost() noexcept {
-    if (connection_ != nullptr && connection_->session_id().number != 0) {
-        const std::scoped_lock lock{pool_->mutex_};
-        pool_->lost_sessions_.push_back(connection_->session_id());
+    if (connection_ != nullptr) {
+        pool_->add_lost_session(connection_->session_id());
     }
 }
 
@@ -83,11 +84,12 @@ void ConnectionPool::Successor::wait_on() noexcept {
     waiter.changed.notify_one();
 }
 
-ConnectionPool::Lease ConnectionPool::acquire(const SessionMark& mark, std::vector<Request> batch) {
+ConnectionPool::Lease ConnectionPool::acquire(const SessionMark& mark, std::vector<Request> batch,
+                                              std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock{mutex_};
     if (in_use_ >= datasource_.options().pool_size_max) {
         Waiter waiter{.batch = std::move(batch)};
-        auto lease = wait_for_turn(lock, waiter);
+        auto lease = wait_for_turn(lock, waiter, deadline);
         if (lease.connection_ == nullptr && waiter.turn != Turn::lost) {
             lock.unlock();
             lease.reconnect(mark);
@@ -104,10 +106,11 @@ ConnectionPool::Lease ConnectionPool::acquire(const SessionMark& mark, std::vect
     return lease;
 }
 
-ConnectionPool::Lease ConnectionPool::wait_for_turn(std::unique_lock<std::mutex>& lock,
-                                                    Waiter& waiter) {
+ConnectionPool::Lease ConnectionPool::wait_for_turn(
+    std::unique_lock<std::mutex>& lock, Waiter& waiter,
+    std::chrono::steady_clock::time_point deadline) {
     const auto& options = datasource_.options();
-    const auto deadline = std::chrono::steady_clock::now() + options.pool_timeout;
+    deadline = std::min(deadline, std::chrono::steady_clock::now() + options.pool_timeout);
     waiters_.push_back(&waiter);
     while (waiter.turn == Turn::waiting || waiter.turn == Turn::chosen) {
         if (waiter.turn == Turn::chosen) {
@@ -185,6 +188,13 @@ void ConnectionPool::clear() noexcept {
 std::vector<SessionId> ConnectionPool::lost_sessions() const {
     const std::scoped_lock lock{mutex_};
     return lost_sessions_;
+}
+
+void ConnectionPool::add_lost_session(const SessionId& session) {
+    const std::scoped_lock lock{mutex_};
+    if (session.number != 0 && std::ranges::find(lost_sessions_, session) == lost_sessions_.end()) {
+        lost_sessions_.push_back(session);
+    }
 }
 
 void ConnectionPool::forget_lost_session(const SessionId& session) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <list>
@@ -102,16 +103,21 @@ public:
 
     /// An idle connection, else a new one; waits while pool_size_max are in use. What is to be sent
     /// first over the connection may be given as `batch`; it may then have been sent, see
-    /// Lease::take_sent_batch(). Throws Error.
-    [[nodiscard]] Lease acquire(const SessionMark& mark, std::vector<Request> batch = {});
+    /// Lease::take_sent_batch(). Waits no longer than until the deadline. Throws Error.
+    [[nodiscard]] Lease acquire(const SessionMark& mark, std::vector<Request> batch = {},
+                                std::chrono::steady_clock::time_point deadline =
+                                    std::chrono::steady_clock::time_point::max());
     /// The first of those who wait, if it has given a batch.
     [[nodiscard]] std::optional<Successor> next_successor();
     /// Closes the idle connections. Connections may use their datasource, so that this comes before
     /// the end of its class.
     void clear() noexcept;
 
-    /// The sessions that were closed in doubt and were not seen to have ended at the server yet.
+    /// The sessions that were closed in doubt, or are to be ended, and were not seen to have ended
+    /// at the server yet.
     [[nodiscard]] std::vector<SessionId> lost_sessions() const;
+    /// This session is to be ended at the server; nothing when its number is 0.
+    void add_lost_session(const SessionId& session);
     void forget_lost_session(const SessionId& session);
 
 private:
@@ -124,7 +130,8 @@ private:
         std::condition_variable changed = {};
     };
 
-    [[nodiscard]] Lease wait_for_turn(std::unique_lock<std::mutex>& lock, Waiter& waiter);
+    [[nodiscard]] Lease wait_for_turn(std::unique_lock<std::mutex>& lock, Waiter& waiter,
+                                      std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] std::unique_ptr<Connection> take_idle() noexcept;
     static void grant(Waiter& waiter, std::unique_ptr<Connection> connection) noexcept;
     void put_back(std::unique_ptr<Connection> connection) noexcept;

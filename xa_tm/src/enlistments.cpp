@@ -33,6 +33,15 @@ Error failed(const EnlistedBranch& branch, ErrorCode refused, std::string_view w
             fmt::format("resource {}: {}: {}", resource, what, words_of(answer))};
 }
 
+Error statement_failed(const EnlistedBranch& branch, const Answer& answer) {
+    return answer.is_conflict
+               ? failed(branch, ErrorCode::conflict,
+                        "another transaction stood in the statement's way; roll back and run the "
+                        "transaction again",
+                        answer)
+               : failed(branch, ErrorCode::statement_failed, "the statement failed", answer);
+}
+
 bool has(const std::vector<Request>& batch, Verb verb) {
     return std::ranges::any_of(batch, [verb](const Request& one) { return one.verb == verb; });
 }
@@ -124,11 +133,38 @@ void Enlistments::check_takes_statements(const EnlistedBranch& branch) const {
     }
 }
 
+/// Before anything is sent over a branch's connection.
+void Enlistments::hold(EnlistedBranch& branch) {
+    if (environment_.limit != nullptr &&
+        !environment_.limit->hold(*branch.datasource, *branch.lease->connection())) {
+        throw Error({.code = ErrorCode::timed_out, .resource = branch.datasource->name()},
+                    time_out_reason());
+    }
+}
+
+TimeLimit::Clock::time_point Enlistments::deadline() const noexcept {
+    return environment_.limit != nullptr ? environment_.limit->deadline()
+                                         : TimeLimit::Clock::time_point::max();
+}
+
+/// Of an answer that is waited for from now on.
+TimeLimit::Clock::time_point Enlistments::deadline_of_answer() {
+    const auto now = TimeLimit::Clock::now();
+    opened_at_ = opened_at_.value_or(now);
+    return std::min(deadline(), now + environment_.answer_timeout);
+}
+
 void Enlistments::acquire_all_unstarted() {
     try {
         for (auto& branch : branches_) {
             if (!branch.is_started) {
-                branch.lease = branch.datasource->pool().acquire(*environment_.mark);
+                branch.lease =
+                    branch.datasource->pool().acquire(*environment_.mark, {}, deadline());
+            }
+        }
+        for (auto& branch : branches_) {
+            if (!branch.is_started) {
+                hold(branch);
             }
         }
     } catch (...) {
@@ -153,16 +189,16 @@ void Enlistments::start_all_unstarted() {
             send_start(i);
         }
     }
-    auto deadline = std::chrono::steady_clock::now() + environment_.answer_timeout;
+    auto answer_due = deadline_of_answer();
     std::optional<Error> failure;
     while (!gather.is_empty()) {
-        auto arrival = gather.next(deadline);
+        auto arrival = gather.next(answer_due);
         auto& branch = branches_[arrival.key];
         try {
             if (is_stale(branch, arrival.answer)) {
                 replace(branch);
                 send_start(arrival.key);
-                deadline = std::chrono::steady_clock::now() + environment_.answer_timeout;
+                answer_due = deadline_of_answer();
             } else {
                 take_start(branch, std::move(arrival.answer));
             }
@@ -188,12 +224,14 @@ void Enlistments::take_start(EnlistedBranch& branch, Answer answer) {
 
 /// The connection died in the pool: nothing of this transaction is on it.
 bool Enlistments::is_stale(const EnlistedBranch& branch, const Answer& start) const {
-    return start.code == XaCode::rmfail && !branch.lease->is_fresh();
+    const bool has_time = environment_.limit == nullptr || !environment_.limit->is_over();
+    return start.code == XaCode::rmfail && !branch.lease->is_fresh() && has_time;
 }
 
 /// Gives the branch another connection, and another xid: the old one may have reached the server.
 void Enlistments::replace(EnlistedBranch& branch) {
     branch.lease->reconnect(*environment_.mark);
+    hold(branch);
     branch.xid.bqual = next_bqual(*branch.datasource);
 }
 
@@ -233,17 +271,34 @@ std::uint64_t Enlistments::execute(std::size_t index, const std::string& stateme
     }
     if (executed.code != XaCode::ok) {
         branch.note(std::move(executed));
-        throw failed(branch, ErrorCode::statement_failed, "the statement failed",
-                     branch.last_answer);
+        throw statement_failed(branch, branch.last_answer);
     }
     return executed.rows;
+}
+
+/// The batch may have been sent by whoever had the connection before.
+void Enlistments::acquire_and_hold(EnlistedBranch& branch, const std::vector<Request>& batch) {
+    branch.lease = branch.datasource->pool().acquire(*environment_.mark, batch, deadline());
+    if (branch.connection() == nullptr) {
+        return;  // lost by whoever was to hand it on
+    }
+    try {
+        hold(branch);
+    } catch (...) {
+        if (branch.lease->take_sent_batch()) {
+            abandon(branch);
+        } else {
+            branch.lease.reset();
+        }
+        throw;
+    }
 }
 
 /// Opens the branch in the same trip; gives the answers to what follows the start.
 std::vector<Answer> Enlistments::start_and_run(EnlistedBranch& branch, std::vector<Request> batch) {
     const bool has_prepare = has(batch, Verb::prepare);
     batch.insert(batch.begin(), {.verb = Verb::start, .xid = branch.xid});
-    branch.lease = branch.datasource->pool().acquire(*environment_.mark, batch);
+    acquire_and_hold(branch, batch);
     auto answers = run(branch, batch);
     if (is_stale(branch, answers.front()) && !has_prepare) {
         try {
@@ -280,20 +335,56 @@ std::vector<Answer> Enlistments::run(EnlistedBranch& branch, const std::vector<R
             connection->send(batch);
         }
         const auto statement_timeout = branch.datasource->options().statement_timeout;
-        const auto deadline =
-            std::chrono::steady_clock::now() +
-            (statement_timeout.count() > 0 ? statement_timeout + environment_.answer_timeout
-                                           : kNoTimeout);
+        const auto now = TimeLimit::Clock::now();
+        opened_at_ = opened_at_.value_or(now);
+        const auto answer_due =
+            std::min(deadline(), now + (statement_timeout.count() > 0
+                                            ? statement_timeout + environment_.answer_timeout
+                                            : kNoTimeout));
         bool is_lost = false;
         while (answers.size() < batch.size() && !is_lost) {
             Gather gather;
             gather.expect(0, *connection);
-            answers.push_back(gather.next(deadline).answer);
+            answers.push_back(gather.next(answer_due).answer);
             is_lost = answers.back().code == XaCode::rmfail;
         }
     }
     answers.resize(batch.size(), lost);
     return answers;
+}
+
+void Enlistments::give_up() {
+    for (auto& branch : branches_) {
+        if (!branch.is_started) {
+            continue;
+        }
+        const bool may_be_prepared = branch.vote == XaCode::ok || branch.vote == XaCode::rmfail;
+        if (!branch.vote || may_be_prepared) {
+            // What is not prepared is rolled back by the server with its session.
+            branch.vote = may_be_prepared ? XaCode::rmfail : XaCode::rbtimeout;
+            branch.last_answer = {.code = *branch.vote, .message = time_out_reason()};
+        }
+        branch.close();
+        environment_.wake_recovery(branch.datasource->name());
+    }
+}
+
+std::string Enlistments::time_out_reason() const {
+    auto reason =
+        fmt::format("the transaction timed out after {} ms", environment_.limit->timeout().count());
+    for (auto one = branches_.begin(); one != branches_.end(); ++one) {
+        const auto other = std::find_if(one + 1, branches_.end(), [one](const auto& branch) {
+            return !one->server.empty() && branch.server == one->server;
+        });
+        if (other != branches_.end()) {
+            // No server sees that the one waits for the other: they are two transactions to it.
+            reason += fmt::format(
+                "; its branches {} and {} are at the same server and may have "
+                "waited for each other's locks: use one datasource for both",
+                one->datasource->name(), other->datasource->name());
+        }
+    }
+    return reason;
 }
 
 void Enlistments::take_vote(EnlistedBranch& branch, Answer answer) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "connection_pool.h"
+#include "time_limit.h"
 #include "xa_tm/datasource.h"
 #include "xa_tm/xid.h"
 
@@ -65,6 +66,8 @@ public:
         std::chrono::milliseconds answer_timeout;
         /// A session of this resource was closed in doubt: recovery ends it at the server.
         std::function<void(std::string_view resource)> wake_recovery;
+        /// Outlives the transaction's branches; null: none.
+        TimeLimit* limit = nullptr;
     };
 
     explicit Enlistments(Environment environment) : environment_{std::move(environment)} {
@@ -77,7 +80,8 @@ public:
     /// recovery has to look for the decision there.
     [[nodiscard]] std::size_t add(Datasource& datasource);
     /// The open connection of a branch. Throws Error for the first branch that can't be opened; the
-    /// others are open then, and that one may be tried again.
+    /// others are open then, and that one may be tried again. No wait goes past the time limit:
+    /// what it cuts off throws as if the server had not answered.
     [[nodiscard]] Connection& open(std::size_t index);
     /// Runs one statement of the application in a branch, and prepares that in the same trip if it
     /// is the last one; gives the rows that it wrote or gave. Throws Error: what open() throws;
@@ -85,6 +89,16 @@ public:
     /// lost and the transaction can only be rolled back.
     std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last);
 
+    /// The time limit, which there is, is over: nothing more is sent to a branch, and none can
+    /// commit.
+    void give_up();
+    /// What the report says then, as one line.
+    [[nodiscard]] std::string time_out_reason() const;
+
+    /// Before the first branch was opened; nothing when none was. No lock is older.
+    [[nodiscard]] std::optional<TimeLimit::Clock::time_point> opened_at() const noexcept {
+        return opened_at_;
+    }
     [[nodiscard]] std::span<EnlistedBranch> branches() noexcept { return branches_; }
     /// The branch of the last resource, whether or not it was used.
     [[nodiscard]] std::optional<std::size_t> last_resource() const noexcept {
@@ -96,6 +110,9 @@ private:
     static constexpr std::size_t kUsualBranches = 2;
 
     void check_takes_statements(const EnlistedBranch& branch) const;
+    void hold(EnlistedBranch& branch);
+    [[nodiscard]] TimeLimit::Clock::time_point deadline() const noexcept;
+    [[nodiscard]] TimeLimit::Clock::time_point deadline_of_answer();
     void acquire_all_unstarted();
     void start_all_unstarted();
     void take_start(EnlistedBranch& branch, Answer answer);
@@ -103,6 +120,7 @@ private:
     void replace(EnlistedBranch& branch);
     void abandon(EnlistedBranch& branch);
     void lose(EnlistedBranch& branch, XaCode vote);
+    void acquire_and_hold(EnlistedBranch& branch, const std::vector<Request>& batch);
     [[nodiscard]] std::vector<Answer> run(EnlistedBranch& branch,
                                           const std::vector<Request>& batch);
     [[nodiscard]] std::vector<Answer> start_and_run(EnlistedBranch& branch,
@@ -115,7 +133,8 @@ private:
     Environment environment_;
     std::vector<EnlistedBranch> branches_;
     std::uint32_t ordinal_ = 0;
-    std::optional<std::size_t> last_resource_;
+    std::optional<std::size_t> last_resource_ = std::nullopt;
+    std::optional<TimeLimit::Clock::time_point> opened_at_ = std::nullopt;
 };
 
 }  // namespace xa_tm

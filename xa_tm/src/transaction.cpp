@@ -1,24 +1,38 @@
 #include "xa_tm/transaction.h"
 
+#include <deque>
+#include <exception>
 #include <optional>
 #include <tuple>
+#include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "enlistments.h"
+#include "logging.h"
+#include "time_limit.h"
 #include "transaction_manager_state.h"
 #include "xa_tm/recovery_log/check.h"
 
 namespace xa_tm {
+namespace {
+
+/// The same report with a reason that comes first.
+CommitReport because(const std::string& reason, const CommitReport& report) {
+    return {report.gtrid(), report.outcome(),
+            report.reason().empty() ? reason : fmt::format("{}; {}", reason, report.reason()),
+            std::vector<BranchReport>{report.branches().begin(), report.branches().end()}};
+}
+
+}  // namespace
 
 /// Ownership: the branches keep their connections until the scope ends, unless a connection that
 /// the application has not seen is handed on.
 class OpenTransaction {
 public:
-    explicit OpenTransaction(TransactionManagerState& manager)
-        : manager_{manager}, enlistments_{manager.enlistment_environment()} {
-        manager_.table.enter(gtrid());
-    }
+    OpenTransaction(TransactionManagerState& manager, const TransactionOptions& options)
+        : OpenTransaction{manager, options, manager.enlistment_environment()} {}
     OpenTransaction(const OpenTransaction&) = delete;
     OpenTransaction& operator=(const OpenTransaction&) = delete;
     ~OpenTransaction() {
@@ -26,7 +40,7 @@ public:
         std::ignore = report_->outcome();  // of a rollback nobody waits for the report
     }
 
-    [[nodiscard]] const std::string& gtrid() const noexcept { return enlistments_.gtrid(); }
+    [[nodiscard]] const std::string& gtrid() const noexcept { return limit_.gtrid(); }
 
     [[nodiscard]] std::vector<Branch> enlist_all(std::span<Datasource* const> datasources) {
         check_is_open();
@@ -41,38 +55,178 @@ public:
     }
 
     [[nodiscard]] Connection& connection_of(std::size_t index) {
-        check_is_open();
-        return enlistments_.open(index);
+        return in_time([&]() -> Connection& { return enlistments_.open(index); });
     }
 
     std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last) {
+        return in_time([&] { return enlistments_.execute(index, statement, is_last); });
+    }
+
+    void before_prepare(std::function<void()> callback) {
         check_is_open();
-        return enlistments_.execute(index, statement, is_last);
+        before_prepare_.push_back(std::move(callback));
+    }
+
+    void after_completion(std::function<void(const CommitReport&)> callback) {
+        check_is_open();
+        after_completion_.push_back(std::move(callback));
+    }
+
+    void set_rollback_only(std::string reason) {
+        if (report_ && report_->outcome() != Outcome::rolled_back) {
+            check_is_open();
+        }
+        keep_reason(std::move(reason));
+    }
+
+    [[nodiscard]] bool is_rollback_only() {
+        return rollback_only_ || is_timed_out_ ||
+               (report_ ? report_->outcome() == Outcome::rolled_back : limit_.is_over());
     }
 
     CommitReport commit() {
+        run_before_prepare();
+        if (!report_ && !rollback_only_) {
+            rollback_only_ = excess_of_budget();
+        }
         if (!report_) {
-            report_ = manager_.coordinator.commit(gtrid(), enlistments_.branches());
+            end([this] {
+                return rollback_only_
+                           ? because(*rollback_only_, manager_.coordinator.rollback(
+                                                          gtrid(), enlistments_.branches()))
+                           : manager_.coordinator.commit(gtrid(), enlistments_.branches());
+            });
         }
         return *report_;
     }
 
     void rollback() {
         if (!report_) {
-            report_ = manager_.coordinator.rollback(gtrid(), enlistments_.branches());
+            end([this] { return manager_.coordinator.rollback(gtrid(), enlistments_.branches()); });
         }
     }
 
 private:
-    void check_is_open() const {
+    OpenTransaction(TransactionManagerState& manager, const TransactionOptions& options,
+                    Enlistments::Environment environment)
+        : manager_{manager},
+          lock_hold_budget_{options.lock_hold_budget},
+          limit_{*manager.deadline_keeper, environment.gtrid,
+                 options.timeout.value_or(manager.config.transaction_timeout)},
+          enlistments_{(environment.limit = &limit_, std::move(environment))} {
+        manager_.table.enter(gtrid());
+    }
+
+    void check_is_open() {
+        if (!report_ && limit_.is_over()) {
+            time_out();
+        }
+        if (is_timed_out_) {
+            throw Error({.code = ErrorCode::timed_out},
+                        fmt::format("transaction {} was rolled back: {}; begin a new one, with a "
+                                    "longer timeout if its work needs it",
+                                    gtrid(), report_->reason()));
+        }
         if (report_) {
             throw Error({.code = ErrorCode::invalid_state},
                         fmt::format("transaction {} has ended; begin a new one", gtrid()));
         }
     }
 
+    void keep_reason(std::string reason) {
+        if (!rollback_only_) {
+            rollback_only_ = std::move(reason);
+        }
+    }
+
+    /// Uses a branch; whatever fails once the time is over has failed because of that.
+    template <class Use>
+    std::invoke_result_t<const Use&> in_time(const Use& use) {
+        check_is_open();
+        try {
+            return use();
+        } catch (const Error&) {
+            check_is_open();
+            throw;
+        }
+    }
+
+    void run_before_prepare() {
+        try {
+            while (!before_prepare_.empty() && !is_rollback_only()) {
+                // One that ends the transaction itself does not meet itself again.
+                const auto callback = std::move(before_prepare_.front());
+                before_prepare_.pop_front();
+                callback();
+            }
+        } catch (const std::exception& error) {
+            keep_reason(error.what());
+        } catch (...) {
+            keep_reason("before_prepare threw what is no std::exception");
+        }
+    }
+
+    [[nodiscard]] std::optional<std::string> excess_of_budget() const {
+        const auto opened_at = enlistments_.opened_at();
+        if (lock_hold_budget_.count() == 0 || !opened_at) {
+            return std::nullopt;
+        }
+        const auto held = std::chrono::duration_cast<std::chrono::milliseconds>(
+            TimeLimit::Clock::now() - *opened_at);
+        if (held <= lock_hold_budget_) {
+            return std::nullopt;
+        }
+        return fmt::format(
+            "locks may have been held for {} ms, {} ms more than the "
+            "lock_hold_budget of {} ms",
+            held.count(), (held - lock_hold_budget_).count(), lock_hold_budget_.count());
+    }
+
+    /// From here on the time limit ends nothing any more.
+    template <class Finish>
+    void end(const Finish& finish) {
+        if (!limit_.try_end()) {
+            time_out();
+            return;
+        }
+        report_ = finish();
+        run_after_completion();
+    }
+
+    void time_out() {
+        enlistments_.give_up();
+        is_timed_out_ = true;
+        report_ = because(enlistments_.time_out_reason(),
+                          manager_.coordinator.rollback(gtrid(), enlistments_.branches()));
+        run_after_completion();
+    }
+
+    void run_after_completion() {
+        for (const auto& callback : std::exchange(after_completion_, {})) {
+            try {
+                callback(*report_);
+            } catch (const std::exception& error) {
+                note_failed_callback(error.what());
+            } catch (...) {
+                note_failed_callback("it is no std::exception");
+            }
+        }
+    }
+
+    void note_failed_callback(std::string_view what) const {
+        log_message(LogChannel::coordinator, LogLevel::error,
+                    "A callback after completion threw; the outcome stands.",
+                    {.gtrid = gtrid(), .detail = what});
+    }
+
     TransactionManagerState& manager_;
+    std::chrono::milliseconds lock_hold_budget_;
+    TimeLimit limit_;
     Enlistments enlistments_;
+    std::deque<std::function<void()>> before_prepare_;
+    std::vector<std::function<void(const CommitReport&)>> after_completion_;
+    std::optional<std::string> rollback_only_;
+    bool is_timed_out_ = false;
     std::optional<CommitReport> report_;
 };
 
@@ -88,8 +242,8 @@ std::uint64_t Branch::execute_last(const std::string& statement) const {
     return transaction_->execute(index_, statement, true);
 }
 
-Transaction::Transaction(TransactionManagerState& manager)
-    : state_{std::make_unique<OpenTransaction>(manager)} {}
+Transaction::Transaction(TransactionManagerState& manager, const TransactionOptions& options)
+    : state_{std::make_unique<OpenTransaction>(manager, options)} {}
 
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
@@ -98,6 +252,26 @@ Transaction::~Transaction() = default;
 std::vector<Branch> Transaction::enlist_all(std::span<Datasource* const> datasources) {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
     return state_->enlist_all(datasources);
+}
+
+void Transaction::before_prepare(std::function<void()> callback) {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    state_->before_prepare(std::move(callback));
+}
+
+void Transaction::after_completion(std::function<void(const CommitReport&)> callback) {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    state_->after_completion(std::move(callback));
+}
+
+void Transaction::set_rollback_only(std::string reason) {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    state_->set_rollback_only(std::move(reason));
+}
+
+bool Transaction::is_rollback_only() const {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    return state_->is_rollback_only();
 }
 
 CommitReport Transaction::commit() noexcept {

@@ -28,6 +28,13 @@ void check_duration(std::string_view name, std::chrono::milliseconds value) {
     }
 }
 
+/// Of what 0 switches off.
+void check_time_limit(std::string_view name, std::chrono::milliseconds value) {
+    if (value.count() != 0) {
+        check_duration(name, value);
+    }
+}
+
 Config checked(Config config) {
     if (!is_valid_name(config.node, kMaxNodeLength)) {
         throw Error(
@@ -38,6 +45,7 @@ Config checked(Config config) {
     }
     check_duration("answer_timeout", config.answer_timeout);
     check_duration("recovery_interval", config.recovery_interval);
+    check_time_limit("transaction_timeout", config.transaction_timeout);
     return config;
 }
 
@@ -181,6 +189,26 @@ void pass_over(TransactionManagerState& state, std::vector<ResourceRecovery>& re
     });
 }
 
+std::vector<Datasource*> last_resources_of(const TransactionManagerState& state) {
+    auto all = state.datasource_pointers();
+    std::erase_if(all, [](const Datasource* one) { return !one->options().is_last_resource; });
+    return all;
+}
+
+/// The log has to say where decisions may lie before one does, or a later incarnation that is not
+/// told of the resource would presume abort. Throws Error when it can't.
+void keep_last_resources(TransactionManagerState& state) {
+    for (const auto* datasource : last_resources_of(state)) {
+        if (state.table.add_last_resource(datasource->name()) &&
+            !state.log.record(LastResource{datasource->name()})) {
+            throw Error({.code = ErrorCode::log_refuses_decisions, .resource = datasource->name()},
+                        fmt::format("resource {} can't become a last resource, because the "
+                                    "recovery log can't note that: {}",
+                                    datasource->name(), state.log.log().status().reason));
+        }
+    }
+}
+
 /// Throws Error when the log that was opened can't be the one that knows what the servers hold.
 void check_log(const TransactionManagerState& state, const std::vector<ResourcePass>& passes) {
     const auto known = state.known();
@@ -229,6 +257,7 @@ TransactionManagerState::TransactionManagerState(Config wanted,
 }
 
 TransactionManagerState::~TransactionManagerState() {
+    deadline_keeper.reset();
     recovery_service.reset();
     log_keeper.reset();
     for (auto& datasource : datasources) {
@@ -332,9 +361,12 @@ void TransactionManager::start() {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is started already");
     }
+    keep_last_resources(*state_);
     auto recoveries = state_->resource_recoveries();
     check_log(*state_, survey(*state_, recoveries));
     auto log_keeper = std::make_unique<LogKeeper>(state_->log.log());
+    auto deadline_keeper = std::make_unique<DeadlineKeeper>(
+        state_->table, [this](std::string_view resource) { state_->wake_recovery(resource); });
     state_->recovery_service = std::make_unique<RecoveryService>(
         std::move(recoveries),
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
@@ -342,10 +374,11 @@ void TransactionManager::start() {
                                     .log = state_->log,
                                     .interval = state_->config.recovery_interval});
     state_->log_keeper = std::move(log_keeper);
+    state_->deadline_keeper = std::move(deadline_keeper);
     state_->recovery_service->wait_for_first_passes();
 }
 
-Transaction TransactionManager::begin() {
+Transaction TransactionManager::begin(const TransactionOptions& options) {
     if (state_->recovery_service == nullptr) {
         throw Error({.code = ErrorCode::invalid_state},
                     "the transaction manager is not started; call start() first");
@@ -365,7 +398,9 @@ Transaction TransactionManager::begin() {
             {.code = ErrorCode::log_refuses_decisions},
             fmt::format("no transaction can be decided: {}", state_->log.log().status().reason));
     }
-    return Transaction{*state_};
+    check_time_limit("timeout", options.timeout.value_or(state_->config.transaction_timeout));
+    check_time_limit("lock_hold_budget", options.lock_hold_budget);
+    return Transaction{*state_, options};
 }
 
 RecoveryReport TransactionManager::recover(const RecoverOptions& options) {
@@ -375,6 +410,9 @@ RecoveryReport TransactionManager::recover(const RecoverOptions& options) {
     }
     const auto deadline = std::chrono::steady_clock::now() +
                           std::min<std::chrono::milliseconds>(options.timeout, kMaxDuration);
+    for (const auto* datasource : last_resources_of(*state_)) {
+        std::ignore = state_->table.add_last_resource(datasource->name());
+    }
     auto recoveries = state_->resource_recoveries();
     auto passes = survey(*state_, recoveries);
     Progress progress{options, passes};
@@ -402,7 +440,7 @@ DrainReport TransactionManager::drain(std::chrono::milliseconds timeout) {
 
 bool TransactionManager::has_work_left() const {
     const auto counts = state_->table.counts();
-    return counts.live + counts.open_decisions > 0 ||
+    return counts.live + counts.open_decisions + counts.waiting_for_row > 0 ||
            (state_->recovery_service != nullptr && state_->recovery_service->has_work_left());
 }
 

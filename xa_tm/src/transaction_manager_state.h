@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "coordinator.h"
+#include "deadline_keeper.h"
 #include "decision_log.h"
 #include "enlistments.h"
 #include "log_keeper.h"
@@ -45,6 +46,7 @@ public:
     std::vector<std::unique_ptr<Datasource>> datasources;
     std::unique_ptr<LogKeeper> log_keeper;
     std::unique_ptr<RecoveryService> recovery_service;
+    std::unique_ptr<DeadlineKeeper> deadline_keeper;
     Coordinator coordinator;
     /// Set for good by drain(): nothing begins any more.
     std::atomic<bool> is_draining{false};

@@ -15,7 +15,8 @@ Answer failure_of(Verb verb, const Reply& reply) {
     Answer answer{.code = meaning.code,
                   .message = reply.message,
                   .sqlstate = reply.sqlstate,
-                  .native_error = reply.error};
+                  .native_error = reply.error,
+                  .is_conflict = is_conflict(meaning.code, reply.error)};
     if (!meaning.advice.empty()) {
         answer.message += fmt::format("; {}", meaning.advice);
     }

@@ -161,6 +161,11 @@ Meaning meaning_of(Verb verb, int error, std::string_view message) noexcept {
     return {XaCode::rmerr, ""};
 }
 
+bool is_conflict(XaCode meaning, int error) noexcept {
+    return meaning == XaCode::rbdeadlock || error == 1205 ||  // innodb_lock_wait_timeout
+           error == 3572;                                     // MySQL: NOWAIT
+}
+
 ConnectFailure classify_connect_failure(int error) noexcept {
     for (const auto& row : kConnectRows) {
         if (row.error == error) {

@@ -18,6 +18,10 @@ struct Meaning {
 /// The meaning of an error that answered `verb`. The server's words are needed only for errno 1399.
 [[nodiscard]] Meaning meaning_of(Verb verb, int error, std::string_view message) noexcept;
 
+/// Whether an error with this meaning says that another transaction's locks or changes stood in the
+/// way, so that the same may succeed later.
+[[nodiscard]] bool is_conflict(XaCode meaning, int error) noexcept;
+
 /// Why a connection could not be made.
 struct ConnectFailure {
     ErrorCode code;

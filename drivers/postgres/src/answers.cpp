@@ -24,7 +24,10 @@ std::optional<std::chrono::system_clock::time_point> time_from(const std::string
 
 Answer failure_of(Verb verb, const Reply& reply) {
     const auto meaning = meaning_of(verb, reply.sqlstate);
-    Answer answer{.code = meaning.code, .message = reply.message, .sqlstate = reply.sqlstate};
+    Answer answer{.code = meaning.code,
+                  .message = reply.message,
+                  .sqlstate = reply.sqlstate,
+                  .is_conflict = is_conflict(reply.sqlstate)};
     if (!meaning.advice.empty()) {
         answer.message += fmt::format("; {}", meaning.advice);
     }

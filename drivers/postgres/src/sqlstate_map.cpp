@@ -145,6 +145,12 @@ Meaning meaning_of(Verb verb, std::string_view sqlstate) noexcept {
     return {situation == Situation::ending ? XaCode::rbrollback : XaCode::rmerr, ""};
 }
 
+bool is_conflict(std::string_view sqlstate) noexcept {
+    return sqlstate == "40001" ||  // serialization failure
+           sqlstate == "40P01" ||  // deadlock victim
+           sqlstate == "55P03";    // lock_timeout, or NOWAIT
+}
+
 ConnectFailure classify_connect_failure(std::string_view message) noexcept {
     for (const auto& row : kConnectRows) {
         if (message.find(row.words) != std::string_view::npos) {

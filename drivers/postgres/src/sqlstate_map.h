@@ -18,6 +18,10 @@ struct Meaning {
 /// The meaning of an error that answered `verb`; an empty SQLSTATE is a connection that broke.
 [[nodiscard]] Meaning meaning_of(Verb verb, std::string_view sqlstate) noexcept;
 
+/// Whether another transaction's locks or changes stood in the way, so that the same may succeed
+/// later.
+[[nodiscard]] bool is_conflict(std::string_view sqlstate) noexcept;
+
 /// Why a connection could not be made. libpq gives text only, so this looks for the server's
 /// English words.
 struct ConnectFailure {

@@ -23,8 +23,9 @@ public:
     /// Runs one SQL statement and gives the number of rows that it wrote, or gave. The first use of
     /// a branch opens it in the same round trip; and a branch that is used in no other way than by
     /// execute() and execute_last() lets the pool start its next transaction with the commit of
-    /// this one. Throws Error: statement_failed with the server's words; what opening a branch
-    /// throws; invalid_state when the branch has ended.
+    /// this one. Throws Error: statement_failed with the server's words, or conflict when it was a
+    /// deadlock's victim or the like; what opening a branch throws; timed_out; invalid_state when
+    /// the branch has ended.
     std::uint64_t execute(const std::string& statement) const;
     /// The same for the branch's last statement: the branch is prepared in the same round trip,
     /// and takes no statement after it. Not prepared when the statement fails. The branch's locks
@@ -34,7 +35,7 @@ public:
 protected:
     /// The connection that the branch is open on; opened now, with all others of the transaction
     /// in one wait, unless it is. Throws Error: the server can't be reached or refuses the branch;
-    /// pool_exhausted; invalid_state when the branch has ended.
+    /// pool_exhausted; timed_out; invalid_state when the branch has ended.
     [[nodiscard]] Connection& connection() const;
 
 private:

@@ -187,6 +187,9 @@ struct Answer {
     std::vector<DecisionRow> decisions = {};
     /// The answer to Verb::execute: rows that the statement wrote, or gave.
     std::uint64_t rows = 0;
+    /// The answer to Verb::execute: another transaction's locks or changes stood in the way, so
+    /// that the same work may succeed in a new transaction.
+    bool is_conflict = false;
 };
 
 /// The answer to a request that was not carried out, because one before it in its batch was not

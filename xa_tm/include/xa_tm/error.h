@@ -21,6 +21,9 @@ enum class ErrorCode {
     two_phase_unavailable,  ///< the server can't prepare transactions as it is configured
     resource_refused,       ///< the server refused a verb that comes before any outcome
     statement_failed,       ///< the server refused a statement of the application
+    conflict,               ///< the server gave a statement up for another transaction's locks or
+                            ///< changes: deadlock, serialization failure, lock wait
+    timed_out,              ///< the transaction took too long and is rolled back
     pool_exhausted,         ///< no connection became free in time
     invalid_state,          ///< the transaction, branch or manager has ended or is not started yet
 };
@@ -46,9 +49,11 @@ public:
     [[nodiscard]] const std::string& resource() const noexcept { return details_.resource; }
     [[nodiscard]] const std::string& sqlstate() const noexcept { return details_.sqlstate; }
     [[nodiscard]] int native_error() const noexcept { return details_.native_error; }
-    /// True when the same call may succeed later without a change by a person.
+    /// True when the same call may succeed later without a change by a person: after a conflict or
+    /// timed_out in a new transaction.
     [[nodiscard]] bool is_retryable() const noexcept {
-        return code() == ErrorCode::resource_unreachable || code() == ErrorCode::pool_exhausted;
+        return code() == ErrorCode::resource_unreachable || code() == ErrorCode::pool_exhausted ||
+               code() == ErrorCode::conflict || code() == ErrorCode::timed_out;
     }
 
 private:

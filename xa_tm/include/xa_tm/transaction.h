@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -14,13 +17,25 @@ namespace xa_tm {
 
 class TransactionManagerState;
 
+/// How one transaction differs from others.
+struct TransactionOptions {
+    /// In place of Config::transaction_timeout; 0: no limit.
+    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
+    /// How long locks may have been held when commit() is called: once more time has passed since
+    /// the first branch was opened, it rolls back instead and prepares nothing. 0: no budget.
+    std::chrono::milliseconds lock_hold_budget{0};
+};
+
 /// One global transaction. Rolls back at the end of its scope unless it was committed.
 ///
 /// The branches' connections stay with it until then, refusing work once the transaction has ended:
-/// no later statement escapes into autocommit.
+/// no later statement escapes into autocommit. When its time is over (TransactionOptions::timeout)
+/// its sessions are ended at their servers, whatever its thread is doing: the locks are released,
+/// and every use but commit() and rollback(), which report a rollback, throws timed_out.
 ///
 /// Ownership: movable; must not outlive the TransactionManager, nor branches it.
-/// Thread safety: one thread at a time.
+/// Thread safety: one thread at a time, any thread: a move to another one is all that suspend and
+/// resume need. A thread may have several at once.
 class Transaction {
 public:
     /// More would not fit one record of the log.
@@ -52,6 +67,21 @@ public:
                                                  std::index_sequence_for<First, Second, Rest...>{});
     }
 
+    /// Has this run at the beginning of commit(), while statements can still be run, in the order
+    /// of the calls; not when the transaction rolls back. What it throws rolls back: what() is the
+    /// report's reason. Throws Error: the transaction has ended.
+    void before_prepare(std::function<void()> callback);
+    /// Has this run once, on the thread that ends the transaction, when its outcome is known and
+    /// commit() has not returned yet; also for a rollback at the end of the scope and for one by
+    /// timeout, then when the transaction is next used. What it throws is logged, and changes
+    /// nothing. Throws Error: the transaction has ended.
+    void after_completion(std::function<void(const CommitReport&)> callback);
+    /// From now on commit() rolls back, and reports the first reason given. Statements may still be
+    /// run. Throws Error: the transaction has ended otherwise than by a rollback.
+    void set_rollback_only(std::string reason);
+    /// Whether it was so set, or is over its time or rolled back.
+    [[nodiscard]] bool is_rollback_only() const;
+
     /// Commits everywhere or nowhere. Never throws: whatever happens is in the report. A second
     /// call gives the same report; after rollback() it says so. In-doubt branches are finished by
     /// recovery.
@@ -65,7 +95,7 @@ public:
 
 private:
     friend class TransactionManager;
-    explicit Transaction(TransactionManagerState& manager);
+    Transaction(TransactionManagerState& manager, const TransactionOptions& options);
 
     /// One branch per datasource, in this order.
     [[nodiscard]] std::vector<Branch> enlist_all(std::span<Datasource* const> datasources);

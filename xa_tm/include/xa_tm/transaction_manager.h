@@ -26,6 +26,10 @@ struct Config {
     std::filesystem::path log_directory;
     /// How long the answer to one verb may take before the connection counts as lost; to 24 h.
     std::chrono::milliseconds answer_timeout{30000};
+    /// How long a transaction may take from begin() until its outcome is asked for; then it is
+    /// rolled back and its sessions are ended at their servers, so that no lock is held for longer.
+    /// To 24 h; 0: no limit. TransactionOptions::timeout goes before it.
+    std::chrono::milliseconds transaction_timeout{60000};
     /// How often recovery looks at a resource when nothing waits for it there; to 24 h.
     std::chrono::milliseconds recovery_interval{10000};
     /// False: a directory without a log is an error instead of the birth of one.
@@ -95,8 +99,9 @@ public:
     void start();
 
     /// Begins a transaction. Throws Error: before start() (invalid_state), or when the log is full
-    /// or poisoned (log_refuses_decisions), so that nothing is begun that could not be decided.
-    [[nodiscard]] Transaction begin();
+    /// or poisoned (log_refuses_decisions), so that nothing is begun that could not be decided;
+    /// invalid_configuration for an unfit option.
+    [[nodiscard]] Transaction begin(const TransactionOptions& options = {});
 
     /// Recovers in the foreground, instead of start(), until nothing is left to do or the time is
     /// up, and reports what was found and done.
