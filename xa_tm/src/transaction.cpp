@@ -11,9 +11,10 @@
 
 namespace xa_tm {
 
-/// Ownership: the branches keep their connections until the scope ends, unless a connection that
-/// the application has not seen is handed on.
-class OpenTransaction {
+/// Ownership: shared by the scope and by whoever finishes an early commit, so that the branches
+/// keep their connections until both have ended, unless a connection that the application has not
+/// seen is handed on.
+class OpenTransaction : public std::enable_shared_from_this<OpenTransaction> {
 public:
     explicit OpenTransaction(TransactionManagerState& manager)
         : manager_{manager}, enlistments_{manager.enlistment_environment()} {
@@ -21,7 +22,9 @@ public:
     }
     OpenTransaction(const OpenTransaction&) = delete;
     OpenTransaction& operator=(const OpenTransaction&) = delete;
-    ~OpenTransaction() {
+    ~OpenTransaction() = default;
+
+    void end_scope() {
         rollback();
         std::ignore = report_->outcome();  // of a rollback nobody waits for the report
     }
@@ -50,9 +53,11 @@ public:
         return enlistments_.execute(index, statement, is_last);
     }
 
-    CommitReport commit() {
+    CommitReport commit(Return until) {
         if (!report_) {
-            report_ = manager_.coordinator.commit(gtrid(), enlistments_.branches());
+            report_ = until == Return::when_finished
+                          ? manager_.coordinator.commit(gtrid(), enlistments_.branches())
+                          : commit_until_decided();
         }
         return *report_;
     }
@@ -64,6 +69,15 @@ public:
     }
 
 private:
+    CommitReport commit_until_decided() {
+        auto run = manager_.coordinator.make_run(gtrid(), enlistments_.branches(), {});
+        run->start_commit();
+        run->wait_until(Return::when_decided);
+        return run->is_finished()
+                   ? run->report()
+                   : manager_.completion_service->finish(std::move(run), shared_from_this());
+    }
+
     void check_is_open() const {
         if (report_) {
             throw Error({.code = ErrorCode::invalid_state},
@@ -89,20 +103,30 @@ std::uint64_t Branch::execute_last(const std::string& statement) const {
 }
 
 Transaction::Transaction(TransactionManagerState& manager)
-    : state_{std::make_unique<OpenTransaction>(manager)} {}
+    : state_{std::make_shared<OpenTransaction>(manager)} {}
 
 Transaction::Transaction(Transaction&&) noexcept = default;
-Transaction& Transaction::operator=(Transaction&&) noexcept = default;
-Transaction::~Transaction() = default;
+
+Transaction& Transaction::operator=(Transaction&& other) noexcept {
+    Transaction ending{std::move(*this)};
+    state_ = std::move(other.state_);
+    return *this;
+}
+
+Transaction::~Transaction() {
+    if (state_ != nullptr) {
+        state_->end_scope();
+    }
+}
 
 std::vector<Branch> Transaction::enlist_all(std::span<Datasource* const> datasources) {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
     return state_->enlist_all(datasources);
 }
 
-CommitReport Transaction::commit() noexcept {
+CommitReport Transaction::commit(Return until) noexcept {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
-    return state_->commit();
+    return state_->commit(until);
 }
 
 void Transaction::rollback() noexcept {

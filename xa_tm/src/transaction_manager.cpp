@@ -229,6 +229,7 @@ TransactionManagerState::TransactionManagerState(Config wanted,
 }
 
 TransactionManagerState::~TransactionManagerState() {
+    completion_service.reset();  // it leaves what it could not finish to recovery
     recovery_service.reset();
     log_keeper.reset();
     for (auto& datasource : datasources) {
@@ -335,6 +336,7 @@ void TransactionManager::start() {
     auto recoveries = state_->resource_recoveries();
     check_log(*state_, survey(*state_, recoveries));
     auto log_keeper = std::make_unique<LogKeeper>(state_->log.log());
+    auto completion_service = std::make_unique<CompletionService>();
     state_->recovery_service = std::make_unique<RecoveryService>(
         std::move(recoveries),
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
@@ -342,6 +344,7 @@ void TransactionManager::start() {
                                     .log = state_->log,
                                     .interval = state_->config.recovery_interval});
     state_->log_keeper = std::move(log_keeper);
+    state_->completion_service = std::move(completion_service);
     state_->recovery_service->wait_for_first_passes();
 }
 
