@@ -65,6 +65,8 @@ public:
 
     /// True when no verb and no force is outstanding: the outcome is final.
     [[nodiscard]] bool is_finished() const noexcept { return phase_ == Phase::finished; }
+    /// True while votes are waited for and none has been a no.
+    [[nodiscard]] bool is_voting() const noexcept { return phase_ == Phase::voting; }
     [[nodiscard]] Outcome outcome() const;
     [[nodiscard]] Ending ending() const;
     [[nodiscard]] BranchState state(std::size_t branch) const { return branches_.at(branch).state; }
@@ -76,6 +78,9 @@ public:
     /// True when a decision may have to be forced, so that there has to be space for it.
     [[nodiscard]] bool may_force() const noexcept {
         return count_of_writers() > 1 && !is_last_resource_open();
+    }
+    [[nodiscard]] std::optional<std::size_t> last_resource() const noexcept {
+        return last_resource_;
     }
     /// True when a single branch is asked to decide for itself, and was not told to prepare.
     [[nodiscard]] bool is_one_phase() const noexcept { return is_one_phase_; }

@@ -100,10 +100,6 @@ public:
         return opened_at_;
     }
     [[nodiscard]] std::span<EnlistedBranch> branches() noexcept { return branches_; }
-    /// The branch of the last resource, whether or not it was used.
-    [[nodiscard]] std::optional<std::size_t> last_resource() const noexcept {
-        return last_resource_;
-    }
     [[nodiscard]] const std::string& gtrid() const noexcept { return environment_.gtrid; }
 
 private:

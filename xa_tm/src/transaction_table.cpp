@@ -72,7 +72,7 @@ void TransactionTable::enter(const std::string& gtrid) {
 void TransactionTable::leave(const std::string& gtrid) {
     const std::scoped_lock lock{mutex_};
     state_.live.erase(gtrid);
-    left_.notify_all();
+    changed_.notify_all();
 }
 
 void TransactionTable::hand_over(PendingDecision pending) {
@@ -80,19 +80,29 @@ void TransactionTable::hand_over(PendingDecision pending) {
     state_.live.erase(pending.decision.gtrid);
     auto gtrid = pending.decision.gtrid;
     state_.decisions.insert_or_assign(std::move(gtrid), std::move(pending));
-    left_.notify_all();
+    changed_.notify_all();
 }
 
-void TransactionTable::wait_for_row(const std::string& gtrid, const std::string& last_resource) {
+std::shared_ptr<const RowVerdict> TransactionTable::wait_for_row(const std::string& gtrid,
+                                                                 const std::string& last_resource) {
+    auto verdict = std::make_shared<RowVerdict>();
     const std::scoped_lock lock{mutex_};
     state_.live.erase(gtrid);
     state_.waiting_for_row.insert_or_assign(gtrid, last_resource);
-    left_.notify_all();
+    row_verdicts_.insert_or_assign(gtrid, verdict);
+    changed_.notify_all();
+    return verdict;
+}
+
+void TransactionTable::await(const RowVerdict& verdict,
+                             std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock{mutex_};
+    changed_.wait_until(lock, deadline, [&] { return verdict.is_committed().has_value(); });
 }
 
 bool TransactionTable::wait_until_none_is_live(std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock{mutex_};
-    return left_.wait_until(lock, deadline, [this] { return state_.live.empty(); });
+    return changed_.wait_until(lock, deadline, [this] { return state_.live.empty(); });
 }
 
 TransactionTable::Snapshot TransactionTable::snapshot() const {
@@ -299,10 +309,14 @@ void TransactionTable::settle_by_rows(const std::string& resource, std::vector<D
         }
     }
     for (const auto& gtrid : waited_for) {
+        const auto verdict = row_verdicts_.extract(gtrid);
+        if (!verdict.empty()) {
+            verdict.mapped()->tell(state_.decisions.contains(gtrid));
+        }
         state_.waiting_for_row.erase(gtrid);
     }
     is_read = true;
-    left_.notify_all();
+    changed_.notify_all();
 }
 
 void TransactionTable::add_needless_row(const std::string& resource, std::string gtrid) {

@@ -19,6 +19,26 @@
 
 namespace xa_tm {
 
+/// What the row of a transaction tells whose last resource did not answer.
+///
+/// Ownership: shared by the table and whoever waits.
+/// Thread safety: all members may be called from several threads at once.
+class RowVerdict {
+public:
+    /// Nothing as long as the row could not be asked.
+    [[nodiscard]] std::optional<bool> is_committed() const noexcept {
+        const auto told = told_.load();
+        return told == Told::nothing ? std::nullopt : std::optional{told == Told::committed};
+    }
+    void tell(bool is_committed) noexcept {
+        told_ = is_committed ? Told::committed : Told::rolled_back;
+    }
+
+private:
+    enum class Told : std::uint8_t { nothing, committed, rolled_back };
+    std::atomic<Told> told_{Told::nothing};
+};
+
 /// Which transactions of this process are live, which decisions are left to recovery, and what is
 /// known that makes a judgement unsafe: facts that must be read together, or a transaction between
 /// them would be judged an orphan (trap 2).
@@ -67,7 +87,10 @@ public:
     void hand_over(PendingDecision pending);
     /// It has ended without an answer from its last resource, whose session was closed before this
     /// is called: settle_by_rows() tells how it was decided.
-    void wait_for_row(const std::string& gtrid, const std::string& last_resource);
+    std::shared_ptr<const RowVerdict> wait_for_row(const std::string& gtrid,
+                                                   const std::string& last_resource);
+    /// Waits until that has happened, or the deadline.
+    void await(const RowVerdict& verdict, std::chrono::steady_clock::time_point deadline);
     /// Waits until no transaction is live; false when one is at the deadline.
     [[nodiscard]] bool wait_until_none_is_live(std::chrono::steady_clock::time_point deadline);
 
@@ -136,11 +159,13 @@ public:
 
 private:
     mutable std::mutex mutex_;
-    std::condition_variable left_;
+    std::condition_variable changed_;
     void drop_row_of(PendingDecision& pending);
 
     Snapshot state_;
     std::map<std::string, std::vector<std::string>, std::less<>> needless_rows_;
+    /// One for each of state_.waiting_for_row.
+    std::map<std::string, std::shared_ptr<RowVerdict>, std::less<>> row_verdicts_;
     std::atomic<bool> has_log_doubt_{false};
 };
 

@@ -28,6 +28,9 @@ struct DatasourceOptions {
     /// row decides. The database needs the decision table, see set_up_decision_table(). A
     /// transaction has at most one last resource.
     bool is_last_resource = false;
+    /// Whose locks go first: of a transaction's branches, the one with the greatest value is
+    /// prepared last and committed first. Equal ones in the order of enlistment.
+    int release_priority = 0;
 };
 
 /// One database that takes part in global transactions, and the pool of connections to it. Its name
