@@ -20,6 +20,9 @@ public:
         return manager_.connect(mark);
     }
     std::unique_ptr<Connection> connect_as_admin() override { return manager_.connect({}); }
+    std::unique_ptr<Connection> connect_last_resource() override { return connect(); }
+    void set_up_decision_table() override { manager_.set_up_decision_table(); }
+    void drop_decision_table() override { manager_.drop_decision_table(); }
     void reset() override {}
     bool has_row(int id) override { return manager_.has_row(std::to_string(id)); }
 

@@ -22,6 +22,7 @@ class SqlSubject : public Subject {
 public:
     explicit SqlSubject(const std::string& server)
         : datasource_{"subject", sandbox::uri(server)},
+          last_resource_{"subject", sandbox::uri(server), {.is_last_resource = true}},
           admin_datasource_{"subject", sandbox::admin_uri(server)},
           outside_{sandbox::uri(server)},
           admin_{sandbox::admin_uri(server)},
@@ -34,6 +35,12 @@ public:
     std::unique_ptr<Connection> connect_as_admin() override {
         return admin_datasource_.connect({});
     }
+
+    std::unique_ptr<Connection> connect_last_resource() override {
+        return last_resource_.connect({.text = "xa_tm-conformance"});
+    }
+    void set_up_decision_table() override { last_resource_.set_up_decision_table(); }
+    void drop_decision_table() override { outside_.execute("drop table if exists xa_tm_decision"); }
 
     void reset() override {
         // What an earlier process has left is finished only once its sessions have ended.
@@ -126,6 +133,7 @@ private:
     }
 
     D datasource_;
+    D last_resource_;
     D admin_datasource_;
     Database outside_;
     Database admin_;

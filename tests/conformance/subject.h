@@ -34,6 +34,10 @@ public:
     }
     /// As a user who may see everything.
     [[nodiscard]] virtual std::unique_ptr<Connection> connect_as_admin() = 0;
+    /// To the same database as a last resource.
+    [[nodiscard]] virtual std::unique_ptr<Connection> connect_last_resource() = 0;
+    virtual void set_up_decision_table() = 0;
+    virtual void drop_decision_table() = 0;
     /// No rows, and no branch is prepared.
     virtual void reset() = 0;
     /// Seen from outside the transaction.

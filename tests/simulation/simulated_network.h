@@ -106,6 +106,7 @@ public:
         return to_string(server_.kind());
     }
     [[nodiscard]] std::unique_ptr<Connection> connect(const SessionMark& mark) override;
+    void set_up_decision_table() override { server_.set_up_decision_table(); }
     [[nodiscard]] SimulatedServer& server() const noexcept { return server_; }
     /// The process dies: the system closes its connections, and what was sent still arrives.
     void close_all();

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "xa_tm/decision_table.h"
 #include "xa_tm/recovery_log/check.h"
 
 namespace xa_tm::simulation {
@@ -73,8 +74,8 @@ Answer SimulatedServer::carry_out(ServerSession& session, const std::vector<std:
         case Verb::prepare: return prepare(session, request.xid);
         case Verb::commit_one_phase: return commit_one_phase(session, request.xid);
         case Verb::commit_with_decision: return commit_with_decision(session, request);
-        case Verb::list_decisions: return list_decisions(request.log);
-        case Verb::forget_decisions: return forget_decisions(request.gtrids);
+        case Verb::list_decisions: return list_decisions(session, request.log);
+        case Verb::forget_decisions: return forget_decisions(session, request.gtrids);
         case Verb::commit: return commit(session, request);
         case Verb::rollback: return roll_back(session, request.xid);
         case Verb::recover: return list();
@@ -183,8 +184,16 @@ Answer SimulatedServer::commit_one_phase(ServerSession& session, const Xid& xid)
 }
 
 Answer SimulatedServer::commit_with_decision(ServerSession& session, const Request& request) {
-    const bool is_ours = session.active && session.active->xid == request.xid;
-    if (is_ours && decisions_.contains(request.xid.gtrid)) {
+    if (auto refusal = refusal_of_end(session, request.xid)) {
+        return *std::move(refusal);
+    }
+    if (!has_decision_table_) {
+        undo(session);
+        auto answer = no_decision_table();
+        answer.code = XaCode::rbrollback;
+        return answer;
+    }
+    if (decisions_.contains(request.xid.gtrid)) {
         undo(session);
         return {.code = XaCode::rbintegrity, .message = "the gtrid has a decision already"};
     }
@@ -196,7 +205,19 @@ Answer SimulatedServer::commit_with_decision(ServerSession& session, const Reque
     return answer;
 }
 
-Answer SimulatedServer::list_decisions(const std::string& log) const {
+void SimulatedServer::drop_decision_table() {
+    has_decision_table_ = false;
+    decisions_.clear();
+}
+
+Answer SimulatedServer::no_decision_table() const {
+    return {.code = XaCode::rmerr, .message = advice_to_set_up(name_)};
+}
+
+Answer SimulatedServer::list_decisions(const ServerSession& session, const std::string& log) const {
+    if (session.active || !has_decision_table_) {
+        return session.active ? wrong_state() : no_decision_table();
+    }
     Answer answer{.position = {.history = "1", .flushed = flushed_}};
     for (const auto& [gtrid, row] : decisions_) {
         if (row.log == log) {
@@ -206,7 +227,11 @@ Answer SimulatedServer::list_decisions(const std::string& log) const {
     return answer;
 }
 
-Answer SimulatedServer::forget_decisions(const std::vector<std::string>& gtrids) {
+Answer SimulatedServer::forget_decisions(const ServerSession& session,
+                                         const std::vector<std::string>& gtrids) {
+    if (session.active || !has_decision_table_) {
+        return session.active ? wrong_state() : no_decision_table();
+    }
     for (const auto& gtrid : gtrids) {
         decisions_.erase(gtrid);
     }

@@ -91,7 +91,7 @@ public:
         bool is_husk = false;
     };
 
-    /// A row of the decision table, which every server has.
+    /// A row of the decision table.
     struct Decided {
         std::string log;
         std::string decision;
@@ -116,6 +116,10 @@ public:
 
     void crash();
     void restart() { is_up_ = true; }
+
+    /// Every server has the decision table at first.
+    void set_up_decision_table() { has_decision_table_ = true; }
+    void drop_decision_table();
 
     /// A branch that another program has prepared.
     void plant(const Xid& xid);
@@ -144,8 +148,10 @@ private:
     [[nodiscard]] Answer prepare(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer commit_one_phase(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer commit_with_decision(ServerSession& session, const Request& request);
-    [[nodiscard]] Answer list_decisions(const std::string& log) const;
-    [[nodiscard]] Answer forget_decisions(const std::vector<std::string>& gtrids);
+    [[nodiscard]] Answer list_decisions(const ServerSession& session, const std::string& log) const;
+    [[nodiscard]] Answer no_decision_table() const;
+    [[nodiscard]] Answer forget_decisions(const ServerSession& session,
+                                          const std::vector<std::string>& gtrids);
     [[nodiscard]] Answer commit(ServerSession& session, const Request& request);
     [[nodiscard]] Answer roll_back(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer list() const;
@@ -180,6 +186,7 @@ private:
     std::vector<std::string> strangers_;
     /// As durable as the commits that wrote them.
     std::map<std::string, Decided> decisions_;
+    bool has_decision_table_ = true;
     /// Rollbacks of prepared branches that a crash undoes.
     std::vector<std::pair<Xid, std::vector<std::string>>> unsynced_rollbacks_;
     std::unordered_map<std::string, bool> rows_;

@@ -38,6 +38,9 @@ public:
         return datasource_.connect(mark);
     }
     std::unique_ptr<Connection> connect_as_admin() override { return datasource_.connect({}); }
+    std::unique_ptr<Connection> connect_last_resource() override { return connect(); }
+    void set_up_decision_table() override { datasource_.set_up_decision_table(); }
+    void drop_decision_table() override { server_.drop_decision_table(); }
     void reset() override {}
     bool has_row(int id) override { return server_.has_row(std::to_string(id)); }
 

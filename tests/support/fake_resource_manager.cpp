@@ -97,10 +97,6 @@ public:
 
 namespace {
 
-Answer no_decision_table(std::string_view resource) {
-    return {.code = XaCode::rmerr, .message = advice_to_set_up(resource)};
-}
-
 [[noreturn]] void throw_ended(const std::string& resource) {
     throw Error({.code = ErrorCode::invalid_state, .resource = resource}, "the branch has ended");
 }
@@ -360,8 +356,8 @@ Answer FakeResourceManager::carry_out(Session& session, const Request& request) 
         case Verb::prepare:
         case Verb::commit_one_phase: return end_branch(session, verb, xid);
         case Verb::commit_with_decision: return commit_with_decision(session, request);
-        case Verb::list_decisions: return list_decisions(request.log);
-        case Verb::forget_decisions: return forget_decisions(request.gtrids);
+        case Verb::list_decisions: return list_decisions(session, request.log);
+        case Verb::forget_decisions: return forget_decisions(session, request.gtrids);
         case Verb::commit:
         case Verb::rollback: return finish(session, verb, xid);
         case Verb::recover: return list();
@@ -483,21 +479,32 @@ Answer FakeResourceManager::finish(Session& session, Verb verb, const Xid& xid) 
 
 Answer FakeResourceManager::commit_with_decision(Session& session, const Request& request) {
     const auto& xid = request.xid;
-    if (auto* branch = active_branch(session); branch != nullptr && !branch->rollback_only) {
-        if (!has_decision_table_ || decisions_.contains(xid.gtrid)) {
-            branch->rollback_only = XaCode::rbrollback;
-        }
+    const bool can_write = has_decision_table_ && !decisions_.contains(xid.gtrid);
+    auto* branch = active_branch(session);
+    if (branch != nullptr && !branch->rollback_only && !can_write) {
+        branch->rollback_only = XaCode::rbrollback;
     }
     auto answer = end_branch(session, Verb::commit_one_phase, xid);
     if (answer.code == XaCode::ok) {
         decisions_[xid.gtrid] = {request.log, request.decision};
+    } else if (!has_decision_table_) {
+        answer.message = advice_to_set_up(name());
     }
     return answer;
 }
 
-Answer FakeResourceManager::list_decisions(const std::string& log) const {
-    if (!has_decision_table_) {
-        return no_decision_table(name());
+std::optional<Answer> FakeResourceManager::refusal_of_table(const Session& session) {
+    if (active_branch(session) != nullptr) {
+        return Answer{.code = XaCode::proto};
+    }
+    return has_decision_table_ ? std::nullopt
+                               : std::optional{Answer{.code = XaCode::rmerr,
+                                                      .message = advice_to_set_up(name())}};
+}
+
+Answer FakeResourceManager::list_decisions(const Session& session, const std::string& log) {
+    if (auto refusal = refusal_of_table(session)) {
+        return *std::move(refusal);
     }
     Answer answer{.position = position_};
     for (const auto& [gtrid, row] : decisions_) {
@@ -508,9 +515,10 @@ Answer FakeResourceManager::list_decisions(const std::string& log) const {
     return answer;
 }
 
-Answer FakeResourceManager::forget_decisions(const std::vector<std::string>& gtrids) {
-    if (!has_decision_table_) {
-        return no_decision_table(name());
+Answer FakeResourceManager::forget_decisions(const Session& session,
+                                             const std::vector<std::string>& gtrids) {
+    if (auto refusal = refusal_of_table(session)) {
+        return *std::move(refusal);
     }
     for (const auto& gtrid : gtrids) {
         decisions_.erase(gtrid);

@@ -149,8 +149,10 @@ private:
     void end(Session& session);
     [[nodiscard]] Answer end_branch(Session& session, Verb verb, const Xid& xid);
     [[nodiscard]] Answer commit_with_decision(Session& session, const Request& request);
-    [[nodiscard]] Answer list_decisions(const std::string& log) const;
-    [[nodiscard]] Answer forget_decisions(const std::vector<std::string>& gtrids);
+    [[nodiscard]] Answer list_decisions(const Session& session, const std::string& log);
+    [[nodiscard]] std::optional<Answer> refusal_of_table(const Session& session);
+    [[nodiscard]] Answer forget_decisions(const Session& session,
+                                          const std::vector<std::string>& gtrids);
     [[nodiscard]] Answer finish(Session& session, Verb verb, const Xid& xid);
     [[nodiscard]] Answer list() const;
     void commit_writes(const Xid& xid);
