@@ -12,6 +12,7 @@ run(${CMAKE_COMMAND} -S ${CONSUMER_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
     -DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix "-DCMAKE_CXX_FLAGS=${CXX_FLAGS}")
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/consumer ${WORK_DIR})
+run(${WORK_DIR}/build/own_resource --gtest_brief=1)
 run(${WORK_DIR}/prefix/bin/xa-recover --version)
 foreach(text man/man1/xa-recover.1 bash-completion/completions/xa-recover
         zsh/site-functions/_xa-recover fish/vendor_completions.d/xa-recover.fish)
