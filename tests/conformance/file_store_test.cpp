@@ -8,17 +8,35 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "temporary_directory.h"
+
+namespace {
+
+/// What this thread has synced since it was cleared, by its name at that time.
+thread_local std::vector<std::string> synced;
+
+}  // namespace
+
+/// Goes before the system's, which it calls.
+extern "C" int fsync(int descriptor) {
+    const auto link = "/proc/self/fd/" + std::to_string(descriptor);
+    synced.push_back(std::filesystem::read_symlink(link).filename());
+    return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 namespace xa_tm::test {
 namespace {
 
 using examples::FileStore;
+using testing::ElementsAre;
 using testing::IsEmpty;
 
 class FileStoreTest : public testing::Test {
@@ -63,6 +81,25 @@ protected:
     std::filesystem::path hidden_ = folder_.path() / ".xa";
     std::unique_ptr<FileStore> store_ = std::make_unique<FileStore>(folder_.path());
 };
+
+TEST_F(FileStoreTest, HasTheFilesTheirFolderAndItsNameOnTheDiskWhenItVotes) {
+    auto work = write(xid_, {"a", "b"});
+    synced.clear();
+    EXPECT_EQ(work->prepare(), Vote::prepared);
+    EXPECT_THAT(synced, ElementsAre(".xid", "a", "b", "1.open", ".xa"));
+}
+
+TEST_F(FileStoreTest, HasTheCommitOnTheDiskBeforeItMovesAFileAndTheFilesBeforeItReturns) {
+    prepare(xid_, {"a"});
+    std::filesystem::create_directories(folder_.path() / "a" / "in the way");
+    synced.clear();
+    EXPECT_THROW(static_cast<void>(store_->commit(xid_)), std::system_error);
+    EXPECT_THAT(synced, ElementsAre(".xa"));
+    std::filesystem::remove_all(folder_.path() / "a");
+    synced.clear();
+    EXPECT_TRUE(store_->commit(xid_));
+    EXPECT_THAT(synced, ElementsAre(".xa", folder_.path().filename()));
+}
 
 TEST_F(FileStoreTest, FinishesACommitInWhichItsProcessHasDied) {
     prepare(xid_, {"a", "b"});
@@ -146,6 +183,35 @@ TEST_F(FileStoreTest, KeepsBranchesApartWhateverTheirXids) {
     EXPECT_FALSE(has("a"));
     EXPECT_TRUE(has("b"));
     EXPECT_THAT(branches(), testing::SizeIs(2));
+}
+
+TEST_F(FileStoreTest, ServesManyThreadsAtOnce) {
+    constexpr int kThreads = 8;
+    constexpr int kRounds = 10;
+    const auto name_of = [](int thread, int round) {
+        return std::to_string(thread) + "." + std::to_string(round);
+    };
+    {
+        std::vector<std::jthread> threads;
+        for (int thread = 0; thread < kThreads; ++thread) {
+            threads.emplace_back([&, thread] {
+                for (int round = 0; round < kRounds; ++round) {
+                    const auto name = name_of(thread, round);
+                    const Xid xid{.gtrid = name, .bqual = "b"};
+                    EXPECT_EQ(write(xid, {name.c_str()})->prepare(), Vote::prepared);
+                    EXPECT_THAT(store_->recover(), testing::Contains(xid));
+                    EXPECT_TRUE(round % 2 == 0 ? store_->commit(xid) : store_->rollback(xid));
+                }
+            });
+        }
+    }
+    for (int thread = 0; thread < kThreads; ++thread) {
+        for (int round = 0; round < kRounds; ++round) {
+            EXPECT_EQ(has(name_of(thread, round).c_str()), round % 2 == 0);
+        }
+    }
+    EXPECT_THAT(store_->recover(), IsEmpty());
+    EXPECT_THAT(branches(), IsEmpty());
 }
 
 }  // namespace
