@@ -10,6 +10,14 @@ install(TARGETS ${XA_TM_LIBRARIES} EXPORT xa_tm-targets
     FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT xa_tm-targets NAMESPACE xa_tm:: DESTINATION ${XA_TM_PACKAGE_DIR})
 
+# A component of its own, because it needs GoogleTest.
+if(XA_TM_BUILD_CONFORMANCE)
+    install(TARGETS xa_tm_conformance xa_tm_conformance_suite EXPORT xa_tm-conformance-targets
+        FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    install(EXPORT xa_tm-conformance-targets NAMESPACE xa_tm::
+        DESTINATION ${XA_TM_PACKAGE_DIR})
+endif()
+
 configure_package_config_file(cmake/xa_tm-config.cmake.in xa_tm-config.cmake
     INSTALL_DESTINATION ${XA_TM_PACKAGE_DIR})
 write_basic_package_version_file(xa_tm-config-version.cmake COMPATIBILITY SameMinorVersion)

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "every_kind.h"
+#include "subjects.h"
 #include "sync_counter.h"
 
 namespace xa_tm::test {
@@ -34,7 +34,7 @@ TEST_P(Durability, PrepareAndCommitAreEachSyncedByTheServer) {
     RecordProperty("syncs_of_commit", std::to_string(of_commit));
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, Durability, every_server(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, Durability, testing::ValuesIn(servers()), name_of);
 
 }  // namespace
 }  // namespace xa_tm::test

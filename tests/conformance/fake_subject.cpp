@@ -1,5 +1,5 @@
 #include "fake_resource_manager.h"
-#include "subject.h"
+#include "subjects.h"
 
 namespace xa_tm::test {
 namespace {
@@ -12,6 +12,10 @@ public:
         return {.names_active_branches = true,
                 .keeps_prepared_branch_in_session = false,
                 .vote_after_failed_statement = XaCode::rbrollback,
+                .takes_statements = true,
+                .is_server = true,
+                .has_locks = true,
+                .keeps_decisions = true,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
 
@@ -63,7 +67,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Subject> make_fake_subject(const std::string&) {
+std::unique_ptr<Subject> make_fake_subject() {
     return std::make_unique<FakeSubject>();
 }
 

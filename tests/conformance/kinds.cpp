@@ -1,28 +1,29 @@
-#include <iterator>
-
-#include "every_kind.h"
 #include "servers.h"
+#include "subjects.h"
 
 namespace xa_tm::test {
 
 std::vector<Kind> servers() {
     std::vector<Kind> kinds;
-    kinds.reserve(std::size(kPostgresServers) + std::size(kMysqlServers));
     for (const auto* server : kPostgresServers) {
-        kinds.push_back({server, &make_postgres_subject});
+        kinds.push_back({server, [server] { return make_postgres_subject(server); }});
     }
     for (const auto* server : kMysqlServers) {
-        kinds.push_back({server, &make_mysql_subject});
+        kinds.push_back({server, [server] { return make_mysql_subject(server); }});
     }
     return kinds;
 }
 
-std::vector<Kind> keeping_servers() {
-    return {{"mysql-9.7", &make_keeping_mysql_subject}};
-}
-
-std::vector<Kind> stand_ins() {
-    return {{"fake", &make_fake_subject}};
-}
-
 }  // namespace xa_tm::test
+
+namespace xa_tm::conformance {
+
+std::vector<Kind> kinds() {
+    auto kinds = test::servers();
+    kinds.push_back(
+        {"mysql-9.7-keeping", [] { return test::make_keeping_mysql_subject("mysql-9.7"); }});
+    kinds.push_back({"fake", &test::make_fake_subject});
+    return kinds;
+}
+
+}  // namespace xa_tm::conformance

@@ -13,7 +13,7 @@
 #include "eventually.h"
 #include "sandbox.h"
 #include "servers.h"
-#include "verbs.h"
+#include "subjects.h"
 #include "xa_tm/error.h"
 #include "xa_tm/mysql/datasource.h"
 

@@ -56,8 +56,7 @@ protected:
         return run_one(connection, {.verb = Verb::list_decisions, .log = "somelog"});
     }
     static Answer forget(Connection& connection, std::string gtrid) {
-        return run_one(connection,
-                       {.verb = Verb::forget_decisions, .gtrids = {std::move(gtrid)}});
+        return run_one(connection, {.verb = Verb::forget_decisions, .gtrids = {std::move(gtrid)}});
     }
     void insert_decision(Database& database, const std::string& gtrid) {
         database.execute(fmt::format(
@@ -159,8 +158,9 @@ TEST_P(MysqlLastResource, RefusesATableWhoseRowsOutliveARollback) {
 
 TEST_P(MysqlLastResource, SaysWhichGrantIsMissing) {
     admin_.execute("create database if not exists closed");
-    admin_.execute("create table if not exists closed.xa_tm_decision like "
-                   "xa_tm_test.xa_tm_decision");
+    admin_.execute(
+        "create table if not exists closed.xa_tm_decision like "
+        "xa_tm_test.xa_tm_decision");
     admin_.execute("create table if not exists closed.points (id int primary key)");
     admin_.execute("grant insert, select on closed.points to app@localhost");
     admin_.execute("grant select on closed.xa_tm_decision to app@localhost");
@@ -172,8 +172,7 @@ TEST_P(MysqlLastResource, SaysWhichGrantIsMissing) {
     sql(*connection) << "insert into points values (1)";
     const auto answer = commit(*connection, xid_);
     EXPECT_EQ(answer.code, XaCode::rbrollback) << answer.message;
-    EXPECT_THAT(answer.message,
-                AllOf(HasSubstr("denied"), HasSubstr("grant this user insert")));
+    EXPECT_THAT(answer.message, AllOf(HasSubstr("denied"), HasSubstr("grant this user insert")));
     EXPECT_EQ(admin_.number("select count(*) from closed.points"), 0);
     EXPECT_TRUE(serves_again(*connection));
     const auto facts = closed.describe().facts;

@@ -23,6 +23,10 @@ public:
         return {.names_active_branches = true,
                 .keeps_prepared_branch_in_session = !detaches_,
                 .vote_after_failed_statement = XaCode::ok,
+                .takes_statements = true,
+                .is_server = true,
+                .has_locks = true,
+                .keeps_decisions = true,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
 

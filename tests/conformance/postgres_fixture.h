@@ -12,7 +12,7 @@
 #include "database.h"
 #include "sandbox.h"
 #include "servers.h"
-#include "verbs.h"
+#include "subjects.h"
 #include "xa_tm/postgres/datasource.h"
 
 namespace xa_tm::test {

@@ -63,9 +63,9 @@ TEST_P(PostgresLastResource, WritesToItsOwnTableWhateverSearchPathTheApplication
     EXPECT_EQ(commit(*connection, xid_).code, XaCode::ok);
     EXPECT_EQ(decisions(), 1);
     EXPECT_EQ(rows(), 1);
-    const auto answer = run(*connection, std::vector{Request{.verb = Verb::list_decisions,
-                                                             .log = "somelog"}})
-                            .front();
+    const auto answer =
+        run(*connection, std::vector{Request{.verb = Verb::list_decisions, .log = "somelog"}})
+            .front();
     EXPECT_EQ(answer.decisions.size(), 1U) << answer.message;
 }
 
@@ -117,8 +117,9 @@ TEST_P(PostgresLastResource, WritesNoRowWhenADeferredConstraintFailsInTheCommit)
 
 TEST_P(PostgresLastResource, SaysWhichGrantIsMissing) {
     admin_.execute("drop table xa_tm_decision");
-    admin_.execute("create table xa_tm_decision (gtrid text, log_id text, decision text, "
-                   "decided_at timestamptz default now())");
+    admin_.execute(
+        "create table xa_tm_decision (gtrid text, log_id text, decision text, "
+        "decided_at timestamptz default now())");
     admin_.execute("grant select on xa_tm_decision to app");
     const auto connection = start_on(last_, xid_);
     sql(*connection) << "insert into only_postgres values (1)";
@@ -157,10 +158,9 @@ TEST_P(PostgresLastResource, RefusesAViewInTheTablesPlace) {
 TEST_P(PostgresLastResource, SaysWhoMayCreateTheTableWhenThisUserMustNot) {
     admin_.execute("drop table xa_tm_decision");
     admin_.execute("create schema if not exists closed");
-    postgres::Datasource closed{
-        "users",
-        sandbox::uri(GetParam()) + "&options=-csearch_path%3Dclosed",
-        {.is_last_resource = true}};
+    postgres::Datasource closed{"users",
+                                sandbox::uri(GetParam()) + "&options=-csearch_path%3Dclosed",
+                                {.is_last_resource = true}};
     admin_.execute("grant usage on schema closed to app");
     try {
         closed.set_up_decision_table();
@@ -186,11 +186,11 @@ TEST_P(PostgresLastResource, DescribesItsTable) {
                 Contains(AllOf(Field(&ServerFact::name, "rows in the decision table"),
                                Field(&ServerFact::severity, Severity::notice))));
     outside_.execute("drop table xa_tm_decision");
-    EXPECT_THAT(last_.describe().facts,
-                Contains(AllOf(Field(&ServerFact::name, "decision table"),
-                               Field(&ServerFact::severity, Severity::bad),
-                               Field(&ServerFact::remedy,
-                                     HasSubstr("xa-recover setup-last-resource users")))));
+    EXPECT_THAT(
+        last_.describe().facts,
+        Contains(AllOf(
+            Field(&ServerFact::name, "decision table"), Field(&ServerFact::severity, Severity::bad),
+            Field(&ServerFact::remedy, HasSubstr("xa-recover setup-last-resource users")))));
     EXPECT_THAT(datasource_.describe().facts,
                 Not(Contains(Field(&ServerFact::name, "decision table"))));
 }

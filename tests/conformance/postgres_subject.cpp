@@ -17,6 +17,10 @@ public:
         return {.names_active_branches = false,
                 .keeps_prepared_branch_in_session = false,
                 .vote_after_failed_statement = XaCode::rbrollback,
+                .takes_statements = true,
+                .is_server = true,
+                .has_locks = true,
+                .keeps_decisions = true,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
 

@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "every_kind.h"
 #include "sandbox.h"
+#include "subjects.h"
 
 namespace xa_tm::test {
 namespace {
@@ -29,7 +29,7 @@ protected:
     void crash() {
         sandbox::kill(GetParam().name);
         sandbox::restart(GetParam().name);
-        subject_ = GetParam().make(GetParam().name);
+        subject_ = GetParam().make();
     }
 
     ServerPosition position() {
@@ -97,7 +97,7 @@ TEST_P(Restart, NeverMakesTheServersPositionSmaller) {
         EXPECT_EQ(run(*subject_->connect(), Verb::commit, prepared).code, XaCode::ok);
         expect_no_smaller("after recovery");
         sandbox::restart(GetParam().name);
-        subject_ = GetParam().make(GetParam().name);
+        subject_ = GetParam().make();
         expect_no_smaller("after a clean restart");
         crash();
         expect_no_smaller("after a crash of an idle server");
@@ -113,7 +113,7 @@ protected:
 
     void restore() {
         sandbox::restore(GetParam().name);
-        subject_ = GetParam().make(GetParam().name);
+        subject_ = GetParam().make();
     }
 };
 
@@ -152,7 +152,7 @@ TEST_P(RestoredServer, Trap52ABackupThatHasBranchesPreparedAgainIsBehindTheServe
     const auto lacking = unique_xid();
     prepare(finished, 1).reset();
     sandbox::snapshot(GetParam().name);
-    subject_ = GetParam().make(GetParam().name);
+    subject_ = GetParam().make();
     EXPECT_EQ(run(*subject_->connect(), Verb::commit, finished).code, XaCode::ok);
     prepare(lacking, 2).reset();
     work(3);
@@ -182,7 +182,7 @@ TEST_P(Failover, Trap51AnotherServerThatAnswersHasAnotherIdentityAndBothAreHeard
     });
     const auto xid = unique_xid();
     const auto branch = prepare(xid, 1);
-    const auto successor_subject = other->make(other->name);
+    const auto successor_subject = other->make();
     const auto successor = successor_subject->connect();
     EXPECT_EQ(run(*successor, Verb::locate, xid).code, XaCode::nota);
     EXPECT_EQ(run(*successor, Verb::commit, xid).code, XaCode::nota);
@@ -193,9 +193,9 @@ TEST_P(Failover, Trap51AnotherServerThatAnswersHasAnotherIdentityAndBothAreHeard
     EXPECT_TRUE(subject_->has_row(1));
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, Restart, every_server(), name_of);
-INSTANTIATE_TEST_SUITE_P(Of, RestoredServer, every_server(), name_of);
-INSTANTIATE_TEST_SUITE_P(Of, Failover, every_server(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, Restart, testing::ValuesIn(servers()), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, RestoredServer, testing::ValuesIn(servers()), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, Failover, testing::ValuesIn(servers()), name_of);
 
 }  // namespace
 }  // namespace xa_tm::test

@@ -10,8 +10,7 @@
 #include "database.h"
 #include "eventually.h"
 #include "sandbox.h"
-#include "subject.h"
-#include "verbs.h"
+#include "subjects.h"
 #include "xa_tm/datasource.h"
 
 namespace xa_tm::test {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "every_kind.h"
+#include "subjects.h"
 #include "sync_counter.h"
 
 namespace xa_tm::test {
@@ -121,7 +121,7 @@ TEST_P(SyncCounts, OfARowLockWithoutAWrite) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, SyncCounts, every_server(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, SyncCounts, testing::ValuesIn(servers()), name_of);
 
 }  // namespace
 }  // namespace xa_tm::test

@@ -3,17 +3,15 @@
 
 #include <stdexcept>
 
-#include "every_kind.h"
 #include "simulated_network.h"
 #include "simulated_server.h"
-#include "subject.h"
-#include "verbs.h"
 #include "virtual_machine.h"
+#include "xa_tm/conformance/suite.h"
 
 namespace xa_tm::simulation {
 namespace {
 
-using test::Subject;
+using conformance::Subject;
 
 class SimulatedSubject final : public Subject {
 public:
@@ -30,6 +28,10 @@ public:
         return {.names_active_branches = !is_postgres,
                 .keeps_prepared_branch_in_session = server_.kind() == ServerKind::mariadb,
                 .vote_after_failed_statement = is_postgres ? XaCode::rbrollback : XaCode::ok,
+                .takes_statements = true,
+                .is_server = true,
+                .has_locks = true,
+                .keeps_decisions = true,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
 
@@ -75,7 +77,7 @@ public:
         const auto admin = connect_as_admin();
         Answer answer{.code = XaCode::retry};
         while (answer.code == XaCode::retry) {
-            answer = test::run(
+            answer = conformance::run(
                 *admin, {{.verb = Verb::end_session, .session = connection.session_id()}})[0];
             machine_.sleep(std::chrono::milliseconds{1});
         }
@@ -101,30 +103,20 @@ private:
 }  // namespace
 }  // namespace xa_tm::simulation
 
-namespace xa_tm::test {
+namespace xa_tm::conformance {
 namespace {
 
 using simulation::ServerKind;
 
-template <ServerKind kKind>
-std::unique_ptr<Subject> make_simulated(const std::string&) {
-    return std::make_unique<simulation::SimulatedSubject>(kKind);
+Kind simulated(const char* name, ServerKind kind) {
+    return {name, [kind] { return std::make_unique<simulation::SimulatedSubject>(kind); }};
 }
 
 }  // namespace
 
-std::vector<Kind> servers() {
-    return {};
+std::vector<Kind> kinds() {
+    return {simulated("postgres", ServerKind::postgres), simulated("mysql", ServerKind::mysql),
+            simulated("mariadb", ServerKind::mariadb)};
 }
 
-std::vector<Kind> keeping_servers() {
-    return {};
-}
-
-std::vector<Kind> stand_ins() {
-    return {{"postgres", &make_simulated<ServerKind::postgres>},
-            {"mysql", &make_simulated<ServerKind::mysql>},
-            {"mariadb", &make_simulated<ServerKind::mariadb>}};
-}
-
-}  // namespace xa_tm::test
+}  // namespace xa_tm::conformance

@@ -370,6 +370,9 @@ Answer FakeResourceManager::carry_out(Session& session, const Request& request) 
 }
 
 Answer FakeResourceManager::start(Session& session, const Xid& xid) {
+    if (xid.gtrid.empty() || xid.gtrid.size() > kMaxGtridBytes) {
+        return {.code = XaCode::inval};
+    }
     if (active_branch(session) != nullptr) {
         return {.code = XaCode::proto};
     }

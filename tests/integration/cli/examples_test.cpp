@@ -1,3 +1,9 @@
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,6 +33,36 @@ protected:
         return {XA_TM_TRANSFER, "--node", node(), "--log",    log().string(),        "--from",
                 from,           "--to",   to,     "--amount", std::to_string(amount)};
     }
+
+    [[nodiscard]] std::vector<std::string> register_with_picture(int id) const {
+        return {XA_TM_REGISTER_WITH_PICTURE,
+                "--node",
+                node(),
+                "--log",
+                log().string(),
+                "--users",
+                users_uri_,
+                "--files",
+                (folder() / "files").string(),
+                "--id",
+                std::to_string(id),
+                "--name",
+                "Ada",
+                "--picture",
+                write_file("ada.png", kPicture).string()};
+    }
+    [[nodiscard]] bool has_picture(int id) const {
+        std::ifstream picture{folder() / "files" / fmt::format("{}.png", id)};
+        return std::string{std::istreambuf_iterator<char>{picture}, {}} == kPicture;
+    }
+    /// Branches that lie in the folder of files, finished or not.
+    [[nodiscard]] std::size_t branches_of_files() const {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(std::filesystem::directory_iterator{folder() / "files" / ".xa"},
+                                  [](const auto& entry) { return entry.is_directory(); }));
+    }
+
+    const std::string kPicture = "the picture\0 of Ada";
 };
 
 TEST_F(Examples, QuickStartCommitsOnBothDatabases) {
@@ -102,6 +138,50 @@ TEST_F(Examples, TransferRefusesAnOverdraft) {
     EXPECT_EQ(points_.number("select balance from account"), 100);
 }
 
+TEST_F(Examples, RegisterWithPictureCommitsTheRowAndTheFile) {
+    const auto done = run_program(register_with_picture(7));
+
+    EXPECT_EQ(done.exit_code, 0) << done;
+    EXPECT_THAT(done.out, HasSubstr(": committed\n"));
+    EXPECT_TRUE(has_user(7));
+    EXPECT_TRUE(has_picture(7));
+    EXPECT_EQ(branches_of_files(), 0U);
+}
+
+TEST_F(Examples, RegisterWithPictureWritesNoFileWhenTheDatabaseRefuses) {
+    users_.execute("create table users(id int primary key, name varchar(100))");
+    users_.execute("insert into users values (7, 'Bob')");
+
+    const auto done = run_program(register_with_picture(7));
+
+    EXPECT_EQ(done.exit_code, 1) << done;
+    EXPECT_THAT(done.out, StartsWith("rolled back: "));
+    EXPECT_FALSE(has_picture(7));
+    EXPECT_EQ(branches_of_files(), 0U);
+}
+
+TEST_F(Examples, RegisterWithPictureLeavesBothOrNeitherWhereverItIsKilled) {
+    const std::vector<std::pair<std::string, bool>> points{
+        {"coordinator.before_prepare", false}, {"coordinator.prepare_sent", false},
+        {"coordinator.vote_received", false},  {"coordinator.before_decision_forced", false},
+        {"coordinator.decision_forced", true}, {"coordinator.commit_sent", true},
+        {"coordinator.commit_answered", true},
+    };
+    int id = 0;
+    for (const auto& [point, is_decided] : points) {
+        ++id;
+        const auto died = run_program(register_with_picture(id), {{"XA_TM_CRASH_POINT", point}});
+        ASSERT_EQ(died.signal, SIGKILL) << point << died;
+
+        const auto next = run_program(register_with_picture(100 + id));  // recovers first
+
+        EXPECT_EQ(next.exit_code, 0) << point << next;
+        EXPECT_EQ(has_user(id), is_decided) << point;
+        EXPECT_EQ(has_picture(id), is_decided) << point;
+        EXPECT_EQ(branches_of_files(), 0U) << point;
+    }
+}
+
 #if defined(XA_TM_VALGRIND)
 /// What Boost.Log and the C clients keep until the process ends is reachable and no leak.
 Completed under_valgrind(std::vector<std::string> command) {
@@ -126,6 +206,12 @@ TEST_F(ExamplesUnderValgrind, RegisterUserIsCleanAlsoWhenADatabaseRefuses) {
     const auto refused = under_valgrind(register_user_arguments(7));
     EXPECT_EQ(refused.exit_code, 1) << refused;
     EXPECT_THAT(refused.out, HasSubstr("rolled back: "));
+}
+
+TEST_F(ExamplesUnderValgrind, RegisterWithPictureIsClean) {
+    const auto done = under_valgrind(register_with_picture(7));
+    EXPECT_EQ(done.exit_code, 0) << done;
+    EXPECT_TRUE(has_picture(7));
 }
 
 TEST_F(ExamplesUnderValgrind, TransferIsClean) {

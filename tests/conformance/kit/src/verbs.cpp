@@ -1,4 +1,4 @@
-#include "verbs.h"
+#include "xa_tm/conformance/verbs.h"
 
 #include <algorithm>
 #include <atomic>
@@ -12,8 +12,10 @@
 
 #include "eventually.h"
 
-namespace xa_tm::test {
+namespace xa_tm::conformance {
 namespace {
+
+using test::eventually;
 
 using std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{20};
@@ -82,4 +84,4 @@ Xid unique_xid() {
     return {kFormatId, fmt::format("conformance.{}.{}", ::getpid(), ++count), "subject.1"};
 }
 
-}  // namespace xa_tm::test
+}  // namespace xa_tm::conformance

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "every_kind.h"
+#include "xa_tm/conformance/suite.h"
 
-namespace xa_tm::test {
+namespace xa_tm::conformance {
 namespace {
 
 using testing::AllOf;
@@ -24,6 +24,13 @@ auto was_not_carried_out() {
 
 class Batch : public Conformance {
 protected:
+    void SetUp() override {
+        Conformance::SetUp();
+        if (!subject_->traits().takes_statements) {
+            GTEST_SKIP() << "the resource takes no statements";
+        }
+    }
+
     [[nodiscard]] Request start_of(const Xid& xid) const {
         return {.verb = Verb::start, .xid = xid};
     }
@@ -173,6 +180,9 @@ TEST_P(Batch, RunsNoStatementOutsideABranchThatCouldNotBeStarted) {
 }
 
 TEST_P(Batch, IsAnsweredInFullWhenTheSessionIsLost) {
+    if (!subject_->traits().is_server) {
+        GTEST_SKIP() << kNoServer;
+    }
     const auto connection = start(xid_);
     subject_->insert(*connection, 1);
     subject_->end_session(*connection);
@@ -185,8 +195,7 @@ TEST_P(Batch, IsAnsweredInFullWhenTheSessionIsLost) {
     EXPECT_FALSE(subject_->has_row(1));
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, Batch, every_kind(), name_of);
-INSTANTIATE_TEST_SUITE_P(OfServerThatKeepsBranches, Batch, keeping_mysql(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, Batch, testing::ValuesIn(kinds()), name_of);
 
 }  // namespace
-}  // namespace xa_tm::test
+}  // namespace xa_tm::conformance

@@ -16,7 +16,7 @@ inline void PrintTo(XaCode code, std::ostream* out) {
 
 }  // namespace xa_tm
 
-namespace xa_tm::test {
+namespace xa_tm::conformance {
 
 /// Sends a verb and waits for its answer. Throws std::runtime_error when there is none for 20 s.
 Answer run(Connection& connection, Verb verb, const Xid& xid = {});
@@ -42,4 +42,4 @@ Answer run_until_known(Connection& connection, Verb verb, const Xid& xid);
 /// An xid of our format that no other call has returned.
 [[nodiscard]] Xid unique_xid();
 
-}  // namespace xa_tm::test
+}  // namespace xa_tm::conformance

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "eventually.h"
-#include "every_kind.h"
+#include "xa_tm/conformance/suite.h"
 
-namespace xa_tm::test {
+namespace xa_tm::conformance {
 namespace {
+
+using test::eventually;
 
 using testing::AllOf;
 using testing::AnyOf;
@@ -43,6 +45,9 @@ protected:
 };
 
 TEST_P(RecoveryVerbs, RecoverTellsHowFarTheServerHasCome) {
+    if (!subject_->traits().is_server) {
+        GTEST_SKIP() << kNoServer;
+    }
     const auto connection = subject_->connect();
     const auto first = run(*connection, Verb::recover).position;
     EXPECT_GT(first.flushed, 0U);
@@ -61,6 +66,9 @@ TEST_P(RecoveryVerbs, RecoverTellsHowFarTheServerHasCome) {
 }
 
 TEST_P(RecoveryVerbs, RecoverTellsHowFarTheServerHasComeAlsoInTheMiddleOfABranch) {
+    if (!subject_->traits().is_server) {
+        GTEST_SKIP() << kNoServer;
+    }
     const auto xid = unique_xid();
     const auto connection = start(xid);
     subject_->insert(*connection, 1);
@@ -75,6 +83,9 @@ TEST_P(RecoveryVerbs, RecoverTellsHowFarTheServerHasComeAlsoInTheMiddleOfABranch
 }
 
 TEST_P(RecoveryVerbs, Trap48TheSessionsOfEndedProcessesAreEndedAndNobodyElses) {
+    if (!subject_->traits().is_server) {
+        GTEST_SKIP() << kNoServer;
+    }
     const auto dead_branch = unique_xid();
     const auto alive_branch = unique_xid();
     const auto dead = start_as(kDead, dead_branch);
@@ -131,6 +142,9 @@ TEST_P(RecoveryVerbs, Trap47BranchesOfEndedSessionsAreFinishedWithoutAskingOnceM
 }
 
 TEST_P(RecoveryVerbs, ExamineTellsWhatABranchHoldsAndWhomItBlocks) {
+    if (!subject_->traits().has_locks) {
+        GTEST_SKIP() << kNoLocks;
+    }
     const auto xid = unique_xid();
     {
         const auto before = unique_xid();
@@ -177,8 +191,7 @@ TEST_P(RecoveryVerbs, ExamineKnowsNoXidThatIsNotPrepared) {
     EXPECT_TRUE(serves_again(*admin));
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, RecoveryVerbs, every_kind(), name_of);
-INSTANTIATE_TEST_SUITE_P(OfServerThatKeepsBranches, RecoveryVerbs, keeping_mysql(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, RecoveryVerbs, testing::ValuesIn(kinds()), name_of);
 
 }  // namespace
-}  // namespace xa_tm::test
+}  // namespace xa_tm::conformance

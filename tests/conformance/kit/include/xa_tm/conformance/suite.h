@@ -1,7 +1,6 @@
 #pragma once
 
-#include <algorithm>
-#include <iterator>
+#include <functional>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -9,24 +8,38 @@
 
 #include <gtest/gtest.h>
 
-#include "subject.h"
-#include "verbs.h"
+#include "xa_tm/conformance/subject.h"
+#include "xa_tm/conformance/verbs.h"
 
-namespace xa_tm::test {
+namespace xa_tm::conformance {
 
-/// One column of the matrix.
+/// What the suite runs on.
 struct Kind {
-    const char* name;
-    std::unique_ptr<Subject> (*make)(const std::string& server);
+    /// Shows in the tests' names, where dashes and dots become underscores; differs from all
+    /// others.
+    std::string name;
+    /// Called once a test.
+    std::function<std::unique_ptr<Subject>()> make;
 
     friend void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 };
+
+/// Defined by the program that the suite stands in: what it runs on.
+[[nodiscard]] std::vector<Kind> kinds();
+
+/// For INSTANTIATE_TEST_SUITE_P: such as "mysql_9_7".
+[[nodiscard]] std::string name_of(const testing::TestParamInfo<Kind>& info);
+
+// Why a test is skipped.
+inline constexpr const char* kNoServer = "the resource is no server";
+inline constexpr const char* kNoDecisions = "the resource keeps no decisions";
+inline constexpr const char* kNoLocks = "the resource has no locks that branches wait for";
 
 /// A subject without rows and branches, that has no branches in the end either.
 class Conformance : public testing::TestWithParam<Kind> {
 protected:
     void SetUp() override {
-        subject_ = GetParam().make(GetParam().name);
+        subject_ = GetParam().make();
         subject_->reset();
     }
 
@@ -63,33 +76,4 @@ protected:
     std::unique_ptr<Subject> subject_;
 };
 
-/// Such as "mysql_9_7", because a test's name has neither dashes nor dots.
-inline std::string name_of(const testing::TestParamInfo<Kind>& info) {
-    std::string name{info.param.name};
-    std::ranges::replace_if(
-        name, [](char c) { return c == '-' || c == '.'; }, '_');
-    return name;
-}
-
-// What the program that the suite stands in runs it on; see kinds.cpp.
-/// Every server of the matrix.
-[[nodiscard]] std::vector<Kind> servers();
-/// MySQL as MariaDB is.
-[[nodiscard]] std::vector<Kind> keeping_servers();
-/// Everything else that behaves like a server.
-[[nodiscard]] std::vector<Kind> stand_ins();
-
-// For INSTANTIATE_TEST_SUITE_P.
-inline auto every_server() {
-    return testing::ValuesIn(servers());
-}
-inline auto keeping_mysql() {
-    return testing::ValuesIn(keeping_servers());
-}
-inline auto every_kind() {
-    auto kinds = servers();
-    std::ranges::move(stand_ins(), std::back_inserter(kinds));
-    return testing::ValuesIn(kinds);
-}
-
-}  // namespace xa_tm::test
+}  // namespace xa_tm::conformance

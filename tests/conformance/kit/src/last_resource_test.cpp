@@ -8,10 +8,12 @@
 #include <gtest/gtest.h>
 
 #include "eventually.h"
-#include "every_kind.h"
+#include "xa_tm/conformance/suite.h"
 
-namespace xa_tm::test {
+namespace xa_tm::conformance {
 namespace {
+
+using test::eventually;
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -25,6 +27,9 @@ class LastResource : public Conformance {
 protected:
     void SetUp() override {
         Conformance::SetUp();
+        if (!subject_->traits().keeps_decisions) {
+            GTEST_SKIP() << kNoDecisions;
+        }
         subject_->drop_decision_table();
         subject_->set_up_decision_table();
     }
@@ -76,10 +81,10 @@ TEST_P(LastResource, CommitsTheRowWithTheWork) {
 
 TEST_P(LastResource, CommitsAfterStatementsThatWereSentAsVerbs) {
     const auto connection = subject_->connect_last_resource();
-    const auto answers = run(*connection, {{.verb = Verb::start, .xid = xid_},
-                                           {.verb = Verb::execute,
-                                            .xid = xid_,
-                                            .statement = subject_->insert_statement(1)}});
+    const auto answers =
+        run(*connection,
+            {{.verb = Verb::start, .xid = xid_},
+             {.verb = Verb::execute, .xid = xid_, .statement = subject_->insert_statement(1)}});
     EXPECT_EQ(answers.back().code, XaCode::ok);
     EXPECT_EQ(run_one(*connection, commit_of(xid_)).code, XaCode::ok);
     EXPECT_TRUE(subject_->has_row(1));
@@ -260,7 +265,7 @@ TEST_P(LastResource, TakesTheTablesVerbsOnlyWhileNoBranchIsOpen) {
     EXPECT_EQ(run_one(*connection, commit_of(xid_)).code, XaCode::ok);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, LastResource, every_kind(), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, LastResource, testing::ValuesIn(kinds()), name_of);
 
 }  // namespace
-}  // namespace xa_tm::test
+}  // namespace xa_tm::conformance
