@@ -99,6 +99,24 @@ TEST_F(Timeout, EndsAfterItWhatWasSentAlongWithAnothersCommit) {
     EXPECT_FALSE(users_.has_row("ada"));
 }
 
+TEST_F(Timeout, TakesEffectAtTheNextUseWhereNobodyElseCanEndTheSession) {
+    life_->users.hide_sessions();
+    std::size_t closed = 0;
+    life_->users.watch(
+        [&](FakeLink::Event event, Verb) { closed += event == FakeLink::Event::closed ? 1 : 0; });
+    auto tx = life_->tm.begin({.timeout = 50ms});
+    tx.enlist(life_->users).write("ada");
+    ASSERT_TRUE(eventually([&] { return tx.is_rollback_only(); }));
+    EXPECT_THAT(life_->users.pool().lost_sessions(), IsEmpty());
+    EXPECT_EQ(closed, 0U);
+    EXPECT_THAT(error_of([&] { std::ignore = tx.enlist(life_->users); }),
+                HasCode(ErrorCode::timed_out));
+    EXPECT_EQ(closed, 1U);
+    EXPECT_EQ(tx.commit().outcome(), Outcome::rolled_back);
+    EXPECT_FALSE(users_.has_row("ada"));
+    life_->users.watch({});
+}
+
 TEST_F(Timeout, DoesNothingOnceTheOutcomeHasBeenAskedFor) {
     auto tx = life_->tm.begin({.timeout = 100ms});
     auto [users, points] = tx.enlist(life_->users, life_->points);
