@@ -135,8 +135,9 @@ void Enlistments::check_takes_statements(const EnlistedBranch& branch) const {
 
 /// Before anything is sent over a branch's connection.
 void Enlistments::hold(EnlistedBranch& branch) {
+    branch.server = branch.connection()->server_identity();
     if (environment_.limit != nullptr &&
-        !environment_.limit->hold(*branch.datasource, *branch.lease->connection())) {
+        !environment_.limit->hold(*branch.datasource, *branch.connection())) {
         throw Error({.code = ErrorCode::timed_out, .resource = branch.datasource->name()},
                     time_out_reason());
     }
@@ -219,7 +220,6 @@ void Enlistments::take_start(EnlistedBranch& branch, Answer answer) {
                      branch.last_answer);
     }
     branch.is_started = true;
-    branch.server = branch.connection()->server_identity();
 }
 
 /// The connection died in the pool: nothing of this transaction is on it.

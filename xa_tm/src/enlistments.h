@@ -31,7 +31,7 @@ struct EnlistedBranch {
     /// The vote of a branch that was prepared, or lost, before the outcome was asked for.
     std::optional<XaCode> vote = std::nullopt;
     Answer last_answer = {};
-    /// Of the server that opened the branch.
+    /// Of the server that opens the branch.
     std::string server = {};
     /// What proves the branch's fate, from its vote.
     std::string evidence = {};

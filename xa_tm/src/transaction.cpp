@@ -158,12 +158,15 @@ private:
         }
     }
 
-    /// Uses a branch; whatever fails once the time is over has failed because of that.
+    /// Uses a branch. Whatever fails once the time is over has failed because of that; and what has
+    /// succeeded then, perhaps because another branch's locks were released, is in vain.
     template <class Use>
     std::invoke_result_t<const Use&> in_time(const Use& use) {
         check_is_open();
         try {
-            return use();
+            std::invoke_result_t<const Use&> result = use();
+            check_is_open();
+            return result;
         } catch (const Error&) {
             check_is_open();
             throw;

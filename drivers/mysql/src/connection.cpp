@@ -274,6 +274,9 @@ std::size_t Connection::carry() {
     }
     if (request.verb == Verb::end_session) {
         fence_.emplace(request.session, mark_, facts_);
+        if (auto lock = SessionOrigin::of(request.session).own_lock; !lock.empty()) {
+            ending_sessions_->add(lock);  // what it has prepared is free only when it has ended
+        }
         follow_up(FollowUp::fence, {}, fence_->look());
         return 1;
     }

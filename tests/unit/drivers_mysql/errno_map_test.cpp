@@ -25,6 +25,15 @@ TEST(ErrnoMap, Trap31TakesEveryEndOfASessionForALostConnection) {
     }
 }
 
+TEST(ErrnoMap, TellsAConflictWithAnotherTransactionFromOtherRefusals) {
+    for (const int error : {1213, 1205, 1614, 3572}) {
+        EXPECT_TRUE(is_conflict(code_of(Verb::execute, error), error)) << error;
+    }
+    for (const int error : {1062, 1064, 1317, 1969, 2013}) {
+        EXPECT_FALSE(is_conflict(code_of(Verb::execute, error), error)) << error;
+    }
+}
+
 TEST(ErrnoMap, TakesNoErrorOfTheServerAroundTheClientsRangeForALostConnection) {
     for (const int error : {1999, 3000}) {
         EXPECT_EQ(code_of(Verb::commit, error), XaCode::rmerr) << error;

@@ -76,6 +76,15 @@ TEST(SqlstateMap, TakesAnErrorOfAStatementForARefusalUnlessTheSessionEnded) {
     }
 }
 
+TEST(SqlstateMap, TellsAConflictWithAnotherTransactionFromOtherRefusals) {
+    for (const auto* sqlstate : {"40001", "40P01", "55P03"}) {
+        EXPECT_TRUE(is_conflict(sqlstate)) << sqlstate;
+    }
+    for (const auto* sqlstate : {"23505", "42601", "57014", "57P01", ""}) {
+        EXPECT_FALSE(is_conflict(sqlstate)) << sqlstate;
+    }
+}
+
 TEST(PostgresConnectFailure, IsRecognisedByTheServersWords) {
     const auto code_of = [](std::string_view message) {
         return classify_connect_failure(message).code;

@@ -64,6 +64,8 @@ public:
         const std::scoped_lock lock{mutex_};
         watch_ = std::move(watch);
     }
+    /// Before any is open: session_id() names none, as behind a connection pooler.
+    void hide_sessions() { hides_sessions_ = true; }
     /// Every connect() throws this from now on; none does when null.
     void fail_to_connect(std::exception_ptr failure) {
         const std::scoped_lock lock{mutex_};
@@ -97,7 +99,9 @@ private:
             }
             return answer;
         }
-        [[nodiscard]] SessionId session_id() const override { return inner_->session_id(); }
+        [[nodiscard]] SessionId session_id() const override {
+            return link_.hides_sessions_ ? SessionId{} : inner_->session_id();
+        }
         Readiness readiness() const noexcept override { return inner_->readiness(); }
         void close() noexcept override {
             FakeResourceManager::branch_of(*inner_).end_session();
@@ -126,6 +130,7 @@ private:
     std::mutex mutex_;
     Watch watch_;
     std::exception_ptr connect_failure_;
+    bool hides_sessions_ = false;
 };
 
 }  // namespace xa_tm::test
