@@ -28,7 +28,7 @@ soci::mysql_session_backend* as_soci(soci::details::session_backend* backend) {
 class BranchSession final : public soci::details::session_backend {
 public:
     explicit BranchSession(const soci::connection_parameters& parameters)
-        : soci_{soci::mysql.make_session(parameters)} {
+        : soci_{soci::factory_mysql()->make_session(parameters)} {
         conn_ = as_soci(soci_.get())->conn_;
     }
 

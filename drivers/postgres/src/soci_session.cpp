@@ -77,7 +77,7 @@ soci::postgresql_session_backend* as_soci(soci::details::session_backend* backen
 class BranchSession final : public soci::details::session_backend {
 public:
     explicit BranchSession(const soci::connection_parameters& parameters)
-        : soci_{soci::postgresql.make_session(parameters)} {
+        : soci_{soci::factory_postgresql()->make_session(parameters)} {
         conn_ = as_soci(soci_.get())->conn_;
     }
 
