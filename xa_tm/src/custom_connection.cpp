@@ -72,8 +72,12 @@ Answer CustomConnection::carry_out(const Request& request) {
         case Verb::end_session:
         case Verb::end_ended_sessions: return {};
         case Verb::examine: return examine(request.xid);
+        case Verb::commit_with_decision:
+        case Verb::list_decisions:
+        case Verb::forget_decisions: break;
     }
-    return {.code = XaCode::inval, .message = "a custom resource has no such verb"};
+    return {.code = XaCode::inval,
+            .message = "a custom resource keeps no decisions, so that it can't be a last resource"};
 }
 
 Answer CustomConnection::start(const Xid& xid) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,10 +18,15 @@
 
 namespace xa_tm {
 
+/// Makes a connection of a session that the application has lent. Throws Error.
+using Adopt = std::function<std::unique_ptr<Connection>(const SessionMark&)>;
+
 /// One datasource's share of a running transaction.
 struct EnlistedBranch {
     Datasource* datasource;
     Xid xid;
+    /// Of a connection that the application lends for this branch.
+    Adopt adopt = {};
     /// From when the branch is opened until its connection is handed on, if it is.
     std::optional<ConnectionPool::Lease> lease = std::nullopt;
     /// True once the server has the branch.
@@ -48,6 +54,14 @@ struct EnlistedBranch {
             lease->close();
         }
     }
+    /// For those who wait in vain for a connection.
+    void show(Activity activity) noexcept {
+        if (lease) {
+            lease->show(activity);
+        }
+    }
+    /// The application is at work, and whether with a statement is not known.
+    void show_application() noexcept { show(is_lent ? Activity::application : Activity::between); }
     /// Keeps what an answer tells beyond its code.
     void note(Answer&& answer);
 };
@@ -79,6 +93,9 @@ public:
     /// when there is another one, or a branch has been used, whose xid then does not say that
     /// recovery has to look for the decision there.
     [[nodiscard]] std::size_t add(Datasource& datasource);
+    /// A new branch over a connection that the application lends. Throws Error (invalid_state),
+    /// also when the datasource has a branch already.
+    [[nodiscard]] std::size_t add_lent(Datasource& datasource, Adopt adopt);
     /// The open connection of a branch. Throws Error for the first branch that can't be opened; the
     /// others are open then, and that one may be tried again. No wait goes past the time limit:
     /// what it cuts off throws as if the server had not answered.
@@ -88,6 +105,9 @@ public:
     /// statement_failed, then the branch is not prepared; resource_unreachable, then the branch is
     /// lost and the transaction can only be rolled back.
     std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last);
+
+    /// For those who wait in vain for a connection of one of the branches.
+    void show(Activity activity) noexcept;
 
     /// The time limit, which there is, is over: nothing more is sent to a branch, and none can
     /// commit.
@@ -109,6 +129,9 @@ private:
     void hold(EnlistedBranch& branch);
     [[nodiscard]] TimeLimit::Clock::time_point deadline() const noexcept;
     [[nodiscard]] TimeLimit::Clock::time_point deadline_of_answer();
+    [[nodiscard]] ConnectionPool::Lease lease_for(const EnlistedBranch& branch,
+                                                  std::vector<Request> batch = {});
+    [[nodiscard]] std::unique_ptr<Connection> adopt(const EnlistedBranch& branch);
     void acquire_all_unstarted();
     void start_all_unstarted();
     void take_start(EnlistedBranch& branch, Answer answer);

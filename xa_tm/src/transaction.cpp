@@ -57,6 +57,12 @@ public:
         return branches;
     }
 
+    [[nodiscard]] Branch enlist_lent(Datasource& datasource, Adopt adopt) {
+        check_is_open();
+        manager_.check_is_added(datasource);
+        return {*this, enlistments_.add_lent(datasource, std::move(adopt))};
+    }
+
     [[nodiscard]] Connection& connection_of(std::size_t index) {
         return in_time([&]() -> Connection& { return enlistments_.open(index); });
     }
@@ -93,6 +99,7 @@ public:
             rollback_only_ = excess_of_budget();
         }
         if (!report_) {
+            enlistments_.show(Activity::committing);
             end([&] {
                 return rollback_only_
                            ? because(*rollback_only_, manager_.coordinator.rollback(
@@ -105,6 +112,7 @@ public:
 
     void rollback() {
         if (!report_) {
+            enlistments_.show(Activity::rolling_back);
             end([this] { return manager_.coordinator.rollback(gtrid(), enlistments_.branches()); });
         }
     }
@@ -284,6 +292,12 @@ Transaction::~Transaction() {
 std::vector<Branch> Transaction::enlist_all(std::span<Datasource* const> datasources) {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
     return state_->enlist_all(datasources);
+}
+
+Branch Transaction::enlist_lent(
+    Datasource& datasource, std::function<std::unique_ptr<Connection>(const SessionMark&)> adopt) {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    return state_->enlist_lent(datasource, std::move(adopt));
 }
 
 void Transaction::before_prepare(std::function<void()> callback) {

@@ -374,7 +374,8 @@ void TransactionManager::start() {
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
                                     .table = state_->table,
                                     .log = state_->log,
-                                    .interval = state_->config.recovery_interval});
+                                    .interval = state_->config.recovery_interval,
+                                    .mark = state_->session_mark()});
     state_->log_keeper = std::move(log_keeper);
     state_->deadline_keeper = std::move(deadline_keeper);
     state_->completion_service = std::move(completion_service);
