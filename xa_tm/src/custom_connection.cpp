@@ -77,7 +77,7 @@ Answer CustomConnection::carry_out(const Request& request) {
         case Verb::forget_decisions: break;
     }
     return {.code = XaCode::inval,
-            .message = "a custom resource keeps no decisions, so that it can't be a last resource"};
+            .message = "a custom resource has no such verb; it can't be a last resource"};
 }
 
 Answer CustomConnection::start(const Xid& xid) {

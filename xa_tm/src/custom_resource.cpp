@@ -26,6 +26,12 @@ AnyCustomDatasource::AnyCustomDatasource(std::string name, std::unique_ptr<Custo
                     fmt::format("resource {}: give it a CustomResource instead of a null pointer",
                                 this->name()));
     }
+    if (options.is_last_resource) {
+        throw Error({.code = ErrorCode::invalid_configuration, .resource = this->name()},
+                    fmt::format("resource {}: a custom resource can't be the last resource; choose "
+                                "a database of PostgreSQL, MySQL or MariaDB for that",
+                                this->name()));
+    }
 }
 
 std::unique_ptr<Connection> AnyCustomDatasource::connect(const SessionMark&) {

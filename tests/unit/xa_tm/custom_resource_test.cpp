@@ -149,6 +149,9 @@ TEST_F(CustomResourceVerbs, CatchWhatIsNoStdException) {
 
 TEST_F(CustomResourceVerbs, RefuseAVerbThatIsNotTheirs) {
     EXPECT_THAT(ask(static_cast<Verb>(1000)), is_answered(XaCode::inval, "no such verb"));
+    const auto listed =
+        test::ask(*connection_, {.verb = Verb::list_decisions, .log = "0123456789abcdef"});
+    EXPECT_THAT(listed, is_answered(XaCode::inval, "can't be a last resource"));
     EXPECT_TRUE(connection_->is_reusable());
 }
 
@@ -216,6 +219,13 @@ TEST(ACustomDatasource, CanNotBeReachedWhenItsIdentityThrows) {
 TEST(ACustomDatasource, NeedsAResource) {
     EXPECT_THAT(error_of([] {
                     Memory{"memory", nullptr};
+                }),
+                HasCode(ErrorCode::invalid_configuration));
+}
+
+TEST(ACustomDatasource, CanNotBeTheLastResource) {
+    EXPECT_THAT(error_of([] {
+                    Memory{"memory", std::make_unique<MemoryStore>(), {.is_last_resource = true}};
                 }),
                 HasCode(ErrorCode::invalid_configuration));
 }

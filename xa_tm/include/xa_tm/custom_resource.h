@@ -106,6 +106,8 @@ public:
 /// Thread safety: all members may be called from several threads at once.
 class AnyCustomDatasource : public Datasource {
 public:
+    /// Throws Error (invalid_configuration): the resource is null, or is to be the last resource,
+    /// which only a database can be.
     AnyCustomDatasource(std::string name, std::unique_ptr<CustomResource> resource,
                         DatasourceOptions options);
 
