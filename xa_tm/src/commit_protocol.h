@@ -58,6 +58,8 @@ public:
 
     /// True when no verb and no force is outstanding: the outcome is final.
     [[nodiscard]] bool is_finished() const noexcept { return phase_ == Phase::finished; }
+    /// True while votes are waited for and none has been a no.
+    [[nodiscard]] bool is_voting() const noexcept { return phase_ == Phase::voting; }
     [[nodiscard]] Outcome outcome() const;
     [[nodiscard]] Ending ending() const;
     [[nodiscard]] BranchState state(std::size_t branch) const { return branches_.at(branch).state; }

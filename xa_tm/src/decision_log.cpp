@@ -103,6 +103,11 @@ recovery_log::Forced DecisionLog::force(recovery_log::Reservation reservation,
     return log_->force(std::move(reservation), encode(decision));
 }
 
+void DecisionLog::force_async(recovery_log::Reservation reservation, const Decision& decision,
+                              recovery_log::Completion completion) {
+    log_->force_async(std::move(reservation), encode(decision), std::move(completion));
+}
+
 std::optional<recovery_log::EntryId> DecisionLog::record(const LogRecord& record) noexcept {
     const auto bytes = encode(record);
     auto reservation = log_->reserve(bytes.size());

@@ -75,6 +75,10 @@ public:
     }
     [[nodiscard]] recovery_log::Forced force(recovery_log::Reservation reservation,
                                              const Decision& decision) noexcept;
+    /// The same, but the answer goes to `completion`, possibly before this returns, or by another
+    /// thread that writes for this one. Blocks only when nobody else is there to write.
+    void force_async(recovery_log::Reservation reservation, const Decision& decision,
+                     recovery_log::Completion completion);
     /// Makes any record durable; nothing when the log can't, so that it is known only until this
     /// process ends.
     [[nodiscard]] std::optional<recovery_log::EntryId> record(const LogRecord& record) noexcept;

@@ -2,7 +2,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
+#include <string_view>
 #include <vector>
+
+#include <poll.h>
 
 #include "interrupt.h"
 #include "xa_tm/connection.h"
@@ -10,6 +14,13 @@
 namespace xa_tm {
 
 using Deadline = std::chrono::steady_clock::time_point;
+
+/// Why an answer that was not waited for any longer counts as lost.
+inline constexpr std::string_view kNotInTime = "the server did not answer in time";
+
+/// The deadline as poll() wants it.
+[[nodiscard]] int milliseconds_until(Deadline deadline) noexcept;
+[[nodiscard]] pollfd to_pollfd(const Connection::Readiness& readiness) noexcept;
 
 /// The second half of scatter and gather: waits for the answers of many connections with one poll.
 ///
@@ -34,13 +45,27 @@ public:
     /// is given even after the deadline.
     [[nodiscard]] Arrival next(Deadline deadline);
 
+    // The parts of it, for who waits for other things as well.
+
+    /// An answer that has arrived, without waiting.
+    [[nodiscard]] std::optional<Arrival> take();
+    /// Waits until something may have arrived. False when there is nothing more to wait for: the
+    /// deadline has passed, whatever else happened, or the interrupt came.
+    [[nodiscard]] bool wait(Deadline deadline) const;
+    /// All that has not arrived, as answers that will not be waited for.
+    [[nodiscard]] std::vector<Arrival> give_up(std::string_view why);
+    struct Wait {
+        std::size_t key;
+        Connection::Readiness readiness;
+    };
+    /// What to poll before the next take(); adds to `waits`.
+    void append_waits(std::vector<Wait>& waits) const;
+
 private:
     struct Waiting {
         std::size_t key;
         Connection* connection;
     };
-
-    [[nodiscard]] bool wait(Deadline deadline) const;
 
     std::vector<Waiting> waiting_;
     const Interrupt* interrupt_;

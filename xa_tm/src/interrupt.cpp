@@ -29,4 +29,12 @@ void Interrupt::raise() noexcept {
     XA_TM_CHECK(::write(descriptor_, &one, sizeof one) == sizeof one, "an eventfd takes a first 1");
 }
 
+void Interrupt::lower() noexcept {
+    if (!is_raised_.exchange(false)) {
+        return;
+    }
+    std::uint64_t count = 0;
+    XA_TM_CHECK(::read(descriptor_, &count, sizeof count) == sizeof count, "it was written");
+}
+
 }  // namespace xa_tm

@@ -4,7 +4,7 @@
 
 namespace xa_tm {
 
-/// Ends waits early: raised once, it makes every Gather that watches it give up.
+/// Ends waits early: while raised, it makes everyone who watches it give up waiting.
 ///
 /// Ownership: owns its descriptor; outlives whoever watches it.
 /// Thread safety: all members may be called from several threads at once.
@@ -17,8 +17,10 @@ public:
     ~Interrupt();
 
     void raise() noexcept;
+    /// Makes it as new. Not at the same time as raise().
+    void lower() noexcept;
     [[nodiscard]] bool is_raised() const noexcept { return is_raised_; }
-    /// Readable for good once it is raised.
+    /// Readable while it is raised.
     [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
 
 private:

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "completion.h"
+
 namespace xa_tm {
 
 std::string_view to_string(Outcome outcome) noexcept {
@@ -44,6 +46,16 @@ bool CommitReport::is_settled() const noexcept {
                (outcome_ == Outcome::rolled_back && branch.state == BranchState::rolled_back);
     };
     return std::ranges::all_of(branches_, has_reached);
+}
+
+std::shared_future<CommitReport> CommitReport::completion() const {
+    mark_.set();
+    if (completion_ != nullptr) {
+        return completion_->future();
+    }
+    Completion completed;
+    completed.complete(*this);
+    return completed.future();
 }
 
 std::string to_string(const CommitReport& report) {

@@ -27,15 +27,18 @@ CommitReport because(const std::string& reason, const CommitReport& report) {
 
 }  // namespace
 
-/// Ownership: the branches keep their connections until the scope ends, unless a connection that
-/// the application has not seen is handed on.
-class OpenTransaction {
+/// Ownership: shared by the scope and by whoever finishes an early commit, so that the branches
+/// keep their connections until both have ended, unless a connection that the application has not
+/// seen is handed on.
+class OpenTransaction : public std::enable_shared_from_this<OpenTransaction> {
 public:
     OpenTransaction(TransactionManagerState& manager, const TransactionOptions& options)
         : OpenTransaction{manager, options, manager.enlistment_environment()} {}
     OpenTransaction(const OpenTransaction&) = delete;
     OpenTransaction& operator=(const OpenTransaction&) = delete;
-    ~OpenTransaction() {
+    ~OpenTransaction() = default;
+
+    void end_scope() {
         rollback();
         std::ignore = report_->outcome();  // of a rollback nobody waits for the report
     }
@@ -84,17 +87,17 @@ public:
                (report_ ? report_->outcome() == Outcome::rolled_back : limit_.is_over());
     }
 
-    CommitReport commit() {
+    CommitReport commit(Return until) {
         run_before_prepare();
         if (!report_ && !rollback_only_) {
             rollback_only_ = excess_of_budget();
         }
         if (!report_) {
-            end([this] {
+            end([this, until] {
                 return rollback_only_
                            ? because(*rollback_only_, manager_.coordinator.rollback(
                                                           gtrid(), enlistments_.branches()))
-                           : manager_.coordinator.commit(gtrid(), enlistments_.branches());
+                           : commit_in_time(until);
             });
         }
         return *report_;
@@ -115,6 +118,32 @@ private:
                  options.timeout.value_or(manager.config.transaction_timeout)},
           enlistments_{(environment.limit = &limit_, std::move(environment))} {
         manager_.table.enter(gtrid());
+    }
+
+    /// The votes have to come in time, what follows does not.
+    CommitReport commit_in_time(Return until) {
+        CommitOptions options;
+        if (limit_.timeout().count() > 0) {
+            options.vote_deadline = limit_.deadline();
+        }
+        auto report = until == Return::when_finished
+                          ? manager_.coordinator.commit(gtrid(), enlistments_.branches(), options)
+                          : commit_until_decided(options);
+        const bool went_wrong = !report.reason().empty();
+        if (went_wrong && TimeLimit::Clock::now() >= limit_.deadline() &&
+            report.outcome() == Outcome::rolled_back) {
+            return because(enlistments_.time_out_reason(), report);
+        }
+        return report;
+    }
+
+    CommitReport commit_until_decided(CommitOptions options) {
+        auto run = manager_.coordinator.make_run(gtrid(), enlistments_.branches(), options);
+        run->start_commit();
+        run->wait_until(Return::when_decided);
+        return run->is_finished()
+                   ? run->report()
+                   : manager_.completion_service->finish(std::move(run), shared_from_this());
     }
 
     void check_is_open() {
@@ -246,11 +275,21 @@ std::uint64_t Branch::execute_last(const std::string& statement) const {
 }
 
 Transaction::Transaction(TransactionManagerState& manager, const TransactionOptions& options)
-    : state_{std::make_unique<OpenTransaction>(manager, options)} {}
+    : state_{std::make_shared<OpenTransaction>(manager, options)} {}
 
 Transaction::Transaction(Transaction&&) noexcept = default;
-Transaction& Transaction::operator=(Transaction&&) noexcept = default;
-Transaction::~Transaction() = default;
+
+Transaction& Transaction::operator=(Transaction&& other) noexcept {
+    Transaction ending{std::move(*this)};
+    state_ = std::move(other.state_);
+    return *this;
+}
+
+Transaction::~Transaction() {
+    if (state_ != nullptr) {
+        state_->end_scope();
+    }
+}
 
 std::vector<Branch> Transaction::enlist_all(std::span<Datasource* const> datasources) {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
@@ -277,9 +316,9 @@ bool Transaction::is_rollback_only() const {
     return state_->is_rollback_only();
 }
 
-CommitReport Transaction::commit() noexcept {
+CommitReport Transaction::commit(Return until) noexcept {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
-    return state_->commit();
+    return state_->commit(until);
 }
 
 void Transaction::rollback() noexcept {

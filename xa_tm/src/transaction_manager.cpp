@@ -237,6 +237,7 @@ TransactionManagerState::TransactionManagerState(Config wanted,
 }
 
 TransactionManagerState::~TransactionManagerState() {
+    completion_service.reset();  // it leaves what it could not finish to recovery
     deadline_keeper.reset();
     recovery_service.reset();
     log_keeper.reset();
@@ -346,6 +347,7 @@ void TransactionManager::start() {
     auto log_keeper = std::make_unique<LogKeeper>(state_->log.log());
     auto deadline_keeper = std::make_unique<DeadlineKeeper>(
         state_->table, [this](std::string_view resource) { state_->wake_recovery(resource); });
+    auto completion_service = std::make_unique<CompletionService>();
     state_->recovery_service = std::make_unique<RecoveryService>(
         std::move(recoveries),
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
@@ -354,6 +356,7 @@ void TransactionManager::start() {
                                     .interval = state_->config.recovery_interval});
     state_->log_keeper = std::move(log_keeper);
     state_->deadline_keeper = std::move(deadline_keeper);
+    state_->completion_service = std::move(completion_service);
     state_->recovery_service->wait_for_first_passes();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "completion_service.h"
 #include "coordinator.h"
 #include "deadline_keeper.h"
 #include "decision_log.h"
@@ -47,6 +48,7 @@ public:
     std::unique_ptr<LogKeeper> log_keeper;
     std::unique_ptr<RecoveryService> recovery_service;
     std::unique_ptr<DeadlineKeeper> deadline_keeper;
+    std::unique_ptr<CompletionService> completion_service;
     Coordinator coordinator;
     /// Set for good by drain(): nothing begins any more.
     std::atomic<bool> is_draining{false};

@@ -156,6 +156,53 @@ TEST_F(Coordinator, NotesThatAHeuristicCouldNotBeMadeDurable) {
     EXPECT_TRUE(is_handed_over());
 }
 
+TEST_F(Coordinator, PreparesWhatGoesFirstLastAndCommitsItFirst) {
+    FakeLink hot{"hot", users_, {.release_priority = 1}};
+    FakeLink plain{"plain", users_};
+    FakeLink also_plain{"also_plain", users_};
+    FakeLink cold{"cold", users_, {.release_priority = -1}};
+    open(hot, "hot:1", "a");
+    open(plain, "plain:2", "b");
+    open(also_plain, "also_plain:3", "c");
+    open(cold, "cold:4", "d");
+    const auto order_of = [this](Verb verb) {
+        std::vector<std::string> order;
+        for (const auto& sent : users_.sent()) {
+            if (sent.verb == verb) {
+                order.push_back(sent.xid.bqual);
+            }
+        }
+        return order;
+    };
+    EXPECT_EQ(coordinator_.commit(kGtrid, branches_).outcome(), Outcome::committed);
+    EXPECT_THAT(order_of(Verb::prepare), ElementsAre("cold:4", "plain:2", "also_plain:3", "hot:1"));
+    EXPECT_THAT(order_of(Verb::commit), ElementsAre("hot:1", "plain:2", "also_plain:3", "cold:4"));
+    branches_.clear();
+}
+
+TEST_F(Coordinator, WaitsForVotesUntilTheirDeadlineOnly) {
+    open_two();
+    points_.fail_next(Verb::prepare, Fault::stall_request);
+    const auto report = coordinator_.commit(
+        kGtrid, branches_,
+        {.vote_deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds{20}});
+    EXPECT_EQ(report.outcome(), Outcome::rolled_back);
+    EXPECT_THAT(states(report), ElementsAre(BranchState::rolled_back, BranchState::unknown));
+    EXPECT_THAT(report.reason(), HasSubstr("did not answer in time"));
+    EXPECT_EQ(verbs(users_, kGtrid), "start prepare rollback");
+}
+
+TEST_F(Coordinator, WaitsForCommitsWhateverTheDeadlineOfVotesWas) {
+    constexpr std::chrono::milliseconds kAnswerTimeout{50};
+    xa_tm::Coordinator coordinator{log_, table_, kAnswerTimeout, [](std::string_view) {}};
+    open_two();
+    points_.fail_next(Verb::commit, Fault::stall_request);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto report = coordinator.commit(kGtrid, branches_, {.vote_deadline = begin});
+    EXPECT_EQ(report.outcome(), Outcome::committed);
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, kAnswerTimeout);
+}
+
 /// A sink of the host whose disk is full, say.
 class ThrowingBackend
     : public boost::log::sinks::basic_sink_backend<

@@ -23,6 +23,9 @@ struct DatasourceOptions {
     /// How long one statement of the application may run before the server ends it; 0: as long as
     /// the server's own settings allow.
     std::chrono::milliseconds statement_timeout{0};
+    /// Whose locks go first: of a transaction's branches, the one with the greatest value is
+    /// prepared last and committed first. Equal ones in the order of enlistment.
+    int release_priority = 0;
 };
 
 /// One database that takes part in global transactions, and the pool of connections to it. Its name

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <future>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -94,6 +96,17 @@ public:
 };
 #endif
 
+class Completion;
+
+/// When commit() answers.
+enum class Return {
+    /// When every branch has been told the outcome, or is left to recovery.
+    when_finished,
+    /// Once the decision to commit is durable and has been sent to every branch; without such a
+    /// decision, as when_finished.
+    when_decided,
+};
+
 /// The answer to Transaction::commit(): a value that the caller has to look at. Where this library
 /// was built with XA_TM_ABORT_ON_UNREAD_REPORT, one that goes without that aborts the process.
 ///
@@ -107,6 +120,12 @@ public:
           outcome_{outcome},
           reason_{std::move(reason)},
           branches_{std::move(branches)} {}
+
+    /// The same report, whose completion() is told by that.
+    [[nodiscard]] CommitReport with(std::shared_ptr<const Completion> completion) && noexcept {
+        completion_ = std::move(completion);
+        return std::move(*this);
+    }
 
     [[nodiscard]] Outcome outcome() const noexcept {
         mark_.set();
@@ -124,11 +143,18 @@ public:
         return branches_;
     }
 
+    /// The last report: that of an early answer (Return::when_decided) once its branches have
+    /// answered or are left to recovery, of any other answer the same one at once. Always becomes
+    /// ready: at the latest when the TransactionManager ends, then with branches that its next
+    /// start finishes. Need not be looked at.
+    [[nodiscard]] std::shared_future<CommitReport> completion() const;
+
 private:
     std::string gtrid_;
     Outcome outcome_;
     std::string reason_;
     std::vector<BranchReport> branches_;
+    std::shared_ptr<const Completion> completion_ = nullptr;
     [[no_unique_address]] ReadMark mark_;
 };
 

@@ -28,10 +28,11 @@ struct TransactionOptions {
 
 /// One global transaction. Rolls back at the end of its scope unless it was committed.
 ///
-/// The branches' connections stay with it until then, refusing work once the transaction has ended:
-/// no later statement escapes into autocommit. When its time is over (TransactionOptions::timeout)
-/// its sessions are ended at their servers, whatever its thread is doing: the locks are released,
-/// and every use but commit() and rollback(), which report a rollback, throws timed_out.
+/// The branches' connections stay with it until then, and until the commit has finished, refusing
+/// work once the transaction has ended: no later statement escapes into autocommit. When its time
+/// is over (TransactionOptions::timeout) its sessions are ended at their servers, whatever its
+/// thread is doing: the locks are released, and every use but commit() and rollback(), which report
+/// a rollback, throws timed_out.
 ///
 /// Ownership: movable; must not outlive the TransactionManager, nor branches it.
 /// Thread safety: one thread at a time, any thread: a move to another one is all that suspend and
@@ -84,8 +85,10 @@ public:
 
     /// Commits everywhere or nowhere. Never throws: whatever happens is in the report. A second
     /// call gives the same report; after rollback() it says so. In-doubt branches are finished by
-    /// recovery.
-    CommitReport commit() noexcept;
+    /// recovery. With when_decided a commit on several branches answers while they are still
+    /// `committing`: the TransactionManager finishes them, and keeps their connections until then;
+    /// the report's completion() tells.
+    CommitReport commit(Return until = Return::when_finished) noexcept;
 
     /// Rolls back everywhere. What can't be reached is rolled back by recovery (presumed abort).
     void rollback() noexcept;
@@ -106,7 +109,7 @@ private:
         return {typename D::Branch{branches[I]}...};
     }
 
-    std::unique_ptr<OpenTransaction> state_;
+    std::shared_ptr<OpenTransaction> state_;
 };
 
 }  // namespace xa_tm
