@@ -100,11 +100,11 @@ public:
         }
         if (!report_) {
             enlistments_.show(Activity::committing);
-            end([&] {
+            end([this, until] {
                 return rollback_only_
                            ? because(*rollback_only_, manager_.coordinator.rollback(
                                                           gtrid(), enlistments_.branches()))
-                           : commit_now(until);
+                           : commit_in_time(until);
             });
         }
         return *report_;
@@ -128,12 +128,24 @@ private:
         manager_.table.enter(gtrid());
     }
 
-    CommitReport commit_now(Return until) {
-        const CommitOptions options{.vote_deadline = limit_.deadline(),
-                                    .row_patience = manager_.config.answer_timeout};
-        if (until == Return::when_finished) {
-            return manager_.coordinator.commit(gtrid(), enlistments_.branches(), options);
+    /// The votes have to come in time, what follows does not.
+    CommitReport commit_in_time(Return until) {
+        CommitOptions options{.row_patience = manager_.config.answer_timeout};
+        if (limit_.timeout().count() > 0) {
+            options.vote_deadline = limit_.deadline();
         }
+        auto report = until == Return::when_finished
+                          ? manager_.coordinator.commit(gtrid(), enlistments_.branches(), options)
+                          : commit_until_decided(options);
+        const bool went_wrong = !report.reason().empty();
+        if (went_wrong && TimeLimit::Clock::now() >= limit_.deadline() &&
+            report.outcome() == Outcome::rolled_back) {
+            return because(enlistments_.time_out_reason(), report);
+        }
+        return report;
+    }
+
+    CommitReport commit_until_decided(CommitOptions options) {
         auto run = manager_.coordinator.make_run(gtrid(), enlistments_.branches(), options);
         run->start_commit();
         run->wait_until(Return::when_decided);

@@ -136,6 +136,20 @@ TEST_F(Timeout, DoesNothingOnceTheOutcomeHasBeenAskedFor) {
     life_->points.watch({});
 }
 
+TEST_F(Timeout, RollsBackWhenTheVotesDoNotComeInTime) {
+    auto tx = life_->tm.begin({.timeout = 100ms});
+    auto [users, points] = tx.enlist(life_->users, life_->points);
+    users.write("ada");
+    points.write("ada:100");
+    points_.fail_next(Verb::prepare, Fault::stall_answer);
+    const auto report = tx.commit();
+    EXPECT_EQ(report.outcome(), Outcome::rolled_back);
+    EXPECT_THAT(report.reason(), HasSubstr("the transaction timed out after 100 ms; resource "
+                                           "points answered XAER_RMFAIL to prepare"));
+    EXPECT_TRUE(eventually([&] { return points_.prepared().empty(); }));
+    EXPECT_FALSE(users_.has_row("ada") || points_.has_row("ada:100"));
+}
+
 TEST_F(Timeout, IsTheManagersWhereTheTransactionHasNone) {
     life_.reset();
     auto config = this->config();
