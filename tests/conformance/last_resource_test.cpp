@@ -76,10 +76,10 @@ TEST_P(LastResource, CommitsTheRowWithTheWork) {
 
 TEST_P(LastResource, CommitsAfterStatementsThatWereSentAsVerbs) {
     const auto connection = subject_->connect_last_resource();
-    const auto answers = run(*connection, {{.verb = Verb::start, .xid = xid_},
-                                           {.verb = Verb::execute,
-                                            .xid = xid_,
-                                            .statement = subject_->insert_statement(1)}});
+    const auto answers =
+        run(*connection,
+            {{.verb = Verb::start, .xid = xid_},
+             {.verb = Verb::execute, .xid = xid_, .statement = subject_->insert_statement(1)}});
     EXPECT_EQ(answers.back().code, XaCode::ok);
     EXPECT_EQ(run_one(*connection, commit_of(xid_)).code, XaCode::ok);
     EXPECT_TRUE(subject_->has_row(1));

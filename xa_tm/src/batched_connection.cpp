@@ -52,10 +52,9 @@ std::optional<Answer> misfit_of(const Request& request, const std::optional<Xid>
     if (!is_valid(request.xid)) {
         return refused(XaCode::inval, "an xid has 1 to 64 bytes of gtrid and at most 64 of bqual");
     }
-    const bool is_for_open_branch = verb == Verb::execute || verb == Verb::prepare ||
-                                    verb == Verb::commit_one_phase ||
-                                    verb == Verb::commit_with_decision ||
-                                    (verb == Verb::rollback && open);
+    const bool is_for_open_branch =
+        verb == Verb::execute || verb == Verb::prepare || verb == Verb::commit_one_phase ||
+        verb == Verb::commit_with_decision || (verb == Verb::rollback && open);
     if (!is_for_open_branch && open) {
         return refused(XaCode::proto, "another branch is open on the session");
     }

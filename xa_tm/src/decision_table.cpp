@@ -76,7 +76,8 @@ std::optional<Answer> fault_of_decision_request(const Request& request) {
     }
     constexpr std::string_view kGtrid =
         "a gtrid in the decision table is 1 to 64 characters of A-Z a-z 0-9 . _ : -";
-    if (request.verb == Verb::commit_with_decision && !is_plain(request.xid.gtrid, kMaxGtridBytes)) {
+    if (request.verb == Verb::commit_with_decision &&
+        !is_plain(request.xid.gtrid, kMaxGtridBytes)) {
         return refused(kGtrid);
     }
     if (request.verb == Verb::forget_decisions) {

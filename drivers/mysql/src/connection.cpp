@@ -95,8 +95,7 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
     check_set_up(session_.is_broken() ? replies.back() : replies.front());
     auto description = judged(understood([&] { return checkup_from(replies); }));
     if (options.is_last_resource) {
-        std::ranges::move(describe_last_resource(options.connect_timeout),
-                          std::back_inserter(description.facts));
+        description.last_resource = describe_last_resource(options.connect_timeout);
     }
     return description;
 }
@@ -105,9 +104,9 @@ std::vector<ServerFact> Connection::describe_last_resource(std::chrono::seconds 
     auto state = decision_table_state(timeout);
     if (state.exists) {
         const DecisionTable table{state.name};
-        const auto replies = replies_to({table.insertion_probe(), table.deletion_probe(),
-                                         decision_rows_question(table)},
-                                        timeout);
+        const auto replies = replies_to(
+            {table.insertion_probe(), table.deletion_probe(), decision_rows_question(table)},
+            timeout);
         state.insert_refusal = replies.at(0).message;
         state.delete_refusal = replies.at(1).message;
         const auto& rows = replies.at(2);
@@ -460,10 +459,9 @@ Answer Connection::failure_of_table(const Reply& failed) const {
 Answer Connection::list_answer(std::span<const Reply> replies) const {
     // What comes before the list may be refused only if the list, too, is worth nothing.
     const auto failed = std::ranges::find(replies, false, &Reply::is_ok);
-    return failed == replies.end()
-               ? Answer{.position = position_from(replies.front()),
-                        .decisions = decisions_from(replies.end()[-2])}
-               : failure_of_table(*failed);
+    return failed == replies.end() ? Answer{.position = position_from(replies.front()),
+                                            .decisions = decisions_from(replies.end()[-2])}
+                                   : failure_of_table(*failed);
 }
 
 Answer Connection::forget_answer(std::span<const Reply> replies) const {

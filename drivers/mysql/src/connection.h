@@ -123,11 +123,11 @@ private:
     ServerFacts facts_;
     std::string mark_;  ///< of this process's sessions, or empty
     std::shared_ptr<EndingSessions> ending_sessions_;
-    std::optional<SessionSearch> search_;  ///< from set_up() on
-    std::string own_lock_;                 ///< see session_mark.h; empty without a mark
-    bool is_end_remembered_ = false;       ///< in ending_sessions_
+    std::optional<SessionSearch> search_;          ///< from set_up() on
+    std::string own_lock_;                         ///< see session_mark.h; empty without a mark
+    bool is_end_remembered_ = false;               ///< in ending_sessions_
     std::optional<DecisionTable> decision_table_;  ///< of a last resource
-    std::string marker_;                   ///< see chain.h
+    std::string marker_;                           ///< see chain.h
     Session session_;
     BranchHistory history_;  ///< of branch()
     /// the branch that was prepared here and is not finished yet

@@ -96,10 +96,9 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
         const auto refusal = pooler_refusal(deadline);
         checkup.pooler_refusal = refusal ? refusal->message : "";
     }
-    auto description = judged(checkup, options.pool_size_max);
+    auto description = judged(checkup, options.is_last_resource ? 0 : options.pool_size_max);
     if (options.is_last_resource) {
-        std::ranges::move(describe_last_resource(checkup.facts.is_pooled, deadline),
-                          std::back_inserter(description.facts));
+        description.last_resource = describe_last_resource(checkup.facts.is_pooled, deadline);
     }
     return description;
 }
@@ -302,12 +301,12 @@ std::size_t Connection::carry() {
     }
     follow_up_ = FollowUp::none;
     voting_ = voting_of(is_alone);
-    const Circumstances circumstances{.voting = voting_,
-                                      .is_alone = is_alone,
-                                      .is_own_branch = branch().has_value(),
-                                      .statement_timeout = statement_timeout_,
-                                      .decision_table =
-                                          decision_table_ ? &*decision_table_ : nullptr};
+    const Circumstances circumstances{
+        .voting = voting_,
+        .is_alone = is_alone,
+        .is_own_branch = branch().has_value(),
+        .statement_timeout = statement_timeout_,
+        .decision_table = decision_table_ ? &*decision_table_ : nullptr};
     replies_.clear();
     replies_expected_.clear();
     std::vector<Statement> statements;

@@ -51,7 +51,15 @@ public:
 
 private:
     /// What a verb needs a further trip for.
-    enum class FollowUp { none, name_owner, tell_fate, prepare, commit_unprepared, commit_empty, undo };
+    enum class FollowUp {
+        none,
+        name_owner,
+        tell_fate,
+        prepare,
+        commit_unprepared,
+        commit_empty,
+        undo
+    };
     void lend();
     [[nodiscard]] std::vector<Reply> ask(std::vector<Statement> statements,
                                          std::chrono::steady_clock::time_point deadline);
