@@ -152,16 +152,8 @@ void Connection::set_up_last_resource(std::chrono::steady_clock::time_point dead
                                 kPoolerHidesSessions));
     }
     const auto state = decision_table_state(deadline);
-    check_is_trustworthy(state);
+    check_is_trustworthy(state, resource());
     decision_table_.emplace(state.name);
-}
-
-void Connection::check_is_trustworthy(const DecisionTableState& state) const {
-    if (!state.fault.empty()) {
-        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
-                    fmt::format("resource {}: {}: {}; {}", resource(), state.name, state.fault,
-                                state.remedy));
-    }
 }
 
 void Connection::set_up_decision_table(std::chrono::seconds timeout) {
@@ -181,7 +173,7 @@ void Connection::set_up_decision_table(std::chrono::seconds timeout) {
         }
         state = decision_table_state(deadline);
     }
-    check_is_trustworthy(state);
+    check_is_trustworthy(state, resource());
 }
 
 void Connection::check_was_asked(const Reply& reply) const {
