@@ -98,11 +98,15 @@ private:
                 resource.uri = text_of(key, part);
             } else if (key == "pool_size") {
                 resource.pool_size = pool_size_of(part);
+            } else if (key == "last_resource") {
+                resource.is_last_resource = truth_of(key, part);
             } else {
-                throw wrong(key.source(),
-                            fmt::format("unknown key{} of resource {}; there are uri and "
-                                        "pool_size, and a name with a dot is written in quotes",
-                                        shown(key), resource.name));
+                throw wrong(
+                    key.source(),
+                    fmt::format(
+                        "unknown key{} of resource {}; there are uri, "
+                        "pool_size and last_resource, and a name with a dot is written in quotes",
+                        shown(key), resource.name));
             }
         }
         if (resource.uri.empty()) {
@@ -118,6 +122,14 @@ private:
                         fmt::format("\"pool_size\" must be a number from 1 to {}", kPoolSizeMax));
         }
         return static_cast<std::size_t>(*number);
+    }
+
+    bool truth_of(const toml::key& key, const toml::node& value) const {
+        const auto truth = value.value_exact<bool>();
+        if (!truth) {
+            throw wrong(value.source(), fmt::format("\"{}\" must be true or false", key.str()));
+        }
+        return *truth;
     }
 
     std::string text_of(const toml::key& key, const toml::node& value) const {

@@ -24,6 +24,7 @@ struct Resource {
     std::string uri;
     /// Of the application's own datasource.
     std::size_t pool_size = DatasourceOptions{}.pool_size_max;
+    bool is_last_resource = false;
 
     friend bool operator==(const Resource&, const Resource&) = default;
 };

@@ -30,6 +30,7 @@ Kind kind_of(const Resource& resource) {
 DatasourceOptions options_for(const Resource& resource, std::chrono::seconds timeout) {
     DatasourceOptions options;
     options.pool_size_max = resource.pool_size;
+    options.is_last_resource = resource.is_last_resource;
     options.connect_timeout = std::min(options.connect_timeout, timeout);
     return options;
 }

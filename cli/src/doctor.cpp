@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <memory>
 
 #include <fmt/format.h>
@@ -37,6 +39,7 @@ Checked check_resource(Datasource& datasource) {
         auto description = datasource.describe();
         checked.product = std::move(description.product);
         checked.facts = std::move(description.facts);
+        std::ranges::move(description.last_resource, std::back_inserter(checked.facts));
         checked.facts.insert(checked.facts.begin(), {"reachable", "yes"});
     } catch (const Error& error) {
         checked.facts.push_back({"reachable", "no", error.what(), Severity::bad});

@@ -131,6 +131,35 @@ Severity Diagnosis::worst() const {
     return worst;
 }
 
+bool LastResources::are_ready() const {
+    return std::ranges::none_of(resources, [](const Checked& part) {
+        return std::ranges::any_of(part.facts,
+                                   [](const auto& fact) { return fact.severity == Severity::bad; });
+    });
+}
+
+std::string render_last_resources(const LastResources& found, bool has_colour) {
+    std::string text;
+    for (const auto& part : found.resources) {
+        text += part_text(part, has_colour);
+    }
+    return text +
+           (found.are_ready()
+                ? painted("Every last resource can keep its decisions.", Colour::green, has_colour)
+                : painted("Mend what is red: no transaction with that last resource can "
+                          "commit.",
+                          Colour::red, has_colour)) +
+           "\n";
+}
+
+std::string render_last_resources_json(const LastResources& found) {
+    Json json{{"ready", found.are_ready()}, {"resources", Json::array()}};
+    for (const auto& part : found.resources) {
+        json["resources"].push_back(part_json(part));
+    }
+    return document(json);
+}
+
 std::string render_diagnosis(const Diagnosis& diagnosis, bool has_colour) {
     std::string text;
     for (const auto* part : parts_of(diagnosis)) {

@@ -27,6 +27,17 @@ struct Diagnosis {
     [[nodiscard]] Severity worst() const;
 };
 
+struct LastResources {
+    std::vector<Checked> resources;
+
+    /// Each can keep decisions.
+    [[nodiscard]] bool are_ready() const;
+};
+
+/// What `setup-last-resource` has done or found.
+[[nodiscard]] std::string render_last_resources(const LastResources& found, bool has_colour);
+[[nodiscard]] std::string render_last_resources_json(const LastResources& found);
+
 /// The worst first, in each part; in the order of its driver otherwise.
 [[nodiscard]] std::string render_diagnosis(const Diagnosis& diagnosis, bool has_colour);
 [[nodiscard]] std::string render_diagnosis_json(const Diagnosis& diagnosis);

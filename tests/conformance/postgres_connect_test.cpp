@@ -236,6 +236,20 @@ TEST_P(PostgresWays, BehindAPoolerSessionsOfEndedProcessesAreWaitedFor) {
         eventually([&] { return run(*recovery, Verb::end_ended_sessions).code == XaCode::ok; }));
 }
 
+TEST_P(PostgresWays, APoolerIsNoPlaceForALastResource) {
+    const Pgbouncer pgbouncer{directory_, port(), "session"};
+    ASSERT_TRUE(eventually([&] { return pgbouncer.listens(); }));
+    postgres::Datasource datasource{"users", pgbouncer.uri(), {.is_last_resource = true}};
+    try {
+        std::ignore = datasource.connect({});
+        FAIL() << "connected";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::two_phase_unavailable);
+        EXPECT_THAT(error.what(), HasSubstr("connect to PostgreSQL itself"));
+    }
+    EXPECT_EQ(datasource.describe().last_resource.back().severity, Severity::bad);
+}
+
 TEST_P(PostgresWays, APoolerInStatementModeIsRefusedWithItsRemedy) {
     const Pgbouncer pgbouncer{directory_, port(), "statement"};
     ASSERT_TRUE(eventually([&] { return pgbouncer.listens(); }));

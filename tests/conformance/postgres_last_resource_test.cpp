@@ -20,7 +20,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
-using testing::Not;
+using testing::IsEmpty;
 
 class PostgresLastResource : public OnPostgres {
 protected:
@@ -129,7 +129,7 @@ TEST_P(PostgresLastResource, SaysWhichGrantIsMissing) {
                 AllOf(HasSubstr("permission denied"), HasSubstr("grant this user insert")));
     EXPECT_EQ(rows(), 0);
     EXPECT_TRUE(serves_again(*connection));
-    const auto facts = last_.describe().facts;
+    const auto facts = last_.describe().last_resource;
     const auto fact = [](const char* name, Severity severity) {
         return AllOf(Field(&ServerFact::name, name), Field(&ServerFact::severity, severity));
     };
@@ -175,24 +175,23 @@ TEST_P(PostgresLastResource, SaysWhoMayCreateTheTableWhenThisUserMustNot) {
 TEST_P(PostgresLastResource, DescribesItsTable) {
     const auto connection = start_on(last_, xid_);
     EXPECT_EQ(commit(*connection, xid_).code, XaCode::ok);
-    auto facts = last_.describe().facts;
+    auto facts = last_.describe().last_resource;
     EXPECT_THAT(facts, Contains(AllOf(Field(&ServerFact::name, "decision table"),
                                       Field(&ServerFact::value, "public.xa_tm_decision"),
                                       Field(&ServerFact::severity, Severity::good))));
     EXPECT_THAT(facts, Contains(AllOf(Field(&ServerFact::name, "rows in the decision table"),
                                       Field(&ServerFact::value, HasSubstr("1, the oldest of")))));
     outside_.execute("update xa_tm_decision set decided_at = now() - interval '2 days'");
-    EXPECT_THAT(last_.describe().facts,
+    EXPECT_THAT(last_.describe().last_resource,
                 Contains(AllOf(Field(&ServerFact::name, "rows in the decision table"),
                                Field(&ServerFact::severity, Severity::notice))));
     outside_.execute("drop table xa_tm_decision");
     EXPECT_THAT(
-        last_.describe().facts,
+        last_.describe().last_resource,
         Contains(AllOf(
             Field(&ServerFact::name, "decision table"), Field(&ServerFact::severity, Severity::bad),
             Field(&ServerFact::remedy, HasSubstr("xa-recover setup-last-resource users")))));
-    EXPECT_THAT(datasource_.describe().facts,
-                Not(Contains(Field(&ServerFact::name, "decision table"))));
+    EXPECT_THAT(datasource_.describe().last_resource, IsEmpty());
 }
 
 TEST_P(PostgresLastResource, TakesNoDecisionsOnAConnectionOfAnotherDatasource) {

@@ -77,6 +77,25 @@ TEST_P(Restart, BringsBackWhatWasWrittenAndNotWhatWasOnlyLockedWhereTheServerDoe
     EXPECT_TRUE(subject_->has_row(2));
 }
 
+TEST_P(Restart, BringsBackTheDecisionsOfALastResourceWithTheirWork) {
+    subject_->drop_decision_table();
+    subject_->set_up_decision_table();
+    const auto xid = unique_xid();
+    const auto connection = subject_->connect_last_resource();
+    EXPECT_EQ(run(*connection, Verb::start, xid).code, XaCode::ok);
+    subject_->insert(*connection, 1);
+    const auto committed =
+        run(*connection,
+            {{.verb = Verb::commit_with_decision, .xid = xid, .log = "somelog", .decision = "d"}});
+    EXPECT_EQ(committed.front().code, XaCode::ok) << committed.front().message;
+    crash();
+    EXPECT_TRUE(subject_->has_row(1));
+    const auto listed =
+        run(*subject_->connect_last_resource(), {{.verb = Verb::list_decisions, .log = "somelog"}});
+    EXPECT_EQ(listed.front().decisions, (std::vector{DecisionRow{xid.gtrid, "d"}}))
+        << listed.front().message;
+}
+
 TEST_P(Restart, NeverMakesTheServersPositionSmaller) {
     auto last = position();
     EXPECT_GT(last.flushed, 0U);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <soci/soci.h>
 
 #include "sandbox.h"
@@ -212,6 +213,49 @@ TEST_F(TripsOfABranch, IsOneWhenTheNextTransactionWaitsForItsConnection) {
     // The first ones find nobody to take their requests along, and the last ones nobody's to take.
     EXPECT_LE(proxy_.trips(0), kTransactions * 3U / 2);
     EXPECT_LE(proxy_.trips(1), kTransactions * 3U / 2);
+}
+
+/// The answer to one verb.
+Answer answer_to(Connection& connection, Request request) {
+    connection.send({std::move(request)});
+    while (true) {
+        if (auto answer = connection.receive()) {
+            return *std::move(answer);
+        }
+        const auto wanted = connection.readiness();
+        pollfd waiting{wanted.descriptor,
+                       static_cast<short>((wanted.for_reading ? POLLIN : 0) |
+                                          (wanted.for_writing ? POLLOUT : 0)),
+                       0};
+        ::poll(&waiting, 1, 1000);
+    }
+}
+
+TEST_F(TripsOfABranch, IsOneForTheCommitOfALastResourceWithItsDecision) {
+    start({.is_last_resource = true}, {.is_last_resource = true});
+    for (Datasource* datasource :
+         {static_cast<Datasource*>(users_), static_cast<Datasource*>(points_)}) {
+        datasource->set_up_decision_table();
+        const auto connection = datasource->connect({});
+        const Xid xid{kFormatId, "trips:1", datasource->name()};
+        connection->send({{.verb = Verb::start, .xid = xid},
+                          {.verb = Verb::execute, .xid = xid, .statement = insert(1)}});
+        for (int answers = 0; answers < 2;) {
+            answers += connection->receive() ? 1 : 0;
+        }
+        std::ignore = take_trips();
+        const auto answer = answer_to(*connection, {.verb = Verb::commit_with_decision,
+                                                    .xid = xid,
+                                                    .log = "trips",
+                                                    .decision = "committed"});
+        EXPECT_EQ(answer.code, XaCode::ok) << answer.message;
+        const auto trips = take_trips();
+        EXPECT_EQ(trips.first + trips.second, 1U) << datasource->name();
+        EXPECT_EQ(
+            answer_to(*connection, {.verb = Verb::forget_decisions, .gtrids = {"trips:1"}}).code,
+            XaCode::ok);
+    }
+    EXPECT_EQ(count_rows(), 2);
 }
 
 TEST_F(TripsOfABranch, Trap32AreFollowedByNothingWhenTheLastStatementFails) {

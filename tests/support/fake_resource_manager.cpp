@@ -500,9 +500,9 @@ std::optional<Answer> FakeResourceManager::refusal_of_table(const Session& sessi
     if (active_branch(session) != nullptr) {
         return Answer{.code = XaCode::proto};
     }
-    return has_decision_table_ ? std::nullopt
-                               : std::optional{Answer{.code = XaCode::rmerr,
-                                                      .message = advice_to_set_up(name())}};
+    return has_decision_table_
+               ? std::nullopt
+               : std::optional{Answer{.code = XaCode::rmerr, .message = advice_to_set_up(name())}};
 }
 
 Answer FakeResourceManager::list_decisions(const Session& session, const std::string& log) {

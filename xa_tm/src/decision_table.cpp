@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "xa_tm/error.h"
+
 namespace xa_tm {
 namespace {
 
@@ -135,6 +137,14 @@ std::string advice_to_set_up(std::string_view resource) {
 
 std::string_view advice_to_grant() noexcept {
     return "grant this user insert, select and delete on the table xa_tm_decision";
+}
+
+void check_is_trustworthy(const DecisionTableState& state, std::string_view resource) {
+    if (!state.fault.empty()) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = std::string{resource}},
+                    fmt::format("resource {}: {}: {}; {}", resource, state.name, state.fault,
+                                state.remedy));
+    }
 }
 
 std::vector<ServerFact> facts_of(const DecisionTableState& state, std::string_view resource) {

@@ -136,7 +136,7 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
     }
     if (options.is_last_resource) {
         const auto state = decision_table_state(options.connect_timeout);
-        check_is_trustworthy(state);
+        check_is_trustworthy(state, resource());
         decision_table_.emplace(state.name);
     }
 }
@@ -147,8 +147,7 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
     check_set_up(session_.is_broken() ? replies.back() : replies.front());
     auto description = judged(understood([&] { return checkup_from(replies); }));
     if (options.is_last_resource) {
-        std::ranges::move(describe_last_resource(options.connect_timeout),
-                          std::back_inserter(description.facts));
+        description.last_resource = describe_last_resource(options.connect_timeout);
     }
     return description;
 }
@@ -185,14 +184,6 @@ DecisionTableState Connection::decision_table_state(std::chrono::seconds timeout
     return state;
 }
 
-void Connection::check_is_trustworthy(const DecisionTableState& state) const {
-    if (!state.fault.empty()) {
-        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
-                    fmt::format("resource {}: {}: {}; {}", resource(), state.name, state.fault,
-                                state.remedy));
-    }
-}
-
 void Connection::set_up_decision_table(std::chrono::seconds timeout) {
     auto state = decision_table_state(timeout);
     if (!state.exists) {
@@ -210,7 +201,7 @@ void Connection::set_up_decision_table(std::chrono::seconds timeout) {
         }
         state = decision_table_state(timeout);
     }
-    check_is_trustworthy(state);
+    check_is_trustworthy(state, resource());
 }
 
 std::vector<Reply> Connection::replies_to(std::vector<std::string> statements,
@@ -519,11 +510,12 @@ Answer Connection::failure_of_table(const Reply& failed) const {
 }
 
 Answer Connection::list_answer(std::span<const Reply> replies) const {
-    // What comes before the list may be refused only if the list, too, is worth nothing.
-    const auto failed = std::ranges::find(replies, false, &Reply::is_ok);
-    return failed == replies.end() ? Answer{.position = position_from(replies.front()),
-                                            .decisions = decisions_from(replies.end()[-2])}
-                                   : failure_of_table(*failed);
+    // The position may be missing, see position_from(); nothing else.
+    const auto list = replies.subspan(1);
+    const auto failed = std::ranges::find(list, false, &Reply::is_ok);
+    return failed == list.end() ? Answer{.position = position_from(replies.front()),
+                                         .decisions = decisions_from(replies.end()[-2])}
+                                : failure_of_table(*failed);
 }
 
 Answer Connection::forget_answer(std::span<const Reply> replies) const {

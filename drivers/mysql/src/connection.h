@@ -82,7 +82,6 @@ private:
                                                 std::chrono::seconds timeout);
     void check_set_up(const Reply& reply) const;
     [[nodiscard]] DecisionTableState decision_table_state(std::chrono::seconds timeout);
-    void check_is_trustworthy(const DecisionTableState& state) const;
     [[nodiscard]] std::vector<ServerFact> describe_last_resource(std::chrono::seconds timeout);
     void learn_session_settings(std::chrono::seconds timeout);
     [[nodiscard]] bool give_back() noexcept;

@@ -132,10 +132,9 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
         const auto refusal = pooler_refusal(deadline);
         checkup.pooler_refusal = refusal ? refusal->message : "";
     }
-    auto description = judged(checkup, options.pool_size_max);
+    auto description = judged(checkup, options.is_last_resource ? 0 : options.pool_size_max);
     if (options.is_last_resource) {
-        std::ranges::move(describe_last_resource(checkup.facts.is_pooled, deadline),
-                          std::back_inserter(description.facts));
+        description.last_resource = describe_last_resource(checkup.facts.is_pooled, deadline);
     }
     return description;
 }
@@ -189,16 +188,8 @@ void Connection::set_up_last_resource(std::chrono::steady_clock::time_point dead
                                 kPoolerHidesSessions));
     }
     const auto state = decision_table_state(deadline);
-    check_is_trustworthy(state);
+    check_is_trustworthy(state, resource());
     decision_table_.emplace(state.name);
-}
-
-void Connection::check_is_trustworthy(const DecisionTableState& state) const {
-    if (!state.fault.empty()) {
-        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
-                    fmt::format("resource {}: {}: {}; {}", resource(), state.name, state.fault,
-                                state.remedy));
-    }
 }
 
 void Connection::set_up_decision_table(std::chrono::seconds timeout) {
@@ -218,7 +209,7 @@ void Connection::set_up_decision_table(std::chrono::seconds timeout) {
         }
         state = decision_table_state(deadline);
     }
-    check_is_trustworthy(state);
+    check_is_trustworthy(state, resource());
 }
 
 void Connection::check_was_asked(const Reply& reply) const {

@@ -77,7 +77,6 @@ private:
         std::chrono::steady_clock::time_point deadline);
     /// Throws Error when no last resource can be there.
     void set_up_last_resource(std::chrono::steady_clock::time_point deadline);
-    void check_is_trustworthy(const DecisionTableState& state) const;
     [[nodiscard]] std::vector<ServerFact> describe_last_resource(
         bool is_pooled, std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] DecisionTableState decision_table_state(

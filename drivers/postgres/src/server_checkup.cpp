@@ -72,7 +72,7 @@ ServerFact standby_fact(const ServerCheckup& checkup) {
             "target_session_attrs=read-write in the URI"};
 }
 
-ServerFact slots_fact(const ServerCheckup& checkup, std::size_t pool_size_max) {
+ServerFact slots_fact(const ServerCheckup& checkup, std::size_t prepared_at_once_max) {
     std::int64_t in_use = 0;
     std::int64_t held_by_others = 0;
     for (const auto& share : checkup.prepared) {
@@ -81,9 +81,9 @@ ServerFact slots_fact(const ServerCheckup& checkup, std::size_t pool_size_max) {
         held_by_others += is_own ? 0 : share.count;
     }
     const std::int64_t slots = checkup.facts.max_prepared_transactions;
-    const auto wanted = static_cast<std::int64_t>(pool_size_max) + held_by_others;
+    const auto wanted = static_cast<std::int64_t>(prepared_at_once_max) + held_by_others;
     ServerFact fact{"max_prepared_transactions", fmt::format("{}, {} in use", slots, in_use)};
-    if (slots >= wanted && in_use < slots) {
+    if (prepared_at_once_max == 0 || (slots >= wanted && in_use < slots)) {
         return fact;
     }
     fact.remedy = fmt::format(
@@ -100,7 +100,7 @@ ServerFact slots_fact(const ServerCheckup& checkup, std::size_t pool_size_max) {
         fact.meaning = fmt::format(
             "the application's pool may prepare {} branches at once{}: a transaction that finds no "
             "slot is rolled back",
-            pool_size_max,
+            prepared_at_once_max,
             held_by_others == 0 ? "" : fmt::format(", and others hold {} now", held_by_others));
     }
     return fact;
@@ -308,13 +308,13 @@ ServerCheckup checkup_from(std::span<const Reply> replies, int backend_pid) {
     return checkup;
 }
 
-ServerDescription judged(const ServerCheckup& checkup, std::size_t pool_size_max) {
+ServerDescription judged(const ServerCheckup& checkup, std::size_t prepared_at_once_max) {
     ServerDescription description{.product = fmt::format("PostgreSQL {}", checkup.version_text)};
     auto& facts = description.facts;
     facts = {
         version_fact(checkup),
         standby_fact(checkup),
-        slots_fact(checkup, pool_size_max),
+        slots_fact(checkup, prepared_at_once_max),
         prepared_fact(checkup),
         role_fact(checkup),
         durability_fact(checkup, "fsync"),

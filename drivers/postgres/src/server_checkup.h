@@ -51,7 +51,9 @@ struct ServerCheckup {
 /// From one reply a question, all of them successful; `backend_pid` as in facts_from().
 [[nodiscard]] ServerCheckup checkup_from(std::span<const Reply> replies, int backend_pid);
 
-/// Pure: what follows from it, for an application with a pool of that many connections.
-[[nodiscard]] ServerDescription judged(const ServerCheckup& checkup, std::size_t pool_size_max);
+/// Pure: what follows from it, for an application that has so many branches prepared at once at
+/// most; 0 where it prepares none.
+[[nodiscard]] ServerDescription judged(const ServerCheckup& checkup,
+                                       std::size_t prepared_at_once_max);
 
 }  // namespace xa_tm::postgres

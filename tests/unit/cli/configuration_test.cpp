@@ -67,7 +67,21 @@ TEST(Configuration, ReadsTheSizeOfTheApplicationsPool) {
                                                      Resource{"users", "postgresql:///users", 8}));
 }
 
+TEST(Configuration, ReadsWhichResourceIsALastResource) {
+    const auto configuration = parse_configuration(R"(
+        [resources]
+        users = { uri = "postgresql:///users", last_resource = true }
+        points = { uri = "mysql:///points", last_resource = false }
+    )",
+                                                   kFile);
+    EXPECT_THAT(configuration.resources,
+                ElementsAre(Resource{"points", "mysql:///points", 64, false},
+                            Resource{"users", "postgresql:///users", 64, true}));
+}
+
 TEST(Configuration, RefusesATableThatIsNoResource) {
+    EXPECT_THAT(toml_error("[resources]\na = { uri = 'x', last_resource = 1 }"),
+                HasSubstr("\"last_resource\" must be true or false"));
     EXPECT_THAT(toml_error("[resources]\na = { pool_size = 8 }"), HasSubstr("a needs a uri"));
     EXPECT_THAT(toml_error("[resources]\na = { uri = 'x', pool_size = 0 }"),
                 HasSubstr("\"pool_size\" must be a number from 1"));
@@ -103,8 +117,8 @@ TEST(Configuration, RefusesValuesThatAreNoText) {
 
 TEST(Configuration, SaysThatANameWithADotNeedsQuotes) {
     EXPECT_EQ(toml_error("[resources]\neu.orders = 'mysql:///x'"),
-              "/etc/shop/xa.toml:2: unknown key \"orders\" of resource eu; there are uri and "
-              "pool_size, and a name with a dot is written in quotes");
+              "/etc/shop/xa.toml:2: unknown key \"orders\" of resource eu; there are uri, "
+              "pool_size and last_resource, and a name with a dot is written in quotes");
 }
 
 TEST(Configuration, RefusesTheSameResourceTwiceInTheFile) {

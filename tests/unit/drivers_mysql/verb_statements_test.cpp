@@ -33,6 +33,26 @@ TEST(VerbStatements, LeaveTheApplicationsTextAlone) {
                 ElementsAre("do 1;"));
 }
 
+TEST(VerbStatements, WriteTheDecisionInsideTheBranchThatItDecides) {
+    EXPECT_THAT(
+        statements_of(
+            {.verb = Verb::commit_with_decision, .xid = kXid, .log = "l", .decision = "d"},
+            DecisionTable{"`shop`.xa_tm_decision"}),
+        ElementsAre("insert into `shop`.xa_tm_decision (gtrid, log_id, decision) values ('g', 'l', "
+                    "'64')",
+                    "xa end x'67',x'62',7", "xa commit x'67',x'62',7 one phase"));
+}
+
+TEST(VerbStatements, UseTheDecisionTableInATransactionOfTheirOwn) {
+    const DecisionTable table{"t"};
+    EXPECT_THAT(statements_of({.verb = Verb::list_decisions, .log = "l"}, table),
+                ElementsAre(testing::HasSubstr("lsn_flushed"),
+                            "set transaction isolation level read committed", "start transaction",
+                            testing::StartsWith("select gtrid"), "commit"));
+    EXPECT_THAT(statements_of({.verb = Verb::forget_decisions, .gtrids = {"a"}}, table),
+                ElementsAre("start transaction", testing::StartsWith("delete from t"), "commit"));
+}
+
 TEST(VerbStatements, KnowWhichFormatsAServerKeeps) {
     EXPECT_TRUE(has_valid_format({0, "g", ""}));
     EXPECT_TRUE(has_valid_format({2147483647, "g", ""}));

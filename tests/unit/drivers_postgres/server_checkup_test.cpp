@@ -55,6 +55,13 @@ TEST(ServerCheckup, IsAllGoodAtASoundServerAndThenHasNothingToMend) {
     }
 }
 
+TEST(ServerCheckup, MindsNoSlotsWhereNothingIsPrepared) {
+    auto checkup = sound();
+    checkup.facts.max_prepared_transactions = 0;
+    EXPECT_EQ(fact(checkup, "max_prepared_transactions", 1).severity, Severity::bad);
+    EXPECT_EQ(fact(checkup, "max_prepared_transactions", 0).severity, Severity::good);
+}
+
 TEST(ServerCheckup, IsBadWhereAConnectionIsRefused) {
     auto old = sound();
     old.facts.version = 120022;

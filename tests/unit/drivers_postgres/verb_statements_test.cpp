@@ -49,6 +49,18 @@ TEST(VerbStatements, AskForTheVoteAsTheBranchNeedsIt) {
     EXPECT_THAT(votes(Voting::undo), ElementsAre("rollback"));
 }
 
+TEST(VerbStatements, WriteTheDecisionInsideTheTransactionThatItDecides) {
+    const DecisionTable table{"public.xa_tm_decision"};
+    auto circumstances = kAlone;
+    circumstances.decision_table = &table;
+    const Request commit{.verb = Verb::commit_with_decision, .log = "l", .decision = "d"};
+    EXPECT_THAT(texts_of(commit, circumstances),
+                ElementsAre(HasSubstr("synchronous_commit"),
+                            HasSubstr("insert into public.xa_tm_decision"), "commit"));
+    circumstances.voting = Voting::undo;
+    EXPECT_THAT(texts_of(commit, circumstances), ElementsAre("rollback"));
+}
+
 TEST(VerbStatements, RollBackWhatIsOpenHereOrElsePrepared) {
     EXPECT_THAT(texts_of({.verb = Verb::rollback}), ElementsAre("rollback prepared 'xa_tm:g/b'"));
     auto own = kAlone;

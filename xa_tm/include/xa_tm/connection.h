@@ -224,6 +224,8 @@ struct ServerDescription {
     /// Such as "PostgreSQL 15.20" or "MariaDB 10.11.19".
     std::string product = {};
     std::vector<ServerFact> facts = {};
+    /// The same of what a last resource needs beside; empty for every other datasource.
+    std::vector<ServerFact> last_resource = {};
 };
 
 /// How our sessions show at the server, so that a person or recovery can tell whose they are.

@@ -74,6 +74,9 @@ struct DecisionTableState {
     std::string oldest_age_seconds = {};  ///< empty when there is none
 };
 
+/// Throws Error (resource_refused) when there is a table that is no place for decisions.
+void check_is_trustworthy(const DecisionTableState& state, std::string_view resource);
+
 /// Judged for a last resource of this name.
 [[nodiscard]] std::vector<ServerFact> facts_of(const DecisionTableState& state,
                                                std::string_view resource);
