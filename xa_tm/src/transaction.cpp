@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "commit_operation_state.h"
 #include "enlistments.h"
 #include "transaction_manager_state.h"
 #include "xa_tm/recovery_log/check.h"
@@ -25,6 +26,9 @@ public:
     ~OpenTransaction() = default;
 
     void end_scope() {
+        if (is_operation_started_) {
+            return;  // it may have passed on to another thread, which ends the transaction
+        }
         rollback();
         std::ignore = report_->outcome();  // of a rollback nobody waits for the report
     }
@@ -54,6 +58,7 @@ public:
     }
 
     CommitReport commit(Return until) {
+        check_is_not_ending();
         if (!report_) {
             report_ = until == Return::when_finished
                           ? manager_.coordinator.commit(gtrid(), enlistments_.branches())
@@ -62,24 +67,54 @@ public:
         return *report_;
     }
 
+    [[nodiscard]] CommitOperation start_commit(Return until, std::function<void()> on_log_answer) {
+        check_is_not_ending();
+        if (report_) {
+            return CommitOperation{std::make_unique<CommitOperation::State>(*report_)};
+        }
+        is_operation_started_ = true;
+        return CommitOperation{std::make_unique<CommitOperation::State>(
+            make_run(), CommitOperation::State::Parts{
+                            until, std::move(on_log_answer),
+                            [self = shared_from_this()](std::unique_ptr<CommitRun> run) {
+                                self->report_ = self->conclude(std::move(run));
+                                return *self->report_;
+                            }})};
+    }
+
     void rollback() {
+        check_is_not_ending();
         if (!report_) {
             report_ = manager_.coordinator.rollback(gtrid(), enlistments_.branches());
         }
     }
 
 private:
-    CommitReport commit_until_decided() {
-        auto run = manager_.coordinator.make_run(gtrid(), enlistments_.branches(), {});
+    [[nodiscard]] std::unique_ptr<CommitRun> make_run() {
+        return manager_.coordinator.make_run(gtrid(), enlistments_.branches(), {});
+    }
+
+    [[nodiscard]] CommitReport commit_until_decided() {
+        auto run = make_run();
         run->start_commit();
         run->wait_until(Return::when_decided);
+        return conclude(std::move(run));
+    }
+
+    /// A decided run is finished by the manager.
+    [[nodiscard]] CommitReport conclude(std::unique_ptr<CommitRun> run) {
         return run->is_finished()
                    ? run->report()
                    : manager_.completion_service->finish(std::move(run), shared_from_this());
     }
 
+    void check_is_not_ending() const {
+        XA_TM_CHECK(!is_operation_started_ || report_,
+                    "while its commit is under way a transaction is destroyed or moved only");
+    }
+
     void check_is_open() const {
-        if (report_) {
+        if (is_operation_started_ || report_) {
             throw Error({.code = ErrorCode::invalid_state},
                         fmt::format("transaction {} has ended; begin a new one", gtrid()));
         }
@@ -88,6 +123,7 @@ private:
     TransactionManagerState& manager_;
     Enlistments enlistments_;
     std::optional<CommitReport> report_;
+    bool is_operation_started_ = false;
 };
 
 Connection& Branch::connection() const {
@@ -127,6 +163,11 @@ std::vector<Branch> Transaction::enlist_all(std::span<Datasource* const> datasou
 CommitReport Transaction::commit(Return until) noexcept {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
     return state_->commit(until);
+}
+
+CommitOperation Transaction::start_commit(Return until, std::function<void()> on_log_answer) {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    return state_->start_commit(until, std::move(on_log_answer));
 }
 
 void Transaction::rollback() noexcept {
