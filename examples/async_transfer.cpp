@@ -4,8 +4,9 @@
 //   async_transfer --log DIR --from postgresql://… --to mysql://… --transfers 10
 //
 // Transfer n goes between the accounts number n of both banks. Transactions that are open at once
-// on one thread must not touch the same rows: a statement that waits for a lock would block the
-// thread that has to carry on the commit which releases it.
+// on one thread must not touch the same rows, nor want more connections than the pools have (64): a
+// statement that waits for either would block the thread that has to carry on the commit which
+// releases it.
 //
 // Exit code: 0 all committed, 1 one did not, 2 could not begin.
 

@@ -106,10 +106,6 @@ CommitRun::CommitRun(const Environment& environment, const std::string& gtrid,
     }
 }
 
-CommitRun::~CommitRun() {
-    XA_TM_CHECK(is_finished(), "a run is finished or abandoned before it ends");
-}
-
 void CommitRun::start_commit() {
     const bool may_have_to_decide = protocol_.count_of_writers() > 1;
     if (may_have_to_decide && !reserve_space()) {

@@ -54,7 +54,6 @@ public:
               std::span<EnlistedBranch> branches, CommitOptions options = {});
     CommitRun(const CommitRun&) = delete;
     CommitRun& operator=(const CommitRun&) = delete;
-    ~CommitRun();
 
     /// Sends the first verbs. One of the two, once.
     void start_commit();

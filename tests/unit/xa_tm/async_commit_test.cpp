@@ -210,27 +210,25 @@ TEST_F(AsyncCommit, DropsAReportThatNobodyIsLeftFor) {
 TEST_F(AsyncCommit, RunsManyAtOnceOnTwoThreads) {
     constexpr std::size_t kCommits = 100;
     std::atomic<std::size_t> settled = 0;
+    const auto count_last = asio::bind_executor(*io_, [&](const CommitReport& report) {
+        settled += report.outcome() == Outcome::committed && report.completion().get().is_settled();
+    });
     std::vector<xa_tm::Transaction> open;
-    for (std::size_t i = 0; i < kCommits / 2; ++i) {
-        open.push_back(written(std::to_string(2 * i)));
+    for (std::size_t i = 0; i < kCommits; i += 2) {
+        open.push_back(written(std::to_string(i)));
     }
     for (std::size_t i = 0; i < open.size(); ++i) {
-        async_commit(open[i], asio::bind_executor(*io_, [&, i](const CommitReport& report) {
-                         settled += report.is_settled() && report.outcome() == Outcome::committed;
-                         auto next = written(std::to_string(2 * i + 1));
-                         async_commit(next,
-                                      asio::bind_executor(
-                                          *io_,
-                                          [&](const CommitReport& last) {
-                                              settled += last.completion().get().is_settled();
-                                          }),
-                                      Return::when_decided);
-                     }));
+        async_commit(
+            open[i], asio::bind_executor(*io_, [&, i](const CommitReport& report) {
+                settled += report.outcome() == Outcome::committed && report.is_settled();
+                static_cast<void>(xa_tm::Transaction{std::move(open[i])});  // frees its connections
+                auto next = written(std::to_string(2 * i + 1));
+                async_commit(next, count_last, Return::when_decided);
+            }));
     }
     std::thread other{[this] { io_->run(); }};
     io_->run();
     other.join();
-    open.clear();
     EXPECT_EQ(settled, kCommits);
     for (std::size_t i = 0; i < kCommits; ++i) {
         EXPECT_TRUE(points_.has_row(std::to_string(i)));
