@@ -155,7 +155,7 @@ void Step::drive(const CommitProtocol::Step& step) {
     }
 }
 
-/// As Coordinator::Run::settle().
+/// As CommitRun::settle().
 void Step::settle() {
     const auto& protocol = *world_.protocol;
     world_.told = protocol.outcome();

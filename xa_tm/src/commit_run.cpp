@@ -120,10 +120,6 @@ CommitRun::CommitRun(const Environment& environment, const std::string& gtrid,
     }
 }
 
-CommitRun::~CommitRun() {
-    XA_TM_CHECK(is_finished(), "a run is finished or abandoned before it ends");
-}
-
 void CommitRun::start_commit() {
     if (protocol_.may_force() && !reserve_space()) {
         start_rollback();
@@ -195,18 +191,17 @@ void CommitRun::abandon() {
         // outcome is safe.
         std::unique_lock lock{log_answer_->mutex};
         log_answer_->changed.wait(lock, [this] { return log_answer_->forced.has_value(); });
-        lock.unlock();
-        take_log_answer();
     }
+    advance();  // what has arrived counts
     if (has_to_force_) {
         has_to_force_ = false;
         reason_ = kAbandoned;
         follow(protocol_.decision(ForceResult::refused));  // nothing was written
     }
-    give_up(kAbandoned);
-    if (!protocol_.is_commit_decided()) {
-        wait_until(Return::when_finished);  // for rollbacks
+    if (protocol_.is_voting() || protocol_.is_commit_decided()) {
+        give_up(kAbandoned);
     }
+    wait_until(Return::when_finished);  // for rollbacks, or a branch that decides for itself
 }
 
 void CommitRun::follow(CommitProtocol::Step step) {

@@ -56,7 +56,6 @@ public:
               std::span<EnlistedBranch> branches, CommitOptions options = {});
     CommitRun(const CommitRun&) = delete;
     CommitRun& operator=(const CommitRun&) = delete;
-    ~CommitRun();
 
     /// Sends the first verbs. One of the two, once.
     void start_commit();
@@ -75,7 +74,9 @@ public:
     /// it. No call of `on_answer` begins or is under way once the run has ended.
     void force(std::function<void()> on_answer);
     /// What to poll before the next advance(); adds to `waits`, by branch.
-    void append_waits(std::vector<Gather::Wait>& waits) const { gather_.append_waits(waits); }
+    void append_waits(std::vector<CommitOperation::Wait>& waits) const {
+        gather_.append_waits(waits);
+    }
     /// Until when that is waited for; nothing while no server is asked.
     [[nodiscard]] std::optional<Deadline> deadline() const;
 

@@ -55,7 +55,7 @@ private:
     std::vector<Job> jobs_;
     std::vector<pollfd> polled_;              ///< woken_, then what the jobs wait for
     std::vector<std::size_t> polled_by_job_;  ///< how many of those, for each job
-    std::vector<Gather::Wait> waits_;
+    std::vector<CommitOperation::Wait> waits_;
 
     std::thread thread_;
 };

@@ -63,7 +63,7 @@ std::vector<Gather::Arrival> Gather::give_up(std::string_view why) {
     return arrivals;
 }
 
-void Gather::append_waits(std::vector<Wait>& waits) const {
+void Gather::append_waits(std::vector<CommitOperation::Wait>& waits) const {
     for (const auto& waiting : waiting_) {
         waits.push_back({waiting.key, waiting.connection->readiness()});
     }

@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include "interrupt.h"
+#include "xa_tm/commit_operation.h"
 #include "xa_tm/connection.h"
 
 namespace xa_tm {
@@ -54,12 +55,8 @@ public:
     [[nodiscard]] bool wait(Deadline deadline) const;
     /// All that has not arrived, as answers that will not be waited for.
     [[nodiscard]] std::vector<Arrival> give_up(std::string_view why);
-    struct Wait {
-        std::size_t key;
-        Connection::Readiness readiness;
-    };
-    /// What to poll before the next take(); adds to `waits`.
-    void append_waits(std::vector<Wait>& waits) const;
+    /// What to poll before the next take(), by key; adds to `waits`.
+    void append_waits(std::vector<CommitOperation::Wait>& waits) const;
 
 private:
     struct Waiting {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "commit_operation_state.h"
 #include "enlistments.h"
 #include "logging.h"
 #include "time_limit.h"
@@ -39,6 +40,9 @@ public:
     ~OpenTransaction() = default;
 
     void end_scope() {
+        if (is_operation_started_) {
+            return;  // it may have passed on to another thread, which ends the transaction
+        }
         rollback();
         std::ignore = report_->outcome();  // of a rollback nobody waits for the report
     }
@@ -94,23 +98,34 @@ public:
     }
 
     CommitReport commit(Return until) {
-        run_before_prepare();
-        if (!report_ && !rollback_only_) {
-            rollback_only_ = excess_of_budget();
-        }
+        prepare_to_end();
         if (!report_) {
-            enlistments_.show(Activity::committing);
-            end([this, until] {
-                return rollback_only_
-                           ? because(*rollback_only_, manager_.coordinator.rollback(
-                                                          gtrid(), enlistments_.branches()))
-                           : commit_in_time(until);
-            });
+            end([this, until] { return explained(run_until(until)); });
         }
         return *report_;
     }
 
+    [[nodiscard]] CommitOperation start_commit(Return until, std::function<void()> on_log_answer) {
+        prepare_to_end();
+        if (!report_ && !limit_.try_end()) {
+            time_out();
+        }
+        if (report_) {
+            return CommitOperation{std::make_unique<CommitOperation::State>(*report_)};
+        }
+        is_operation_started_ = true;
+        return CommitOperation{std::make_unique<CommitOperation::State>(
+            start_run(), CommitOperation::State::Parts{
+                             until, std::move(on_log_answer),
+                             [self = shared_from_this()](std::unique_ptr<CommitRun> run) {
+                                 self->report_ = self->explained(self->conclude(std::move(run)));
+                                 self->run_after_completion();
+                                 return *self->report_;
+                             }})};
+    }
+
     void rollback() {
+        check_is_not_ending();
         if (!report_) {
             enlistments_.show(Activity::rolling_back);
             end([this] { return manager_.coordinator.rollback(gtrid(), enlistments_.branches()); });
@@ -128,15 +143,62 @@ private:
         manager_.table.enter(gtrid());
     }
 
+    /// What commit() does while statements can still be run.
+    void prepare_to_end() {
+        check_is_not_ending();
+        run_before_prepare();
+        if (!report_ && !rollback_only_) {
+            rollback_only_ = excess_of_budget();
+        }
+        if (!report_) {
+            enlistments_.show(Activity::committing);
+        }
+    }
+
     /// The votes have to come in time, what follows does not.
-    CommitReport commit_in_time(Return until) {
+    [[nodiscard]] CommitOptions commit_options() const {
         CommitOptions options{.row_patience = manager_.config.answer_timeout};
         if (limit_.timeout().count() > 0) {
             options.vote_deadline = limit_.deadline();
         }
-        auto report = until == Return::when_finished
-                          ? manager_.coordinator.commit(gtrid(), enlistments_.branches(), options)
-                          : commit_until_decided(options);
+        return options;
+    }
+
+    [[nodiscard]] std::unique_ptr<CommitRun> start_run() {
+        auto run =
+            manager_.coordinator.make_run(gtrid(), enlistments_.branches(), commit_options());
+        if (rollback_only_) {
+            run->start_rollback();
+        } else {
+            run->start_commit();
+        }
+        return run;
+    }
+
+    [[nodiscard]] CommitReport run_until(Return until) {
+        if (until == Return::when_finished && !rollback_only_) {
+            return manager_.coordinator.commit(gtrid(), enlistments_.branches(), commit_options());
+        }
+        auto run = start_run();
+        run->wait_until(until);
+        if (run->is_finished()) {
+            run->await_row();
+        }
+        return conclude(std::move(run));
+    }
+
+    /// A decided run is finished by the manager.
+    [[nodiscard]] CommitReport conclude(std::unique_ptr<CommitRun> run) {
+        return run->is_finished()
+                   ? run->report()
+                   : manager_.completion_service->finish(std::move(run), shared_from_this());
+    }
+
+    /// The report with what made it a rollback here.
+    [[nodiscard]] CommitReport explained(CommitReport report) const {
+        if (rollback_only_) {
+            return because(*rollback_only_, report);
+        }
         const bool went_wrong = !report.reason().empty();
         if (went_wrong && TimeLimit::Clock::now() >= limit_.deadline() &&
             report.outcome() == Outcome::rolled_back) {
@@ -145,19 +207,13 @@ private:
         return report;
     }
 
-    CommitReport commit_until_decided(CommitOptions options) {
-        auto run = manager_.coordinator.make_run(gtrid(), enlistments_.branches(), options);
-        run->start_commit();
-        run->wait_until(Return::when_decided);
-        if (!run->is_finished()) {
-            return manager_.completion_service->finish(std::move(run), shared_from_this());
-        }
-        run->await_row();
-        return run->report();
+    void check_is_not_ending() const {
+        XA_TM_CHECK(!is_operation_started_ || report_,
+                    "while its commit is under way a transaction is destroyed or moved only");
     }
 
     void check_is_open() {
-        if (!report_ && limit_.is_over()) {
+        if (!report_ && !is_operation_started_ && limit_.is_over()) {
             time_out();
         }
         if (is_timed_out_) {
@@ -166,7 +222,7 @@ private:
                                     "longer timeout if its work needs it",
                                     gtrid(), report_->reason()));
         }
-        if (report_) {
+        if (is_operation_started_ || report_) {
             throw Error({.code = ErrorCode::invalid_state},
                         fmt::format("transaction {} has ended; begin a new one", gtrid()));
         }
@@ -270,6 +326,7 @@ private:
     std::optional<std::string> rollback_only_;
     bool is_timed_out_ = false;
     std::optional<CommitReport> report_;
+    bool is_operation_started_ = false;
 };
 
 Connection& Branch::connection() const {
@@ -335,6 +392,11 @@ bool Transaction::is_rollback_only() const {
 CommitReport Transaction::commit(Return until) noexcept {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
     return state_->commit(until);
+}
+
+CommitOperation Transaction::start_commit(Return until, std::function<void()> on_log_answer) {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    return state_->start_commit(until, std::move(on_log_answer));
 }
 
 void Transaction::rollback() noexcept {

@@ -3,8 +3,8 @@
 // placeholder_, which answers
 //   every statement with "Server has gone away", so that nothing runs behind the transaction's back
 //   (law 10);
-// - a step of the exchange is suspended inside the client library exactly while waiting_for_ is not
-//   0;
+// - a step of the exchange is suspended inside the client library exactly while is_suspended_, and
+//   then waiting_for_ is not 0;
 // - answered_ is the number of packets whose results have all been read;
 // - the server takes many statements a packet exactly while takes_many_statements_, which is never
 //   so while is_lent_: a statement that somebody smuggles into the application's stays refused.
@@ -200,6 +200,7 @@ void Session::start(std::vector<std::string> packets, Packing packing) {
     sent_ = 0;
     answered_ = 0;
     waiting_for_ = 0;
+    is_suspended_ = false;
     is_broken_ = false;
     if (mysql_ == nullptr) {
         give_up(CR_SERVER_GONE_ERROR, "the application has closed or reconnected the session");
@@ -269,14 +270,25 @@ void Session::disconnect() noexcept {
     is_broken_ = true;
 }
 
+/// Nothing of what was asked has been answered, so that the client library can't have it already.
+bool Session::is_before_first_reply() const noexcept {
+    return call_.step == Step::read_first && answered_ == 0;
+}
+
 /// Carries the exchange on until a step has to wait for the network, or all replies are there that
-/// are asked for. No step is suspended behind the first reply: another thread may take the others,
-/// and the client library must not be left and entered again by two.
+/// are asked for. No step is suspended while nothing has arrived, nor behind the first reply:
+/// another thread may take the replies, or the others, and the client library must not be left and
+/// entered again by two.
 void Session::run(short ready) {
     while (!is_broken_ && answered_ < packets_.size() && !is_first_there()) {
+        if (!is_suspended_ && ready == 0 && is_before_first_reply()) {
+            waiting_for_ = POLLIN;
+            return;
+        }
         waiting_for_ =
-            waiting_for_ != 0 ? client_library::resume_step(*mysql_, call_, ready) : start_step();
-        if (waiting_for_ != 0) {
+            is_suspended_ ? client_library::resume_step(*mysql_, call_, ready) : start_step();
+        is_suspended_ = waiting_for_ != 0;
+        if (is_suspended_) {
             return;
         }
         finish_step();

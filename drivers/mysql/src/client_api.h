@@ -132,6 +132,7 @@ private:
     void advance();
     void run(short ready);
     [[nodiscard]] bool is_first_there() const noexcept;
+    [[nodiscard]] bool is_before_first_reply() const noexcept;
     [[nodiscard]] short start_step();
     void finish_step();
     void take_result();
@@ -162,7 +163,8 @@ private:
     std::size_t sent_ = 0;
     std::size_t answered_ = 0;
     bool is_first_awaited_ = false;
-    short waiting_for_ = 0;  ///< events of the step that was started, 0 when none is
+    short waiting_for_ = 0;  ///< events that the next step, or the rest of one, waits for, or 0
+    bool is_suspended_ = false;
     bool is_broken_ = false;
 };
 

@@ -182,6 +182,15 @@ TEST_F(Examples, RegisterWithPictureLeavesBothOrNeitherWhereverItIsKilled) {
     }
 }
 
+TEST_F(Examples, AsyncTransferCommitsManyAtOnce) {
+    const auto done = run_program({XA_TM_ASYNC_TRANSFER, "--node", node(), "--log", log().string(),
+                                   "--from", users_uri_, "--to", points_uri_, "--transfers", "20"});
+
+    EXPECT_EQ(done.exit_code, 0) << done;
+    EXPECT_EQ(users_.number("select count(*) from account where balance = 70"), 20);
+    EXPECT_EQ(points_.number("select count(*) from account where balance = 130"), 20);
+}
+
 #if defined(XA_TM_VALGRIND)
 /// What Boost.Log and the C clients keep until the process ends is reachable and no leak.
 Completed under_valgrind(std::vector<std::string> command) {

@@ -1,7 +1,9 @@
 #include "coordinator.h"
 
+#include <atomic>
 #include <deque>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/log/core.hpp>
@@ -201,6 +203,73 @@ TEST_F(Coordinator, WaitsForCommitsWhateverTheDeadlineOfVotesWas) {
     const auto report = coordinator.commit(kGtrid, branches_, {.vote_deadline = begin});
     EXPECT_EQ(report.outcome(), Outcome::committed);
     EXPECT_GE(std::chrono::steady_clock::now() - begin, kAnswerTimeout);
+}
+
+/// A run that has handed its decision to the log, which has not answered.
+class RunThatWaitsForTheLog : public Coordinator {
+protected:
+    RunThatWaitsForTheLog() {
+        open_two();
+        scripted_->is_holding_answers = true;
+        run_ = coordinator_.make_run(kGtrid, branches_, {});
+        run_->start_commit();
+        run_->advance();
+        EXPECT_TRUE(run_->has_to_force());
+        run_->force([this] { ++answers_; });
+    }
+
+    std::unique_ptr<CommitRun> run_;
+    std::atomic<int> answers_ = 0;
+};
+
+TEST_F(RunThatWaitsForTheLog, WaitsForNoServerAndGoesOnOnceItIsToldOfTheAnswer) {
+    std::vector<CommitOperation::Wait> waits;
+    run_->append_waits(waits);
+    EXPECT_THAT(waits, IsEmpty());
+    EXPECT_FALSE(run_->deadline().has_value());
+    run_->advance();
+    EXPECT_FALSE(run_->is_decided());
+    EXPECT_EQ(verbs(users_, kGtrid), "start prepare");
+
+    std::thread{scripted_->held_answer}.join();
+    EXPECT_EQ(answers_, 1);
+    EXPECT_FALSE(run_->is_decided());
+    run_->advance();
+    EXPECT_TRUE(run_->is_finished());
+    EXPECT_EQ(run_->report().outcome(), Outcome::committed);
+    EXPECT_EQ(answers_, 1);
+    EXPECT_FALSE(is_live());
+}
+
+TEST_F(RunThatWaitsForTheLog, AbandonsNothingBeforeTheAnswer) {
+    std::thread log{[this] { scripted_->held_answer(); }};
+    run_->abandon();
+    log.join();
+    const auto report = run_->report();
+    EXPECT_EQ(report.outcome(), Outcome::committed);
+    EXPECT_TRUE(report.is_settled());
+    EXPECT_TRUE(users_.has_row("ada") && points_.has_row("ada:100"));
+    EXPECT_FALSE(is_live());
+}
+
+TEST_F(RunThatWaitsForTheLog, LeavesToRecoveryWhatIsNotAnsweredWhenItIsAbandoned) {
+    points_.fail_next(Verb::commit, Fault::stall_request);
+    scripted_->held_answer();
+    run_->abandon();
+    const auto report = run_->report();
+    EXPECT_EQ(report.outcome(), Outcome::committed);
+    EXPECT_THAT(states(report), ElementsAre(BranchState::committed, BranchState::unknown));
+    EXPECT_TRUE(is_handed_over());
+    EXPECT_THAT(woken_, ElementsAre("points"));
+}
+
+TEST_F(RunThatWaitsForTheLog, RollsBackWhenTheLogRefuses) {
+    scripted_->result = ForceResult::refused;
+    scripted_->held_answer();
+    run_->abandon();
+    EXPECT_EQ(run_->report().outcome(), Outcome::rolled_back);
+    EXPECT_EQ(verbs(users_, kGtrid), "start prepare rollback");
+    EXPECT_FALSE(is_live());
 }
 
 /// A sink of the host whose disk is full, say.

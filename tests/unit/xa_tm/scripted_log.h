@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,7 +50,14 @@ public:
     }
     void force_async(recovery_log::Reservation reservation, std::vector<std::byte> body,
                      recovery_log::Completion completion) override {
-        completion(force(std::move(reservation), body));
+        auto answer = [this, body = std::move(body), completion = std::move(completion),
+                       space = std::make_shared<recovery_log::Reservation>(
+                           std::move(reservation))] { completion(force(std::move(*space), body)); };
+        if (is_holding_answers) {
+            held_answer = std::move(answer);
+        } else {
+            answer();
+        }
     }
     void maintain() noexcept override { ++maintained; }
     void forget(recovery_log::EntryId id) noexcept override { forgotten.push_back(id); }
@@ -69,6 +78,9 @@ public:
     std::vector<LogRecord> entries;
     std::vector<recovery_log::EntryId> forgotten;
     std::size_t reserved = 0;
+    /// While true, what force_async() was given is done by held_answer, for the test to call.
+    bool is_holding_answers = false;
+    std::function<void()> held_answer;
 
 private:
     void release(std::size_t bytes) noexcept override { reserved -= bytes; }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "xa_tm/branch.h"
+#include "xa_tm/commit_operation.h"
 #include "xa_tm/datasource.h"
 #include "xa_tm/outcome.h"
 
@@ -111,6 +112,12 @@ public:
     /// `committing`: the TransactionManager finishes them, and keeps their connections until then;
     /// the report's completion() tells.
     CommitReport commit(Return until = Return::when_finished) noexcept;
+
+    /// Begins a commit that the caller advances instead of waiting for it, and sends the first
+    /// verbs. `on_log_answer` is called by another thread when the recovery log has answered, and
+    /// only has the operation advanced then. Until the operation has ended the transaction may be
+    /// destroyed or moved, and nothing else.
+    [[nodiscard]] CommitOperation start_commit(Return until, std::function<void()> on_log_answer);
 
     /// Rolls back everywhere. What can't be reached is rolled back by recovery (presumed abort).
     void rollback() noexcept;
