@@ -65,6 +65,10 @@ std::string describe(const LogDoubt& doubt) {
     return fmt::format("doubt about this log: {}", printable(doubt.words));
 }
 
+std::string describe(const LastResource& last) {
+    return fmt::format("decisions may lie as rows at the last resource {}", last.resource);
+}
+
 Json heuristic_json(const Heuristic& heuristic) {
     return {{"gtrid", heuristic.gtrid},
             {"bqual", heuristic.bqual},
