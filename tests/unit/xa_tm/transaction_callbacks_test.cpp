@@ -126,6 +126,15 @@ TEST_F(Callbacks, AreToldTheOutcomeOnce) {
     EXPECT_THAT(told_, ElementsAre(Outcome::committed));
 }
 
+TEST_F(Callbacks, AreToldOfAnEarlyReturnWhenTheReportIsGiven) {
+    auto tx = written();
+    note_completion(tx);
+    const auto report = tx.commit(Return::when_decided);
+    EXPECT_THAT(told_, ElementsAre(Outcome::committed));
+    EXPECT_EQ(report.completion().get().outcome(), Outcome::committed);
+    EXPECT_THAT(told_, ElementsAre(Outcome::committed));
+}
+
 TEST_F(Callbacks, AreToldOfTheRollbackAtTheEndOfTheScope) {
     {
         auto tx = written();

@@ -96,9 +96,9 @@ public:
     /// report's reason. Throws Error: the transaction has ended.
     void before_prepare(std::function<void()> callback);
     /// Has this run once, on the thread that ends the transaction, when its outcome is known and
-    /// commit() has not returned yet; also for a rollback at the end of the scope and for one by
-    /// timeout, then when the transaction is next used. What it throws is logged, and changes
-    /// nothing. Throws Error: the transaction has ended.
+    /// commit() has not returned yet, early or not; also for a rollback at the end of the scope and
+    /// for one by timeout, then when the transaction is next used. What it throws is logged, and
+    /// changes nothing. Throws Error: the transaction has ended.
     void after_completion(std::function<void(const CommitReport&)> callback);
     /// From now on commit() rolls back, and reports the first reason given. Statements may still be
     /// run. Throws Error: the transaction has ended otherwise than by a rollback.
