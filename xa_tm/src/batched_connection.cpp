@@ -236,6 +236,12 @@ bool BatchedConnection::is_open_to_application() const noexcept {
     return is_open_ && is_certain_ && branch_.has_value() && !is_outstanding();
 }
 
+bool BatchedConnection::is_silent() const noexcept {
+    const auto readiness = session_readiness();
+    pollfd look{readiness ? readiness->descriptor : -1, POLLIN, 0};
+    return readiness.has_value() && ::poll(&look, 1, 0) == 0;
+}
+
 bool BatchedConnection::is_at_rest() const noexcept {
     return is_certain_ && !is_outstanding() && !branch_;
 }

@@ -65,6 +65,25 @@ std::size_t Enlistments::add(Datasource& datasource) {
     return branches_.size() - 1;
 }
 
+std::size_t Enlistments::add_lent(Datasource& datasource, Adopt adopt) {
+    if (std::ranges::find(branches_, &datasource, &EnlistedBranch::datasource) != branches_.end()) {
+        throw Error({.code = ErrorCode::invalid_state, .resource = datasource.name()},
+                    fmt::format("resource {}: it takes part in transaction {} already, so no "
+                                "connection can be lent to that; lend it first",
+                                datasource.name(), gtrid()));
+    }
+    const auto index = add(datasource);
+    branches_[index].adopt = std::move(adopt);
+    branches_[index].is_lent = true;
+    return index;
+}
+
+void Enlistments::show(Activity activity) noexcept {
+    for (auto& branch : branches_) {
+        branch.show(activity);
+    }
+}
+
 std::string Enlistments::next_bqual(const Datasource& datasource) {
     return to_bqual({datasource.name(), ++ordinal_});
 }
@@ -77,6 +96,7 @@ Connection& Enlistments::open(std::size_t index) {
         start_all_unstarted();
     }
     branch.is_lent = true;
+    branch.show_application();
     return *branch.connection();
 }
 
@@ -90,11 +110,41 @@ void Enlistments::check_takes_statements(const EnlistedBranch& branch) const {
     }
 }
 
+ConnectionPool::Lease Enlistments::lease_for(const EnlistedBranch& branch,
+                                             std::vector<Request> batch) {
+    auto& pool = branch.datasource->pool();
+    return branch.adopt ? pool.lease_of_lent(adopt(branch))
+                        : pool.acquire(*environment_.mark, gtrid(), std::move(batch));
+}
+
+/// Recovery looks for the branch where the datasource leads to, as the datasource's user.
+std::unique_ptr<Connection> Enlistments::adopt(const EnlistedBranch& branch) {
+    auto connection = branch.adopt(*environment_.mark);
+    const auto& resource = branch.datasource->name();
+    const auto target = branch.datasource->pool().target();
+    if (!target.server.empty() && connection->server_identity() != target.server) {
+        throw Error({.code = ErrorCode::invalid_configuration, .resource = resource},
+                    fmt::format("resource {}: the lent connection leads to another server or "
+                                "database ({}) than the datasource ({}), where recovery would look "
+                                "for the branch; lend one to the same database",
+                                resource, connection->server_identity(), target.server));
+    }
+    if (connection->owner_of_branches() != target.owner_of_branches && !target.server.empty()) {
+        throw Error({.code = ErrorCode::invalid_configuration, .resource = resource},
+                    fmt::format("resource {}: the lent connection is of the user {}, and recovery "
+                                "comes as {}, who could not finish the branch; lend one of the same "
+                                "user",
+                                resource, connection->owner_of_branches(),
+                                target.owner_of_branches));
+    }
+    return connection;
+}
+
 void Enlistments::acquire_all_unstarted() {
     try {
         for (auto& branch : branches_) {
             if (!branch.is_started) {
-                branch.lease = branch.datasource->pool().acquire(*environment_.mark);
+                branch.lease = lease_for(branch);
             }
         }
     } catch (...) {
@@ -150,6 +200,7 @@ void Enlistments::take_start(EnlistedBranch& branch, Answer answer) {
     }
     branch.is_started = true;
     branch.server = branch.connection()->server_identity();
+    branch.show_application();
 }
 
 /// The connection died in the pool: nothing of this transaction is on it.
@@ -208,7 +259,7 @@ std::uint64_t Enlistments::execute(std::size_t index, const std::string& stateme
 std::vector<Answer> Enlistments::start_and_run(EnlistedBranch& branch, std::vector<Request> batch) {
     const bool has_prepare = has(batch, Verb::prepare);
     batch.insert(batch.begin(), {.verb = Verb::start, .xid = branch.xid});
-    branch.lease = branch.datasource->pool().acquire(*environment_.mark, batch);
+    branch.lease = lease_for(branch, batch);
     auto answers = run(branch, batch);
     if (is_stale(branch, answers.front()) && !has_prepare) {
         try {
@@ -241,6 +292,7 @@ std::vector<Answer> Enlistments::run(EnlistedBranch& branch, const std::vector<R
     auto* connection = branch.connection();
     std::vector<Answer> answers;
     if (connection != nullptr) {
+        branch.show(Activity::statement);
         if (!branch.lease->take_sent_batch()) {
             connection->send(batch);
         }
@@ -256,6 +308,7 @@ std::vector<Answer> Enlistments::run(EnlistedBranch& branch, const std::vector<R
             answers.push_back(gather.next(deadline).answer);
             is_lost = answers.back().code == XaCode::rmfail;
         }
+        branch.show_application();
     }
     answers.resize(batch.size(), lost);
     return answers;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,10 +17,15 @@
 
 namespace xa_tm {
 
+/// Makes a connection of a session that the application has lent. Throws Error.
+using Adopt = std::function<std::unique_ptr<Connection>(const SessionMark&)>;
+
 /// One datasource's share of a running transaction.
 struct EnlistedBranch {
     Datasource* datasource;
     Xid xid;
+    /// Of a connection that the application lends for this branch.
+    Adopt adopt = {};
     /// From when the branch is opened until its connection is handed on, if it is.
     std::optional<ConnectionPool::Lease> lease = std::nullopt;
     /// True once the server has the branch.
@@ -46,6 +52,16 @@ struct EnlistedBranch {
         if (lease) {
             lease->close();
         }
+    }
+    /// For those who wait in vain for a connection.
+    void show(Activity activity) noexcept {
+        if (lease) {
+            lease->show(activity);
+        }
+    }
+    /// The application is at work, and whether with a statement is not known.
+    void show_application() noexcept {
+        show(is_lent ? Activity::application : Activity::between);
     }
     /// Keeps what an answer tells beyond its code.
     void note(Answer&& answer);
@@ -74,6 +90,9 @@ public:
     /// The index of the datasource's branch, a new one if it has none. Throws Error
     /// (invalid_state) when there are Transaction::kMaxBranches already.
     [[nodiscard]] std::size_t add(Datasource& datasource);
+    /// A new branch over a connection that the application lends. Throws Error (invalid_state),
+    /// also when the datasource has a branch already.
+    [[nodiscard]] std::size_t add_lent(Datasource& datasource, Adopt adopt);
     /// The open connection of a branch. Throws Error for the first branch that can't be opened; the
     /// others are open then, and that one may be tried again.
     [[nodiscard]] Connection& open(std::size_t index);
@@ -83,6 +102,9 @@ public:
     /// lost and the transaction can only be rolled back.
     std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last);
 
+    /// For those who wait in vain for a connection of one of the branches.
+    void show(Activity activity) noexcept;
+
     [[nodiscard]] std::span<EnlistedBranch> branches() noexcept { return branches_; }
     [[nodiscard]] const std::string& gtrid() const noexcept { return environment_.gtrid; }
 
@@ -90,6 +112,9 @@ private:
     static constexpr std::size_t kUsualBranches = 2;
 
     void check_takes_statements(const EnlistedBranch& branch) const;
+    [[nodiscard]] ConnectionPool::Lease lease_for(const EnlistedBranch& branch,
+                                                  std::vector<Request> batch = {});
+    [[nodiscard]] std::unique_ptr<Connection> adopt(const EnlistedBranch& branch);
     void acquire_all_unstarted();
     void start_all_unstarted();
     void take_start(EnlistedBranch& branch, Answer answer);

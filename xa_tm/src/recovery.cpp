@@ -230,6 +230,7 @@ void ResourceRecovery::connect() {
         have_ended_sessions_ended_ = false;
         server_is_seen_over_connection_ = false;
         connection_ = datasource_.connect(mark_);
+        datasource_.pool().note_target(*connection_);
     }
 }
 

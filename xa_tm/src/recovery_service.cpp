@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+#include "logging.h"
+#include "xa_tm/error.h"
+
 namespace xa_tm {
 namespace {
 
@@ -115,6 +118,7 @@ void RecoveryService::run(Worker& worker) {
         lock.unlock();
         const auto pass =
             worker.recovery.recover(parameters_.known, parameters_.table, parameters_.log);
+        keep_pool(worker.recovery.datasource().pool(), pass.resource.is_reachable);
         const auto waiting = parameters_.table.waiting_for(pass.resource.name);
         if (!interrupt_.is_raised()) {  // else what was given up says nothing of the resource
             watch.note(pass, waiting, std::chrono::steady_clock::now());
@@ -128,6 +132,21 @@ void RecoveryService::run(Worker& worker) {
         retry = is_idle ? kFirstRetry : std::min(retry * 2, parameters_.interval);
         const auto pause = is_idle ? parameters_.interval : retry;
         changed_.wait_for(lock, pause, [&] { return is_stopping_ || worker.is_woken; });
+    }
+}
+
+/// Closes what the pool should not keep any more and opens what it should have; a server that is
+/// down is left for the next time.
+void RecoveryService::keep_pool(ConnectionPool& pool, bool is_reachable) {
+    pool.close_outdated();
+    try {
+        while (is_reachable && !interrupt_.is_raised() && pool.open_one_more(parameters_.mark)) {
+        }
+    } catch (const Error& error) {
+        log_message(LogChannel::recovery, LogLevel::warning,
+                    "The pool could not be filled to pool_size_min; it is tried again with the "
+                    "next pass.",
+                    {.resource = error.resource(), .detail = error.what()});
     }
 }
 

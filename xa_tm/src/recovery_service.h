@@ -8,13 +8,15 @@
 #include <thread>
 #include <vector>
 
+#include "connection_pool.h"
 #include "interrupt.h"
 #include "recovery.h"
 #include "resource_watch.h"
 
 namespace xa_tm {
 
-/// Recovery in the background: one thread a resource, each passing over its own at its own pace.
+/// Recovery in the background: one thread a resource, each passing over its own at its own pace,
+/// and keeping its pool between two passes.
 ///
 /// Ownership: owns its threads; borrows the table, the log and the datasources, which outlive it.
 /// Thread safety: all members may be called from several threads at once.
@@ -25,6 +27,7 @@ public:
         TransactionTable& table;
         DecisionLog& log;
         std::chrono::milliseconds interval;
+        const SessionMark& mark;
     };
 
     /// Starts one thread for each resource. Throws std::system_error when the system has no thread
@@ -60,6 +63,7 @@ private:
 
     void stop() noexcept;
     void run(Worker& worker);
+    void keep_pool(ConnectionPool& pool, bool is_reachable);
     [[nodiscard]] bool are_all_idle() const;
 
     Parameters parameters_;

@@ -40,6 +40,12 @@ public:
         return branches;
     }
 
+    [[nodiscard]] Branch enlist_lent(Datasource& datasource, Adopt adopt) {
+        check_is_open();
+        manager_.check_is_added(datasource);
+        return {*this, enlistments_.add_lent(datasource, std::move(adopt))};
+    }
+
     [[nodiscard]] Connection& connection_of(std::size_t index) {
         check_is_open();
         return enlistments_.open(index);
@@ -52,6 +58,7 @@ public:
 
     CommitReport commit() {
         if (!report_) {
+            enlistments_.show(Activity::committing);
             report_ = manager_.coordinator.commit(gtrid(), enlistments_.branches());
         }
         return *report_;
@@ -59,6 +66,7 @@ public:
 
     void rollback() {
         if (!report_) {
+            enlistments_.show(Activity::rolling_back);
             report_ = manager_.coordinator.rollback(gtrid(), enlistments_.branches());
         }
     }
@@ -98,6 +106,12 @@ Transaction::~Transaction() = default;
 std::vector<Branch> Transaction::enlist_all(std::span<Datasource* const> datasources) {
     XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
     return state_->enlist_all(datasources);
+}
+
+Branch Transaction::enlist_lent(
+    Datasource& datasource, std::function<std::unique_ptr<Connection>(const SessionMark&)> adopt) {
+    XA_TM_CHECK(state_ != nullptr, "a transaction that was moved from is not used");
+    return state_->enlist_lent(datasource, std::move(adopt));
 }
 
 CommitReport Transaction::commit() noexcept {

@@ -340,7 +340,8 @@ void TransactionManager::start() {
         RecoveryService::Parameters{.known = [this] { return state_->known(); },
                                     .table = state_->table,
                                     .log = state_->log,
-                                    .interval = state_->config.recovery_interval});
+                                    .interval = state_->config.recovery_interval,
+                                    .mark = state_->session_mark()});
     state_->log_keeper = std::move(log_keeper);
     state_->recovery_service->wait_for_first_passes();
 }

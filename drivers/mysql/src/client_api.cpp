@@ -1,5 +1,5 @@
 // Invariants:
-// - SOCI's session holds mysql_ exactly while is_lent_; else it holds placeholder_, which answers
+// - SOCI's session, if there is one, holds mysql_ exactly while is_lent_; else it holds placeholder_, which answers
 //   every statement with "Server has gone away", so that nothing runs behind the transaction's back
 //   (law 10);
 // - a step of the exchange is suspended inside the client library exactly while waiting_for_ is not
@@ -10,6 +10,7 @@
 
 #include "client_api.h"
 
+#include <stdexcept>
 #include <utility>
 
 #include <poll.h>
@@ -22,27 +23,62 @@
 namespace xa_tm::mysql {
 namespace {
 
-soci::mysql_session_backend* backend_of(soci::session& session) {
-    // A dynamic_cast would not link: the type's information is not exported.
-    return static_cast<soci::mysql_session_backend*>(session.get_backend());
+/// Whether the client library would put another session in the place of a lost one by itself.
+bool reconnects_by_itself(MYSQL& mysql) {
+    bool reconnects = false;  // MariaDB's client calls the type my_bool, and writes one byte
+    static_assert(sizeof(reconnects) == 1);
+    return ::mysql_get_option(&mysql, MYSQL_OPT_RECONNECT, &reconnects) == 0 && reconnects;
+}
+
+void check_is_lendable(MYSQL* mysql) {
+    if (mysql == nullptr || ::mysql_thread_id(mysql) == 0) {
+        throw std::invalid_argument("the lent connection is not open; connect it first");
+    }
+    if ((mysql->server_status & SERVER_STATUS_IN_TRANS) != 0 ||
+        mysql->status != MYSQL_STATUS_READY || ::mysql_more_results(mysql) != 0) {
+        throw std::invalid_argument(
+            "the lent connection is in a transaction or has a result unread; end that first");
+    }
+    if (reconnects_by_itself(*mysql)) {
+        throw std::invalid_argument(
+            "the lent connection would be replaced unnoticed when it is lost; set "
+            "MYSQL_OPT_RECONNECT to false");
+    }
 }
 
 }  // namespace
 
 Session::Session(const std::string& soci_connect_string, bool needs_tls) {
     try {
-        sql_.open(soci::mysql, soci_connect_string);
+        sql_ = &own_sql_.emplace(branch_sessions(), soci_connect_string);
     } catch (const soci::mysql_soci_error& error) {
         throw ConnectError(one_line(error.what()), static_cast<int>(error.err_num_));
     } catch (const soci::soci_error& error) {
         throw ConnectError(one_line(error.what()), 0);
     }
-    if (needs_tls && ::mysql_get_ssl_cipher(backend_of(sql_)->conn_) == nullptr) {
+    mysql_ = SociConnection{*sql_}.get();
+    if (needs_tls && ::mysql_get_ssl_cipher(mysql_) == nullptr) {
         throw ConnectError("the server offers no TLS", CR_SSL_CONNECTION_ERROR);
     }
-    placeholder_ = ::mysql_init(nullptr);
-    XA_TM_CHECK(placeholder_ != nullptr, "memory for a handle");
-    mysql_ = std::exchange(backend_of(sql_)->conn_, placeholder_);
+    set_up();
+}
+
+Session::Session(const Lent& lent)
+    : sql_{lent.session}, is_borrowed_{true}, mysql_{lent.handle} {
+    if (sql_ != nullptr) {
+        const SociConnection soci{*sql_};
+        mysql_ = soci.is_there() ? soci.get() : nullptr;
+    }
+    check_is_lendable(mysql_);
+    set_up();
+}
+
+void Session::set_up() {
+    if (sql_ != nullptr) {
+        placeholder_ = ::mysql_init(nullptr);
+        XA_TM_CHECK(placeholder_ != nullptr, "memory for a handle");
+        SociConnection{*sql_}.set(placeholder_);
+    }
     thread_id_ = ::mysql_thread_id(mysql_);
     is_mariadb_ =
         std::string_view{::mysql_get_server_info(mysql_)}.find("MariaDB") != std::string_view::npos;
@@ -53,14 +89,41 @@ Session::~Session() {
     if (is_lent_) {
         static_cast<void>(take_back());
     }
-    ::mysql_close(mysql_);
-    // placeholder_ is SOCI's to close, with its session.
+    if (is_borrowed_) {
+        give_back();
+    } else {
+        ::mysql_close(mysql_);  // and placeholder_ is SOCI's to close, with its session
+    }
+}
+
+void Session::give_back() noexcept {
+    if (mysql_ == nullptr) {
+        return;
+    }
+    if (!is_broken_ && takes_many_statements_ != took_many_statements_ &&
+        ::mysql_set_server_option(mysql_, took_many_statements_
+                                              ? MYSQL_OPTION_MULTI_STATEMENTS_ON
+                                              : MYSQL_OPTION_MULTI_STATEMENTS_OFF) != 0) {
+        disconnect();
+    }
+    if (sql_ == nullptr) {
+        return;
+    }
+    if (can_be_lent()) {
+        SociConnection{*sql_}.set(mysql_);
+        ::mysql_close(placeholder_);
+    } else {
+        ::mysql_close(mysql_);  // the application has closed or replaced it
+    }
 }
 
 bool Session::can_be_lent() noexcept {
-    auto* backend = backend_of(sql_);
+    if (sql_ == nullptr) {
+        return mysql_ != nullptr;
+    }
+    const SociConnection soci{*sql_};
     // A new connection may have got the placeholder's address, but the placeholder has no number.
-    return backend != nullptr && mysql_ != nullptr && backend->conn_ == placeholder_ &&
+    return soci.is_there() && mysql_ != nullptr && soci.get() == placeholder_ &&
            ::mysql_thread_id(placeholder_) == 0;
 }
 
@@ -75,7 +138,9 @@ bool Session::lend() noexcept {
         }
         takes_many_statements_ = false;
     }
-    backend_of(sql_)->conn_ = mysql_;
+    if (sql_ != nullptr) {
+        SociConnection{*sql_}.set(mysql_);
+    }
     is_lent_ = true;
     return true;
 }
@@ -83,20 +148,24 @@ bool Session::lend() noexcept {
 bool Session::take_back() noexcept {
     XA_TM_CHECK(is_lent_, "only what was lent is taken back");
     is_lent_ = false;
-    auto* backend = backend_of(sql_);
     // A new connection may have got the old one's address, but not its number at the server.
-    if (backend == nullptr || backend->conn_ != mysql_ || ::mysql_thread_id(mysql_) != thread_id_) {
+    if (native_handle() != mysql_ || ::mysql_thread_id(mysql_) != thread_id_) {
         mysql_ = nullptr;  // SOCI has closed it
         ::mysql_close(std::exchange(placeholder_, nullptr));
         return false;
     }
-    backend->conn_ = placeholder_;
+    if (sql_ != nullptr) {
+        SociConnection{*sql_}.set(placeholder_);
+    }
     return mysql_->status == MYSQL_STATUS_READY && ::mysql_more_results(mysql_) == 0;
 }
 
 MYSQL* Session::native_handle() noexcept {
-    auto* backend = backend_of(sql_);
-    return backend == nullptr ? nullptr : backend->conn_;
+    if (sql_ == nullptr) {
+        return mysql_;
+    }
+    const SociConnection soci{*sql_};
+    return soci.is_there() ? soci.get() : nullptr;
 }
 
 int Session::last_error() const noexcept {

@@ -10,7 +10,9 @@
 #include <soci/soci.h>
 
 #include "client_library.h"
+#include "soci_session.h"
 #include "xa_tm/connection.h"
+#include "xa_tm/mysql/datasource.h"
 
 namespace xa_tm::mysql {
 
@@ -55,13 +57,16 @@ enum class Packing {
 /// client while it is lent, and verbs are sent while it is not.
 ///
 /// Ownership: owns the connection at all times, also against a soci::session that wants to close
-/// it.
+/// it; one that the application has lent is the application's again in the end, as it was.
 /// Thread safety: one thread at a time.
 class Session {
 public:
     /// Connects, for as long as the connect string allows. Throws ConnectError, also when the
     /// connection has to be encrypted and is not.
     Session(const std::string& soci_connect_string, bool needs_tls);
+    /// Over a connection of the application's, which outlives this. Throws std::invalid_argument
+    /// when it is not fit for that. Before anything else, learn_packing() has to be called.
+    explicit Session(const Lent& lent);
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     ~Session();
@@ -80,8 +85,10 @@ public:
     [[nodiscard]] int last_error() const noexcept;
     /// What session tracking said with the last statement, like Reply::transaction_state.
     [[nodiscard]] std::string last_transaction_state() const;
-    /// Valid while lent.
-    [[nodiscard]] soci::session& sql() noexcept { return sql_; }
+    /// False where the application has lent a bare handle.
+    [[nodiscard]] bool has_sql() const noexcept { return sql_ != nullptr; }
+    /// Valid while lent, and where has_sql().
+    [[nodiscard]] soci::session& sql() noexcept { return *sql_; }
     /// Valid while lent; the application may have reconnected, so it is read anew each time.
     [[nodiscard]] MYSQL* native_handle() noexcept;
 
@@ -99,6 +106,14 @@ public:
     [[nodiscard]] std::optional<std::vector<Reply>> receive() noexcept;
     [[nodiscard]] xa_tm::Connection::Readiness readiness() const noexcept;
 
+    /// True when the connection is the application's own.
+    [[nodiscard]] bool is_borrowed() const noexcept { return is_borrowed_; }
+    /// How many statements a packet a connection of the application's takes, which no client can
+    /// tell; it is given back so.
+    void learn_packing(bool takes_many_statements) noexcept {
+        takes_many_statements_ = takes_many_statements;
+        took_many_statements_ = takes_many_statements;
+    }
     /// Ends the session at once; the handle stays valid memory until this is destroyed.
     void disconnect() noexcept;
     /// The server's number for this session.
@@ -111,6 +126,8 @@ public:
 private:
     using Step = client_library::Step;
 
+    void set_up();
+    void give_back() noexcept;
     void start(std::vector<std::string> packets, Packing packing);
     void advance();
     void run(short ready);
@@ -123,16 +140,19 @@ private:
     void take_error();
     void give_up(int error, const std::string& why);
 
-    soci::session sql_;
+    std::optional<soci::session> own_sql_;
+    soci::session* sql_ = nullptr;  ///< own_sql_, or the application's; null over a bare handle
+    bool is_borrowed_ = false;
     /// Null once the application has closed or replaced it.
     MYSQL* mysql_ = nullptr;
-    /// Never connected; what SOCI has in its place.
+    /// Never connected; what SOCI has in its place, if there is a SOCI session.
     MYSQL* placeholder_ = nullptr;
     unsigned long thread_id_ = 0;
     bool is_mariadb_ = false;
     bool is_lent_ = false;
 
     bool takes_many_statements_ = false;  ///< what the server has been told last
+    bool took_many_statements_ = false;   ///< of a connection of the application's, at first
 
     // The exchange in progress: the packing is switched if need be, all packets are sent, then for
     // each its first result and those that follow are read, and their rows are stored.

@@ -43,14 +43,66 @@ Connection::Connection(std::string resource, const std::string& soci_connect_str
       marker_{random_digits()},
       session_{soci_connect_string, needs_tls} {}
 
+Connection::Connection(std::string resource, const Lent& lent,
+                       std::chrono::seconds give_back_timeout,
+                       std::shared_ptr<EndingSessions> ending_sessions)
+    : BatchedConnection{std::move(resource)},
+      ending_sessions_{std::move(ending_sessions)},
+      marker_{random_digits()},
+      session_{lent},
+      give_back_timeout_{give_back_timeout} {}
+
 Connection::~Connection() {
     remember_ending_session();
+    if (session_.is_borrowed() && !give_back()) {
+        session_.disconnect();
+    }
+}
+
+/// False when the session can't go on as it was. A branch that is prepared here can be finished by
+/// others only after that.
+bool Connection::give_back() noexcept {
+    if (!is_at_rest() || prepared_ || session_.is_broken()) {
+        return false;
+    }
+    std::vector<std::string> statements;
+    if (!own_lock_.empty()) {
+        statements.push_back(
+            fmt::format("select release_lock({}), release_lock({})", text_literal(own_lock_),
+                        text_literal(lock_name(mark_, session_.thread_id()))));
+    }
+    if (!former_tracking_.empty()) {
+        statements.push_back(fmt::format("set session_track_transaction_info = {}",
+                                         text_literal(former_tracking_)));
+    }
+    try {
+        return statements.empty() ||
+               std::ranges::all_of(replies_to(std::move(statements), give_back_timeout_),
+                                   &Reply::is_ok);
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+/// What is put back in the end, as far as this changes it.
+void Connection::learn_session_settings(std::chrono::seconds timeout) {
+    const auto replies =
+        replies_to({"select @@session_track_transaction_info", "do 0; do 0"}, timeout);
+    check_set_up(session_.is_broken() ? replies.back() : Reply{.is_ok = true});
+    const auto& tracking = replies.front();
+    if (tracking.is_ok && !tracking.rows.empty()) {
+        former_tracking_ = understood([&] { return tracking.rows.front().at(0).value_or(""); });
+    }
+    session_.learn_packing(replies.back().is_ok);
 }
 
 void Connection::set_up(const SessionMark& mark, const DatasourceOptions& options) {
+    if (session_.is_borrowed()) {
+        learn_session_settings(options.connect_timeout);
+    }
     auto statements = ServerFacts::questions();
     const auto questions = statements.size();
-    if (options.statement_timeout.count() > 0) {
+    if (options.statement_timeout.count() > 0 && !session_.is_borrowed()) {
         statements.push_back(
             session_.is_mariadb()
                 ? fmt::format("set max_statement_time = {:.3f}",
@@ -115,6 +167,12 @@ void Connection::check_set_up(const Reply& reply) const {
 }
 
 soci::session& Connection::sql() {
+    if (!session_.has_sql()) {
+        throw Error({.code = ErrorCode::invalid_state, .resource = resource()},
+                    fmt::format("resource {}: the branch works on a lent MYSQL, which has no SOCI "
+                                "session; use the handle, or lend a soci::session",
+                                resource()));
+    }
     lend();
     return session_.sql();
 }
@@ -543,7 +601,7 @@ void Connection::remember_ending_session() {
 }
 
 bool Connection::is_reusable() const noexcept {
-    return is_at_rest() && !prepared_ && !session_.is_broken();
+    return !session_.is_borrowed() && is_at_rest() && !prepared_ && !session_.is_broken();
 }
 
 }  // namespace xa_tm::mysql

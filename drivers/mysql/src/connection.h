@@ -36,11 +36,17 @@ public:
     /// Connects. Throws ConnectError.
     Connection(std::string resource, const std::string& soci_connect_string, bool needs_tls,
                std::shared_ptr<EndingSessions> ending_sessions);
+    /// Over a connection of the application's. Throws std::invalid_argument.
+    Connection(std::string resource, const Lent& lent, std::chrono::seconds give_back_timeout,
+               std::shared_ptr<EndingSessions> ending_sessions);
+    /// Gives a connection of the application's back: as it was, or ended if that is not certain.
+    /// Waits for the server then.
     ~Connection() override;
 
     /// Asks who the server is, and takes the session's named locks (session_mark.h), so that
     /// everyone can see whose session it is, also where performance_schema is off; no lock for an
-    /// empty mark. Throws Error. Before any verb.
+    /// empty mark. On a connection of the application's the locks are held until it is given back,
+    /// and the statement timeout is the application's. Throws Error. Before any verb.
     void set_up(const SessionMark& mark, const DatasourceOptions& options);
     /// As Datasource::describe(); in place of set_up(), and of any verb.
     [[nodiscard]] ServerDescription describe(std::chrono::seconds timeout);
@@ -53,7 +59,7 @@ public:
 
     // What Branch gives to the application, from the call on until the next request; both throw
     // Error: invalid_state unless the branch is open, resource_unreachable when the session is
-    // lost.
+    // lost. So does sql() where the application has lent a bare handle (invalid_state).
     [[nodiscard]] soci::session& sql();
     [[nodiscard]] MYSQL* native_handle();
 
@@ -72,6 +78,8 @@ private:
     [[nodiscard]] std::vector<Reply> replies_to(std::vector<std::string> statements,
                                                 std::chrono::seconds timeout);
     void check_set_up(const Reply& reply) const;
+    void learn_session_settings(std::chrono::seconds timeout);
+    [[nodiscard]] bool give_back() noexcept;
     void lend();
 
     [[nodiscard]] bool take_back() noexcept override;
@@ -123,6 +131,10 @@ private:
     std::optional<Xid> prepared_;
     /// whether a prepare was sent whose answer is not known
     bool may_be_preparing_ = false;
+
+    // Of a lent connection.
+    std::string former_tracking_;  ///< session_track_transaction_info; empty where there is none
+    std::chrono::seconds give_back_timeout_{0};
 
     // The further trip in progress.
     FollowUp follow_up_ = FollowUp::none;

@@ -79,6 +79,19 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
     return connection;
 }
 
+std::unique_ptr<xa_tm::Connection> Datasource::adopt(const Lent& lent,
+                                                     const SessionMark& mark) const {
+    try {
+        auto connection = std::make_unique<Connection>(name(), lent, options().connect_timeout,
+                                                       ending_sessions_);
+        connection->set_up(mark, options());
+        return connection;
+    } catch (const std::invalid_argument& error) {
+        throw Error({.code = ErrorCode::invalid_state, .resource = name()},
+                    fmt::format("resource {}: {}", name(), error.what()));
+    }
+}
+
 ServerDescription Datasource::describe() {
     return open()->describe(options().connect_timeout);
 }

@@ -44,6 +44,10 @@ bool may_have_read_only(std::string_view tag) {
     return tag.starts_with("SELECT ") || tag.starts_with("FETCH ") || tag.starts_with("MOVE ");
 }
 
+bool is_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+}
+
 /// Skips whitespace, comments and empty statements. PostgreSQL: Lexical Structure, Comments: those
 /// of the C kind nest.
 std::string_view without_leading_blanks(std::string_view text) {
@@ -78,6 +82,31 @@ std::string take_word(std::string_view& text) {
     return word;
 }
 
+/// How long a piece is, from the front of the text, in which a semicolon ends no statement; 0 if
+/// there is none. PostgreSQL: Lexical Structure.
+std::size_t quoted_size(std::string_view text) {
+    const auto through = [text](std::string_view end, std::size_t from) {
+        const auto at = text.find(end, from);
+        return at == std::string_view::npos ? text.size() : at + end.size();
+    };
+    if (text.starts_with("--")) {
+        return through("\n", 2);
+    }
+    if (text.starts_with("/*")) {
+        return through("*/", 2);  // one that is nested ends later: its rest is looked at as well
+    }
+    if (text.front() == '\'' || text.front() == '"') {
+        return through(text.substr(0, 1), 1);
+    }
+    if (text.front() == '$') {
+        const auto tag_end = text.find('$', 1);
+        const auto tag = text.substr(1, tag_end == std::string_view::npos ? 0 : tag_end - 1);
+        const bool is_tag = tag_end != std::string_view::npos && std::ranges::all_of(tag, is_word);
+        return is_tag ? through(text.substr(0, tag_end + 1), tag_end + 1) : 0;
+    }
+    return 0;
+}
+
 }  // namespace
 
 void BranchHistory::add_success(std::string_view command_tag, bool found_transaction) {
@@ -107,6 +136,20 @@ bool controls_transaction(std::string_view statement) {
     }
     return first == "commit" || first == "end" || first == "begin" || first == "start" ||
            (first == "prepare" && second == "transaction");
+}
+
+bool contains_transaction_control(std::string_view text) {
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        if (text[at] == ';') {
+            if (controls_transaction(text.substr(begin, at - begin))) {
+                return true;
+            }
+            begin = at + 1;
+        }
+        at += std::max<std::size_t>(quoted_size(text.substr(at)), 1);
+    }
+    return controls_transaction(text.substr(begin));
 }
 
 }  // namespace xa_tm::postgres

@@ -35,5 +35,9 @@ private:
 /// True when a statement sent alone would end the transaction that it runs in, or begin another. By
 /// its first words, since the server takes only one statement at a time by the extended protocol.
 [[nodiscard]] bool controls_transaction(std::string_view statement);
+/// The same of any statement in a text of several, which the simple protocol takes. A text that
+/// only a server can take apart (a backslash before a quote) may be judged wrongly: what such a
+/// statement has done is seen by its command tag.
+[[nodiscard]] bool contains_transaction_control(std::string_view text);
 
 }  // namespace xa_tm::postgres

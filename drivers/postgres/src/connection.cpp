@@ -54,10 +54,46 @@ Connection::Connection(std::string resource, const std::string& canonical_uri, S
       statement_timeout_{statement_timeout},
       session_{canonical_uri} {}
 
+Connection::Connection(std::string resource, const Lent& lent, SessionMark mark,
+                       const DatasourceOptions& options)
+    : BatchedConnection{std::move(resource)},
+      mark_{std::move(mark)},
+      statement_timeout_{options.statement_timeout},
+      session_{lent},
+      former_name_{session_.application_name()},
+      give_back_timeout_{options.connect_timeout} {}
+
+Connection::~Connection() {
+    if (session_.is_borrowed() && !give_back()) {
+        session_.disconnect();
+    }
+}
+
+/// False when the session can't go on as it was.
+bool Connection::give_back() noexcept {
+    if (!is_at_rest() || !session_.is_idle()) {
+        return false;
+    }
+    try {
+        const auto deadline = std::chrono::steady_clock::now() + give_back_timeout_;
+        return ask({{"set application_name = " + session_.quoted(former_name_)}}, deadline)
+            .front()
+            .is_ok;
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
 void Connection::set_up(std::chrono::seconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
-    const auto reply = ask({{facts_statement()}}, deadline).front();
-    check_was_asked(reply);
+    std::vector<Statement> statements{{facts_statement()}};
+    if (session_.is_borrowed() && !mark_.text.empty()) {
+        // Outside of the branch, so that the mark is there until the connection is given back.
+        statements.push_back({"set application_name = " + session_.quoted(mark_.text)});
+    }
+    const auto replies = ask(std::move(statements), deadline);
+    std::ranges::for_each(replies, [this](const Reply& one) { check_was_asked(one); });
+    const auto& reply = replies.front();
     facts_ = understood([&] { return facts_from(reply, session_.backend_pid()); });
     if (const auto obstacle = obstacle_to_two_phase(facts_)) {
         throw Error({.code = ErrorCode::two_phase_unavailable, .resource = resource()},
@@ -130,6 +166,12 @@ SessionId Connection::session_id() const {
 }
 
 soci::session& Connection::sql() {
+    if (!session_.has_sql()) {
+        throw Error({.code = ErrorCode::invalid_state, .resource = resource()},
+                    fmt::format("resource {}: the branch works on a lent PGconn, which has no SOCI "
+                                "session; use the handle, or lend a soci::session",
+                                resource()));
+    }
     lend();
     return session_.sql();
 }
@@ -487,7 +529,8 @@ void Connection::disconnect() noexcept {
 }
 
 bool Connection::is_reusable() const noexcept {
-    return is_at_rest() && session_.is_idle() && session_.soci_statements() < kSociStatementsMax;
+    return !session_.is_borrowed() && is_at_rest() && session_.is_idle() &&
+           session_.soci_statements() < kSociStatementsMax;
 }
 
 }  // namespace xa_tm::postgres

@@ -12,6 +12,7 @@
 #include "verb_statements.h"
 #include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
+#include "xa_tm/postgres/datasource.h"
 
 namespace xa_tm::postgres {
 
@@ -27,6 +28,12 @@ public:
     /// `statement_timeout`, unless that is 0. Throws ConnectError.
     Connection(std::string resource, const std::string& canonical_uri, SessionMark mark,
                std::chrono::milliseconds statement_timeout);
+    /// Over a connection of the application's. Throws std::invalid_argument.
+    Connection(std::string resource, const Lent& lent, SessionMark mark,
+               const DatasourceOptions& options);
+    /// Gives a connection of the application's back: as it was, or ended if that is not certain.
+    /// Waits for the server then.
+    ~Connection() override;
 
     /// Asks who the server is and whether it can prepare transactions. Throws Error
     /// (two_phase_unavailable, resource_unreachable). Before any verb.
@@ -39,15 +46,17 @@ public:
     /// None where a pooler is in between: what has that number may be another client's next moment.
     [[nodiscard]] SessionId session_id() const override;
     [[nodiscard]] bool is_reusable() const noexcept override;
+    [[nodiscard]] std::string owner_of_branches() const override { return session_.user(); }
 
     // What Branch gives to the application; both throw Error (invalid_state) unless the branch is
-    // open.
+    // open, and sql() where the application has lent a bare handle.
     [[nodiscard]] soci::session& sql();
     [[nodiscard]] PGconn* native_handle();
 
 private:
     /// What a verb needs a further trip for.
     enum class FollowUp { none, name_owner, tell_fate, prepare, commit_unprepared, commit_empty };
+    [[nodiscard]] bool give_back() noexcept;
     void lend();
     [[nodiscard]] std::vector<Reply> ask(std::vector<Statement> statements,
                                          std::chrono::steady_clock::time_point deadline);
@@ -95,6 +104,9 @@ private:
     std::chrono::milliseconds statement_timeout_;
     ServerFacts facts_;
     Session session_;
+    // Of a lent connection.
+    std::string former_name_;  ///< its application_name
+    std::chrono::seconds give_back_timeout_{0};
 
     // The trip in progress.
     Voting voting_ = Voting::undo;  ///< of the prepare in it, if there is one

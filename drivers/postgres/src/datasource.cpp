@@ -71,6 +71,18 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
     return connection;
 }
 
+std::unique_ptr<xa_tm::Connection> Datasource::adopt(const Lent& lent,
+                                                     const SessionMark& mark) const {
+    try {
+        auto connection = std::make_unique<Connection>(name(), lent, mark, options());
+        connection->set_up(options().connect_timeout);
+        return connection;
+    } catch (const std::invalid_argument& error) {
+        throw Error({.code = ErrorCode::invalid_state, .resource = name()},
+                    fmt::format("resource {}: {}", name(), error.what()));
+    }
+}
+
 ServerDescription Datasource::describe() {
     return open({})->describe(options());
 }

@@ -1,5 +1,5 @@
 // Invariants:
-// - conn_ is in SOCI's session exactly while is_lent_; else SOCI holds a null pointer, which libpq
+// - conn_ is in SOCI's session, if there is one, exactly while is_lent_; else SOCI holds a null pointer, which libpq
 //   and SOCI answer with an error, so that nothing runs behind the transaction's back (law 10);
 // - conn_ is in pipeline mode exactly while an exchange is in progress;
 // - given_ <= complete_ <= replies_.size() <= statements_.size(): one reply a statement, in order;
@@ -10,10 +10,10 @@
 #include <cctype>
 #include <charconv>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
-#include <soci/postgresql/soci-postgresql.h>
 #include <sys/socket.h>
 
 #include "xa_tm/batched_connection.h"
@@ -24,12 +24,6 @@ namespace {
 
 using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
-
-soci::postgresql_session_backend* backend_of(soci::session& session) {
-    // A dynamic_cast would not link with every build of SOCI: the type's information is not
-    // exported.
-    return static_cast<soci::postgresql_session_backend*>(session.get_backend());
-}
 
 std::string field_of(const PGresult& result, int field) {
     const char* text = PQresultErrorField(&result, field);
@@ -136,51 +130,120 @@ bool is_server_up(const std::string& canonical_uri) noexcept {
 
 Session::Session(const std::string& canonical_uri) {
     try {
-        sql_.open(soci::postgresql, canonical_uri);
+        sql_ = &own_sql_.emplace(branch_sessions(), canonical_uri);
     } catch (const soci::soci_error& error) {
         const std::string text = error.what();
         const auto line_break = text.find('\n');  // SOCI's own sentence comes first
         throw ConnectError(
             one_line(line_break == std::string::npos ? text : text.substr(line_break)));
     }
-    conn_ = std::exchange(backend_of(sql_)->conn_, nullptr);
+    SociConnection soci{*sql_};
+    conn_ = soci.get();
+    soci.set(nullptr);
     backend_pid_ = PQbackendPID(conn_);
     default_notice_receiver_ = PQsetNoticeReceiver(conn_, &Session::take_notice, this);
-    if (PQregisterEventProc(conn_, &Session::take_event, "xa_tm", this) == 0) {
+    if (!watch_results()) {
         PQfinish(std::exchange(conn_, nullptr));
         throw ConnectError("out of memory");
     }
+}
+
+Session::Session(const Lent& lent)
+    : sql_{lent.session}, is_borrowed_{true}, conn_{lent.handle} {
+    if (sql_ != nullptr) {
+        const SociConnection soci{*sql_};
+        conn_ = soci.is_there() ? soci.get() : nullptr;
+    }
+    borrow();
+    if (sql_ != nullptr) {
+        SociConnection{*sql_}.set(nullptr);
+    }
+}
+
+/// The notice receiver stays the application's: libpq could not give it back whole.
+void Session::borrow() {
+    if (conn_ == nullptr || PQstatus(conn_) != CONNECTION_OK) {
+        throw std::invalid_argument("the lent connection is not open; connect it first");
+    }
+    if (PQinstanceData(conn_, &Session::take_event) != nullptr) {
+        throw std::invalid_argument("the lent connection is lent to another transaction already");
+    }
+    if (PQtransactionStatus(conn_) != PQTRANS_IDLE || PQpipelineStatus(conn_) != PQ_PIPELINE_OFF) {
+        throw std::invalid_argument(
+            "the lent connection is in a transaction, in pipeline mode or at work; end that first");
+    }
+    if (!watch_results()) {
+        throw std::bad_alloc();
+    }
+    backend_pid_ = PQbackendPID(conn_);
+    was_nonblocking_ = PQisnonblocking(conn_) == 1;
+}
+
+/// As it was, but for an event procedure that finds nobody to tell any more.
+void Session::give_back() noexcept {
+    if (conn_ == nullptr) {
+        return;
+    }
+    PQsetInstanceData(conn_, &Session::take_event, nullptr);
+    if (sql_ == nullptr) {
+        return;
+    }
+    SociConnection soci{*sql_};
+    if (soci.is_there() && soci.get() == nullptr) {
+        soci.set(conn_);
+    } else {
+        PQfinish(conn_);  // the application has closed or replaced it
+    }
+}
+
+/// Every result that comes on the connection is seen, whoever has asked for it. A connection keeps
+/// the procedure for ever, so that its data, not its argument, has to say whose it is.
+bool Session::watch_results() noexcept {
+    if (PQsetInstanceData(conn_, &Session::take_event, this) == 1) {
+        return true;
+    }
+    return PQregisterEventProc(conn_, &Session::take_event, "xa_tm", nullptr) == 1 &&
+           PQsetInstanceData(conn_, &Session::take_event, this) == 1;
 }
 
 Session::~Session() {
     if (is_lent_) {
         static_cast<void>(take_back());
     }
-    PQfinish(conn_);
+    if (is_borrowed_) {
+        give_back();
+    } else {
+        PQfinish(conn_);
+    }
 }
 
 bool Session::can_lend() const noexcept {
-    // get_backend() is not const, though it changes nothing.
-    const auto* backend = backend_of(const_cast<soci::session&>(sql_));
-    return backend != nullptr && backend->conn_ == nullptr && conn_ != nullptr;
+    if (sql_ == nullptr) {
+        return conn_ != nullptr;
+    }
+    const SociConnection soci{*sql_};
+    return soci.is_there() && soci.get() == nullptr && conn_ != nullptr;
 }
 
 void Session::lend() noexcept {
     XA_TM_CHECK(!is_lent_ && can_lend(), "SOCI has not made a connection of its own");
-    backend_of(sql_)->conn_ = conn_;
+    if (sql_ != nullptr) {
+        SociConnection{*sql_}.set(conn_);
+    }
     is_lent_ = true;
 }
 
 bool Session::take_back() noexcept {
     XA_TM_CHECK(is_lent_, "only what was lent is taken back");
     is_lent_ = false;
-    auto* backend = backend_of(sql_);
     // A new connection may have got the old one's address, but not its server process.
-    if (backend == nullptr || backend->conn_ != conn_ || PQbackendPID(conn_) != backend_pid_) {
+    if (native_handle() != conn_ || PQbackendPID(conn_) != backend_pid_) {
         conn_ = nullptr;  // SOCI has closed it
         return false;
     }
-    backend->conn_ = nullptr;
+    if (sql_ != nullptr) {
+        SociConnection{*sql_}.set(nullptr);
+    }
     if (PQpipelineStatus(conn_) != PQ_PIPELINE_OFF && PQexitPipelineMode(conn_) == 0) {
         return false;
     }
@@ -188,8 +251,11 @@ bool Session::take_back() noexcept {
 }
 
 PGconn* Session::native_handle() noexcept {
-    auto* backend = backend_of(sql_);
-    return backend == nullptr ? nullptr : backend->conn_;
+    if (sql_ == nullptr) {
+        return conn_;
+    }
+    const SociConnection soci{*sql_};
+    return soci.is_there() ? soci.get() : nullptr;
 }
 
 void Session::send(std::vector<Statement> statements) noexcept {
@@ -335,7 +401,8 @@ void Session::give_up(std::string why) noexcept {
 void Session::finish() {
     is_finished_ = true;
     if (!is_broken_ && complete_ == statements_.size()) {
-        is_broken_ = PQexitPipelineMode(conn_) == 0 || PQsetnonblocking(conn_, 0) != 0;
+        is_broken_ = PQexitPipelineMode(conn_) == 0 || 
+                     PQsetnonblocking(conn_, was_nonblocking_ ? 1 : 0) != 0;
         return;
     }
     if (!is_broken_) {
@@ -366,8 +433,26 @@ bool Session::is_in_failed_transaction() const noexcept {
 }
 
 int Session::soci_statements() const noexcept {
-    const auto* backend = backend_of(const_cast<soci::session&>(sql_));
-    return backend == nullptr ? 0 : backend->statementCount_;
+    const SociConnection soci{*sql_};
+    return soci.is_there() ? soci.statements() : 0;
+}
+
+std::string Session::application_name() const {
+    const char* name = PQparameterStatus(conn_, "application_name");
+    return name == nullptr ? std::string{} : std::string{name};
+}
+
+std::string Session::user() const {
+    return conn_ == nullptr ? std::string{} : std::string{PQuser(conn_)};
+}
+
+std::string Session::quoted(const std::string& text) const {
+    const std::unique_ptr<char, decltype(&PQfreemem)> literal{
+        PQescapeLiteral(conn_, text.data(), text.size()), &PQfreemem};
+    if (!literal) {
+        throw std::bad_alloc();
+    }
+    return literal.get();
 }
 
 void Session::add_to_history(const PGresult& result) {
@@ -390,12 +475,13 @@ void Session::add_to_history(const PGresult& result) {
     }
 }
 
-int Session::take_event(PGEventId event, void* info, void* self) noexcept {
+int Session::take_event(PGEventId event, void* info, void* /*unused*/) noexcept {
     // The other events also come for results that outlive the session.
     if (event == PGEVT_RESULTCREATE) {
-        auto& session = *static_cast<Session*>(self);
-        if (session.is_lent_) {
-            session.add_to_history(*static_cast<const PGEventResultCreate*>(info)->result);
+        const auto& created = *static_cast<const PGEventResultCreate*>(info);
+        auto* session = static_cast<Session*>(PQinstanceData(created.conn, &Session::take_event));
+        if (session != nullptr && session->is_lent_) {
+            session->add_to_history(*created.result);
         }
     }
     return 1;

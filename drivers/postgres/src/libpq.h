@@ -12,7 +12,9 @@
 #include <soci/soci.h>
 
 #include "branch_history.h"
+#include "soci_session.h"
 #include "xa_tm/connection.h"
+#include "xa_tm/postgres/datasource.h"
 
 namespace xa_tm::postgres {
 
@@ -65,12 +67,15 @@ struct Reply {
 /// while it is lent, and verbs are sent while it is not.
 ///
 /// Ownership: owns the connection at all times, also against a soci::session that wants to close
-/// it.
+/// it; one that the application has lent is the application's again in the end, as it was.
 /// Thread safety: one thread at a time.
 class Session {
 public:
     /// Connects, for as long as the URI's connect_timeout allows. Throws ConnectError.
     explicit Session(const std::string& canonical_uri);
+    /// Over a connection of the application's, which outlives this. Throws std::invalid_argument
+    /// when it is not fit for that.
+    explicit Session(const Lent& lent);
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     ~Session();
@@ -84,8 +89,10 @@ public:
     /// more, because the application has closed or reconnected it, or left something running on it.
     [[nodiscard]] bool take_back() noexcept;
     [[nodiscard]] bool is_lent() const noexcept { return is_lent_; }
-    /// Valid while lent.
-    [[nodiscard]] soci::session& sql() noexcept { return sql_; }
+    /// False where the application has lent a bare handle.
+    [[nodiscard]] bool has_sql() const noexcept { return sql_ != nullptr; }
+    /// Valid while lent, and where has_sql().
+    [[nodiscard]] soci::session& sql() noexcept { return *sql_; }
     /// Valid while lent; the application may have reconnected, so it is read anew each time.
     [[nodiscard]] PGconn* native_handle() noexcept;
 
@@ -110,6 +117,13 @@ public:
     [[nodiscard]] int backend_pid() const noexcept { return backend_pid_; }
     /// Ends the session at once; the handle stays valid memory until this is destroyed.
     void disconnect() noexcept;
+    /// True when the connection is the application's own.
+    [[nodiscard]] bool is_borrowed() const noexcept { return is_borrowed_; }
+    /// As the server has told it last.
+    [[nodiscard]] std::string application_name() const;
+    [[nodiscard]] std::string user() const;
+    /// As a literal of SQL. Throws std::bad_alloc.
+    [[nodiscard]] std::string quoted(const std::string& text) const;
     /// True when nothing more can be sent on it.
     [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
     /// Statements that the application prepared through SOCI since the session began. Those it
@@ -117,8 +131,11 @@ public:
     [[nodiscard]] int soci_statements() const noexcept;
 
 private:
+    void borrow();
+    void give_back() noexcept;
+    [[nodiscard]] bool watch_results() noexcept;
     static void take_notice(void* self, const PGresult* notice);
-    static int take_event(PGEventId event, void* info, void* self) noexcept;
+    static int take_event(PGEventId event, void* info, void* unused) noexcept;
     void add_to_history(const PGresult& result);
     void send_all() noexcept;
     void take_result(const PGresult& result);
@@ -128,7 +145,10 @@ private:
     void give_up(std::string why) noexcept;
     void finish();
 
-    soci::session sql_;
+    std::optional<soci::session> own_sql_;
+    soci::session* sql_ = nullptr;  ///< own_sql_, or the application's; null over a bare handle
+    bool is_borrowed_ = false;
+    bool was_nonblocking_ = false;
     /// Null once the application has closed or replaced it.
     PGconn* conn_ = nullptr;
     int backend_pid_ = 0;

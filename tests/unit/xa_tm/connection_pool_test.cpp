@@ -24,7 +24,7 @@ protected:
     FakeResourceManager server_{"users"};
     FakeLink link_{"users", server_, {.pool_size_max = 2, .pool_timeout = milliseconds{50}}};
 
-    [[nodiscard]] xa_tm::ConnectionPool::Lease acquire() { return link_.pool().acquire({}); }
+    [[nodiscard]] xa_tm::ConnectionPool::Lease acquire() { return link_.pool().acquire({}, "gtrid"); }
 };
 
 TEST_F(ConnectionPool, GivesAConnectionAgainThatCameBack) {
@@ -53,10 +53,10 @@ TEST_F(ConnectionPool, SaysThatItIsExhaustedWhenNoConnectionComesBackInTime) {
 
 TEST_F(ConnectionPool, WaitsForAConnectionToComeBack) {
     FakeLink patient{"users", server_, {.pool_size_max = 1, .pool_timeout = std::chrono::hours{1}}};
-    std::optional lease{patient.pool().acquire({})};
+    std::optional lease{patient.pool().acquire({}, "gtrid")};
     std::atomic<bool> has_one = false;
     std::thread waiting{[&] {
-        const auto second = patient.pool().acquire({});
+        const auto second = patient.pool().acquire({}, "gtrid");
         has_one = second.connection() != nullptr;
     }};
     EXPECT_FALSE(has_one);
@@ -69,11 +69,11 @@ TEST_F(ConnectionPool, WaitsForAConnectionToComeBack) {
 TEST_F(ConnectionPool, ServesWhoWaitsOnWithWhatCameFreeWhileItWasChosen) {
     FakeLink patient{"users", server_, {.pool_size_max = 2, .pool_timeout = std::chrono::hours{1}}};
     auto& pool = patient.pool();
-    const auto first = pool.acquire({});
-    std::optional second{pool.acquire({})};
+    const auto first = pool.acquire({}, "gtrid");
+    std::optional second{pool.acquire({}, "gtrid")};
     std::optional<xa_tm::ConnectionPool::Lease> third;
     std::thread waiting{
-        [&] { third.emplace(pool.acquire({}, {{.verb = Verb::start, .xid = kXid}})); }};
+        [&] { third.emplace(pool.acquire({}, "gtrid", {{.verb = Verb::start, .xid = kXid}})); }};
     std::optional<xa_tm::ConnectionPool::Successor> successor;
     EXPECT_TRUE(eventually([&] {
         if (auto next = pool.next_successor()) {
@@ -115,13 +115,13 @@ TEST_F(ConnectionPool, Trap53DropsAConnectionThatIsNotReusable) {
 TEST_F(ConnectionPool, DropsAConnectionThatWasClosedWhateverItSaysItself) {
     auto& pool = server_.pool();  // of connections that don't know that they were closed
     {
-        auto lease = pool.acquire({});
+        auto lease = pool.acquire({}, "gtrid");
         lease.close();
         EXPECT_EQ(lease.connection(), nullptr);
         const auto moved = std::move(lease);
         EXPECT_EQ(moved.connection(), nullptr);
     }
-    EXPECT_TRUE(pool.acquire({}).is_fresh());
+    EXPECT_TRUE(pool.acquire({}, "gtrid").is_fresh());
     pool.clear();
 }
 
@@ -139,7 +139,7 @@ TEST_F(ConnectionPool, NeverOpensMoreConnectionsThanAllowed) {
     for (int i = 0; i < 8; ++i) {
         threads.emplace_back([&] {
             for (int turn = 0; turn < 100; ++turn) {
-                const auto lease = narrow.pool().acquire({});
+                const auto lease = narrow.pool().acquire({}, "gtrid");
                 const int now = ++in_use;
                 int seen = most;
                 while (now > seen && !most.compare_exchange_weak(seen, now)) {

@@ -35,7 +35,7 @@ protected:
     void open(FakeLink& link, const std::string& bqual, const std::string& row) {
         auto& branch = branches_.emplace_back(
             EnlistedBranch{.datasource = &link, .xid = {kFormatId, kGtrid, bqual}});
-        branch.lease = link.pool().acquire({});
+        branch.lease = link.pool().acquire({}, "gtrid");
         branch.is_started = true;
         EXPECT_EQ(exchange(*branch.connection(), {.verb = Verb::start, .xid = branch.xid},
                            std::chrono::minutes{1})

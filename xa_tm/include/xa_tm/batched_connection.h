@@ -32,6 +32,7 @@ public:
     [[nodiscard]] std::optional<Answer> receive() noexcept final;
     [[nodiscard]] Readiness readiness() const noexcept final;
     void close() noexcept final;
+    [[nodiscard]] bool is_silent() const noexcept final;
     [[nodiscard]] bool is_open_to_application() const noexcept final;
 
 protected:

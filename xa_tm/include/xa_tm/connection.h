@@ -249,8 +249,14 @@ public:
     /// the branch. Empty where the server has no such name.
     [[nodiscard]] virtual std::string server_identity() const { return {}; }
 
+    /// Who owns what is prepared over this session, where only the owner may finish it; else empty.
+    [[nodiscard]] virtual std::string owner_of_branches() const { return {}; }
+
     /// False when the state of the session is not certain: then it is closed, never used again.
     [[nodiscard]] virtual bool is_reusable() const noexcept = 0;
+    /// False when the server has closed the idle session meanwhile, or has sent something that
+    /// nobody asked for: found out without asking it. Between batches.
+    [[nodiscard]] virtual bool is_silent() const noexcept { return true; }
     /// True while a branch is open that has been asked for nothing but start and execute: only then
     /// may the application use the session.
     [[nodiscard]] virtual bool is_open_to_application() const noexcept = 0;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,13 +17,42 @@ class ConnectionPool;
 struct DatasourceOptions {
     /// Connections in use at once, idle ones included.
     std::size_t pool_size_max = 64;
-    /// How long enlist() waits for a free connection before it throws pool_exhausted.
+    /// Connections that TransactionManager::start() opens, and that are kept open and opened anew
+    /// in the background while the server can be reached, used or not.
+    std::size_t pool_size_min = 0;
+    /// How long a branch waits for a free connection before it throws pool_exhausted.
     std::chrono::milliseconds pool_timeout{5000};
+    /// A connection that is older is closed when it comes back, or while it is idle; 0: never.
+    std::chrono::milliseconds connection_lifetime_max{std::chrono::minutes{30}};
+    /// A connection that was idle for longer is closed, unless it is one of pool_size_min; 0:
+    /// never. Looked at once in Config::recovery_interval.
+    std::chrono::milliseconds idle_timeout{std::chrono::minutes{10}};
     /// How long one attempt to connect may take; whole seconds.
     std::chrono::seconds connect_timeout{5};
     /// How long one statement of the application may run before the server ends it; 0: as long as
     /// the server's own settings allow.
     std::chrono::milliseconds statement_timeout{0};
+};
+
+/// What a datasource's pool does now and has done since the datasource was made. The connections
+/// that recovery uses don't count: they are not the pool's. Nor do lent ones.
+struct PoolStatus {
+    std::size_t in_use = 0;   ///< places taken, those included whose connection is being opened
+    std::size_t idle = 0;     ///< open connections that wait for work
+    std::size_t waiting = 0;  ///< threads that wait for a place
+    std::size_t size_min = 0;
+    std::size_t size_max = 0;
+    std::uint64_t acquired = 0;       ///< connections given out
+    std::uint64_t timed_out = 0;      ///< times that pool_exhausted was thrown
+    std::uint64_t opened = 0;         ///< connections opened
+    std::uint64_t failed_to_open = 0;
+    std::uint64_t closed = 0;         ///< connections closed, for whatever reason
+    std::uint64_t found_dead = 0;     ///< of those, by their server while they were idle
+    /// By those who had to wait, whether or not they got a connection in the end.
+    std::chrono::microseconds waited_total{0};
+    std::chrono::microseconds waited_longest{0};
+    /// From when connections were given out until they came back.
+    std::chrono::microseconds used_total{0};
 };
 
 /// One database that takes part in global transactions, and the pool of connections to it. Its name
@@ -54,9 +84,14 @@ public:
     /// because of its settings; throws Error when it can't be reached or asked.
     [[nodiscard]] virtual ServerDescription describe() { return {}; }
 
+    /// A consistent look at the pool; it waits for no server.
+    [[nodiscard]] PoolStatus pool_status() const;
+
     [[nodiscard]] ConnectionPool& pool() noexcept { return *pool_; }
 
 private:
+    void check_is_not_negative(std::string_view option, std::chrono::milliseconds value) const;
+
     std::string name_;
     DatasourceOptions options_;
     std::unique_ptr<ConnectionPool> pool_;

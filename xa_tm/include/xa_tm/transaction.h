@@ -1,5 +1,7 @@
 #pragma once
 
+#include <concepts>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -44,12 +46,34 @@ public:
     /// Makes several datasources take part and gives their branches as a tuple; the first use of
     /// one opens all of them in one wait.
     template <class First, class Second, class... Rest>
+        requires std::convertible_to<Second*, Datasource*>
     std::tuple<typename First::Branch, typename Second::Branch, typename Rest::Branch...> enlist(
         First& first, Second& second, Rest&... rest) {
         Datasource* const all[] = {&first, &second, &rest...};
         const auto branches = enlist_all(all);
         return enlist_as<First, Second, Rest...>(branches,
                                                  std::index_sequence_for<First, Second, Rest...>{});
+    }
+
+    /// Makes the datasource take part with a connection that the caller has opened: a PGconn*, a
+    /// MYSQL* or a soci::session&, to the datasource's own server and database and as its user,
+    /// idle and with no transaction open. It takes no place in the pool.
+    ///
+    /// Until this transaction's scope has ended, it stays open, is used through the branch alone,
+    /// and refuses work where it can once the branch has ended. Then it is as before, and it is the
+    /// caller's to close: unless its state had become uncertain (the report says unknown, or a
+    /// verb's answer did not come). Its session is ended then, and its handle says that it is lost.
+    ///
+    /// Asks no server yet, like enlist(datasource). Throws Error as that does, and (invalid_state)
+    /// when the datasource takes part already; the first use of the branch throws
+    /// (invalid_configuration) what is to be changed when recovery could not finish this
+    /// connection's branch, or (invalid_state) when the connection is not fit to be lent.
+    template <class D>
+    typename D::Branch enlist(D& datasource, typename D::Lent connection) {
+        return typename D::Branch{
+            enlist_lent(datasource, [&datasource, connection](const SessionMark& mark) {
+                return datasource.adopt(connection, mark);
+            })};
     }
 
     /// Commits everywhere or nowhere. Never throws: whatever happens is in the report. A second
@@ -69,6 +93,10 @@ private:
 
     /// One branch per datasource, in this order.
     [[nodiscard]] std::vector<Branch> enlist_all(std::span<Datasource* const> datasources);
+
+    [[nodiscard]] Branch enlist_lent(
+        Datasource& datasource,
+        std::function<std::unique_ptr<Connection>(const SessionMark&)> adopt);
 
     template <class... D, std::size_t... I>
     static std::tuple<typename D::Branch...> enlist_as(const std::vector<Branch>& branches,

@@ -23,6 +23,19 @@ namespace xa_tm::mysql {
 class Connection;
 class EndingSessions;
 
+/// A connection of the application's own, for Transaction::enlist(). It has to be open and in no
+/// transaction, with every result read, and not set to reconnect by itself.
+///
+/// Over a bare handle, Branch::sql() throws Error (invalid_state). As long as the branch is open the
+/// server takes one statement a packet, and the session holds two named locks more.
+struct Lent {
+    Lent(MYSQL* connection) noexcept : handle{connection} {}
+    Lent(soci::session& connection) noexcept : session{&connection} {}
+
+    MYSQL* handle = nullptr;
+    soci::session* session = nullptr;
+};
+
 /// The application's way into one branch: both views of the connection that the branch runs on.
 ///
 /// The server refuses statements that would end the transaction by themselves (COMMIT, DDL) with
@@ -35,7 +48,7 @@ public:
     explicit Branch(const xa_tm::Branch& branch) noexcept : xa_tm::Branch{branch} {}
 
     /// A SOCI session over the branch's connection. It refuses work (soci::soci_error) once the
-    /// branch has ended. Throws Error (invalid_state) when the branch has ended already.
+    /// branch has ended, and at any time begin(), commit() and rollback(). Throws Error (invalid_state) when the branch has ended already.
     [[nodiscard]] soci::session& sql() const;
     /// The C client's handle of the same connection. Before the Transaction's next call every
     /// result must have been read; it must not be closed, nor used after the branch has ended.
@@ -50,6 +63,7 @@ public:
 class Datasource final : public xa_tm::Datasource {
 public:
     using Branch = mysql::Branch;
+    using Lent = mysql::Lent;
 
     /// The URI is mysql://user:password@host:port/database?parameter=value, or mariadb://…; every
     /// part may be left out, then the C client's default counts. The parameters are socket;
@@ -66,6 +80,10 @@ public:
     /// Throws Error: resource_unreachable, authentication_failed, resource_refused, and
     /// two_phase_unavailable for a member of a Galera cluster.
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
+    /// A connection over one that the application has lent. Throws Error as connect() does, and
+    /// invalid_state when it is not fit to be lent.
+    [[nodiscard]] std::unique_ptr<xa_tm::Connection> adopt(const Lent& lent,
+                                                           const SessionMark& mark) const;
     /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
     [[nodiscard]] ServerDescription describe() override;
 

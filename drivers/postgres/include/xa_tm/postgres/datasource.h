@@ -17,6 +17,20 @@ namespace xa_tm::postgres {
 
 class Connection;
 
+/// A connection of the application's own, for Transaction::enlist(). It has to be open, idle, in no
+/// transaction and not in pipeline mode.
+///
+/// Over a bare handle, Branch::sql() throws Error (invalid_state). Over a SOCI session, begin() and
+/// commit() on that are SOCI's own and can't be refused: a branch that they have ended is reported
+/// as a hazard. The connection's application_name is the transaction's for that long.
+struct Lent {
+    Lent(PGconn* connection) noexcept : handle{connection} {}
+    Lent(soci::session& connection) noexcept : session{&connection} {}
+
+    PGconn* handle = nullptr;
+    soci::session* session = nullptr;
+};
+
 /// The application's way into one branch: both views of the connection that the branch runs on.
 ///
 /// Statements must not end the transaction by themselves (COMMIT, ROLLBACK), or what they did is no
@@ -29,7 +43,8 @@ public:
     explicit Branch(const xa_tm::Branch& branch) noexcept : xa_tm::Branch{branch} {}
 
     /// A SOCI session over the branch's connection. It refuses work (soci::soci_error) once the
-    /// branch has ended. Throws Error (invalid_state) when the branch has ended already.
+    /// branch has ended, and at any time begin(), commit(), rollback() and statements that do the
+    /// same. Throws Error (invalid_state) when the branch has ended already.
     [[nodiscard]] soci::session& sql() const;
     /// libpq's handle of the same connection, in blocking mode and with nothing outstanding. It
     /// must not be closed, nor used after the branch has ended. Throws like sql().
@@ -43,6 +58,7 @@ public:
 class Datasource final : public xa_tm::Datasource {
 public:
     using Branch = postgres::Branch;
+    using Lent = postgres::Lent;
 
     /// The URI is libpq's: postgresql://user:password@host:port/database?parameter=value, where
     /// ?host= may name the folder of a Unix socket; or it is libpq's keyword=value string. What it
@@ -57,6 +73,10 @@ public:
     /// Throws Error: resource_unreachable, authentication_failed, two_phase_unavailable,
     /// resource_refused.
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override;
+    /// A connection over one that the application has lent. Throws Error as connect() does, and
+    /// invalid_state when it is not fit to be lent.
+    [[nodiscard]] std::unique_ptr<xa_tm::Connection> adopt(const Lent& lent,
+                                                           const SessionMark& mark) const;
     /// Throws Error: resource_unreachable, authentication_failed, resource_refused.
     [[nodiscard]] ServerDescription describe() override;
 
