@@ -56,8 +56,8 @@ protected:
                                 .log_segment_size_bytes = 1 << 16});
         users_ = &manager_->add<postgres::Datasource>(
             "users", sandbox::uri(sandbox::postgres_server()), options);
-        points_ = &manager_->add<mysql::Datasource>(
-            "points", sandbox::uri(sandbox::mysql_server()), options);
+        points_ = &manager_->add<mysql::Datasource>("points", sandbox::uri(sandbox::mysql_server()),
+                                                    options);
         manager_->start();
     }
     void open_pools(const DatasourceOptions& options) { open_pools(options, milliseconds{10000}); }
@@ -86,7 +86,8 @@ TEST_F(Pools, CloseWhatIsIdleForTooLongButKeepTheirMinimum) {
         register_user(first, 1);
         register_user(second, 2);
     }
-    for (const auto* datasource : {static_cast<Datasource*>(users_), static_cast<Datasource*>(points_)}) {
+    for (const auto* datasource :
+         {static_cast<Datasource*>(users_), static_cast<Datasource*>(points_)}) {
         EXPECT_TRUE(eventually([&] { return datasource->pool_status().closed == 1; }));
         EXPECT_EQ(datasource->pool_status().idle, 1U);
     }
@@ -112,9 +113,9 @@ TEST_F(Pools, NoticeBeforeTheyGiveItOutThatTheServerHasClosedAConnection) {
     users_database_.execute(fmt::format("select pg_terminate_backend({}, 5000)", users_session));
     points_database_.execute(fmt::format("kill {}", points_session));
     EXPECT_TRUE(eventually([&] {
-        return points_database_.number(fmt::format(
-                   "select count(*) from information_schema.processlist where id = {}",
-                   points_session)) == 0;
+        return points_database_.number(
+                   fmt::format("select count(*) from information_schema.processlist where id = {}",
+                               points_session)) == 0;
     }));
     auto transaction = manager_->begin();
     register_user(transaction, 1);
@@ -149,8 +150,9 @@ TEST_F(Pools, SayThatAStatementIsRunningWhereOneIs) {
         transaction.enlist(*users_).execute("select pg_sleep(2)");
     });
     ASSERT_TRUE(eventually([&] {
-        return users_database_.number("select count(*) from pg_stat_activity where state = "
-                                      "'active' and query = 'select pg_sleep(2)'") == 1;
+        return users_database_.number(
+                   "select count(*) from pg_stat_activity where state = "
+                   "'active' and query = 'select pg_sleep(2)'") == 1;
     }));
     auto transaction = manager_->begin();
     const auto error = error_of([&] { transaction.enlist(*users_).execute("select 1"); });

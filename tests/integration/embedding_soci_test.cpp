@@ -68,8 +68,9 @@ TEST_F(OnSoci, RunsPreparedStatementsAgainAndAgain) {
     for (auto* sql : both()) {
         int id = 0;
         std::string note;
-        soci::statement insert = (sql->prepare << "insert into notes (id, note) values (:id, :note)",
-                                  soci::use(id), soci::use(note));
+        soci::statement insert =
+            (sql->prepare << "insert into notes (id, note) values (:id, :note)", soci::use(id),
+             soci::use(note));
         for (id = 1; id <= 3; ++id) {
             note = fmt::format("note {}", id);
             insert.execute(true);
@@ -210,6 +211,17 @@ TEST_F(OnSoci, RefusesStatementsThatWouldEndTheTransaction) {
     users() << "savepoint a; insert into notes (id) values (4); rollback to a";
     commit();
     EXPECT_THAT(counts("id > 0"), ElementsAre(3, 0));
+}
+
+TEST_F(OnSoci, TakesSavepoints) {
+    for (auto* sql : both()) {
+        *sql << "insert into notes (id) values (1)";
+        *sql << "savepoint a";
+        *sql << "insert into notes (id) values (2)";
+        *sql << "rollback to savepoint a";
+    }
+    commit();
+    EXPECT_THAT(counts("id > 0"), ElementsAre(1, 1));
 }
 
 TEST_F(OnSoci, RollsBackWhereMysqlHasRefusedAStatementThatWouldEndTheTransaction) {

@@ -22,10 +22,10 @@ namespace xa_tm {
 
 /// What the one who has a connection does with it, as far as is known here.
 enum class Activity {
-    opening,       ///< connecting, or opening the branch
-    statement,     ///< a statement is running
-    between,       ///< the application does something else
-    application,   ///< the application has the session and works with it by itself
+    opening,      ///< connecting, or opening the branch
+    statement,    ///< a statement is running
+    between,      ///< the application does something else
+    application,  ///< the application has the session and works with it by itself
     committing,
     rolling_back,
 };

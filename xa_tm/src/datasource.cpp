@@ -10,8 +10,9 @@ namespace xa_tm {
 
 namespace {
 
-/// "For ever" would overflow the clock.
+// "For ever" would overflow the clock.
 constexpr std::chrono::hours kMaxPoolTimeout{24};
+constexpr std::chrono::hours kMaxAge{24 * 365};
 
 }  // namespace
 
@@ -24,28 +25,23 @@ Datasource::Datasource(std::string name, DatasourceOptions options)
                         "of A-Z a-z 0-9 . _ -",
                         name_, kMaxNameLength));
     }
-    if (options_.pool_timeout < std::chrono::milliseconds{0} ||
-        options_.pool_timeout > kMaxPoolTimeout) {
-        throw Error({.code = ErrorCode::invalid_configuration, .resource = name_},
-                    fmt::format("resource {}: pool_timeout is {} ms; it must be 0 ms to 24 h",
-                                name_, options_.pool_timeout.count()));
-    }
     if (options_.pool_size_max == 0 || options_.pool_size_max < options_.pool_size_min) {
         throw Error({.code = ErrorCode::invalid_configuration, .resource = name_},
                     fmt::format("resource {}: pool_size_max is {}; it must be at least 1, and no "
                                 "less than pool_size_min, which is {}",
                                 name_, options_.pool_size_max, options_.pool_size_min));
     }
-    check_is_not_negative("connection_lifetime_max", options_.connection_lifetime_max);
-    check_is_not_negative("idle_timeout", options_.idle_timeout);
+    check_duration("pool_timeout", options_.pool_timeout, kMaxPoolTimeout);
+    check_duration("connection_lifetime_max", options_.connection_lifetime_max, kMaxAge);
+    check_duration("idle_timeout", options_.idle_timeout, kMaxAge);
 }
 
-void Datasource::check_is_not_negative(std::string_view option,
-                                       std::chrono::milliseconds value) const {
-    if (value < std::chrono::milliseconds{0}) {
+void Datasource::check_duration(std::string_view option, std::chrono::milliseconds value,
+                                std::chrono::hours max) const {
+    if (value < std::chrono::milliseconds{0} || value > max) {
         throw Error({.code = ErrorCode::invalid_configuration, .resource = name_},
-                    fmt::format("resource {}: {} is {} ms; it must be 0, which is for ever, or more",
-                                name_, option, value.count()));
+                    fmt::format("resource {}: {} is {} ms; it must be 0 ms to {} h", name_, option,
+                                value.count(), max.count()));
     }
 }
 

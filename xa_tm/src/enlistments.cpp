@@ -130,12 +130,12 @@ std::unique_ptr<Connection> Enlistments::adopt(const EnlistedBranch& branch) {
                                 resource, connection->server_identity(), target.server));
     }
     if (connection->owner_of_branches() != target.owner_of_branches && !target.server.empty()) {
-        throw Error({.code = ErrorCode::invalid_configuration, .resource = resource},
-                    fmt::format("resource {}: the lent connection is of the user {}, and recovery "
-                                "comes as {}, who could not finish the branch; lend one of the same "
-                                "user",
-                                resource, connection->owner_of_branches(),
-                                target.owner_of_branches));
+        throw Error(
+            {.code = ErrorCode::invalid_configuration, .resource = resource},
+            fmt::format("resource {}: the lent connection is of the user {}, and recovery "
+                        "comes as {}, who could not finish the branch; lend one of the same "
+                        "user",
+                        resource, connection->owner_of_branches(), target.owner_of_branches));
     }
     return connection;
 }

@@ -60,9 +60,7 @@ struct EnlistedBranch {
         }
     }
     /// The application is at work, and whether with a statement is not known.
-    void show_application() noexcept {
-        show(is_lent ? Activity::application : Activity::between);
-    }
+    void show_application() noexcept { show(is_lent ? Activity::application : Activity::between); }
     /// Keeps what an answer tells beyond its code.
     void note(Answer&& answer);
 };

@@ -1,5 +1,6 @@
 // Invariants:
-// - SOCI's session, if there is one, holds mysql_ exactly while is_lent_; else it holds placeholder_, which answers
+// - SOCI's session, if there is one, holds mysql_ exactly while is_lent_; else it holds
+// placeholder_, which answers
 //   every statement with "Server has gone away", so that nothing runs behind the transaction's back
 //   (law 10);
 // - a step of the exchange is suspended inside the client library exactly while waiting_for_ is not
@@ -63,8 +64,7 @@ Session::Session(const std::string& soci_connect_string, bool needs_tls) {
     set_up();
 }
 
-Session::Session(const Lent& lent)
-    : sql_{lent.session}, is_borrowed_{true}, mysql_{lent.handle} {
+Session::Session(const Lent& lent) : sql_{lent.session}, is_borrowed_{true}, mysql_{lent.handle} {
     if (sql_ != nullptr) {
         const SociConnection soci{*sql_};
         mysql_ = soci.is_there() ? soci.get() : nullptr;

@@ -67,13 +67,13 @@ bool Connection::give_back() noexcept {
     }
     std::vector<std::string> statements;
     if (!own_lock_.empty()) {
-        statements.push_back(
-            fmt::format("select release_lock({}), release_lock({})", text_literal(own_lock_),
-                        text_literal(lock_name(mark_, session_.thread_id()))));
+        statements.push_back(fmt::format("select release_lock({}), release_lock({})",
+                                         text_literal(own_lock_),
+                                         text_literal(lock_name(mark_, session_.thread_id()))));
     }
     if (!former_tracking_.empty()) {
-        statements.push_back(fmt::format("set session_track_transaction_info = {}",
-                                         text_literal(former_tracking_)));
+        statements.push_back(
+            fmt::format("set session_track_transaction_info = {}", text_literal(former_tracking_)));
     }
     try {
         return statements.empty() ||

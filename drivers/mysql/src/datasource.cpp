@@ -82,8 +82,8 @@ std::unique_ptr<xa_tm::Connection> Datasource::connect(const SessionMark& mark) 
 std::unique_ptr<xa_tm::Connection> Datasource::adopt(const Lent& lent,
                                                      const SessionMark& mark) const {
     try {
-        auto connection = std::make_unique<Connection>(name(), lent, options().connect_timeout,
-                                                       ending_sessions_);
+        auto connection =
+            std::make_unique<Connection>(name(), lent, options().connect_timeout, ending_sessions_);
         connection->set_up(mark, options());
         return connection;
     } catch (const std::invalid_argument& error) {

@@ -1,5 +1,6 @@
 // Invariants:
-// - conn_ is in SOCI's session, if there is one, exactly while is_lent_; else SOCI holds a null pointer, which libpq
+// - conn_ is in SOCI's session, if there is one, exactly while is_lent_; else SOCI holds a null
+// pointer, which libpq
 //   and SOCI answer with an error, so that nothing runs behind the transaction's back (law 10);
 // - conn_ is in pipeline mode exactly while an exchange is in progress;
 // - given_ <= complete_ <= replies_.size() <= statements_.size(): one reply a statement, in order;
@@ -148,8 +149,7 @@ Session::Session(const std::string& canonical_uri) {
     }
 }
 
-Session::Session(const Lent& lent)
-    : sql_{lent.session}, is_borrowed_{true}, conn_{lent.handle} {
+Session::Session(const Lent& lent) : sql_{lent.session}, is_borrowed_{true}, conn_{lent.handle} {
     if (sql_ != nullptr) {
         const SociConnection soci{*sql_};
         conn_ = soci.is_there() ? soci.get() : nullptr;
@@ -401,7 +401,7 @@ void Session::give_up(std::string why) noexcept {
 void Session::finish() {
     is_finished_ = true;
     if (!is_broken_ && complete_ == statements_.size()) {
-        is_broken_ = PQexitPipelineMode(conn_) == 0 || 
+        is_broken_ = PQexitPipelineMode(conn_) == 0 ||
                      PQsetnonblocking(conn_, was_nonblocking_ ? 1 : 0) != 0;
         return;
     }

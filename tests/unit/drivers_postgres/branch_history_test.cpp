@@ -87,5 +87,23 @@ TEST(ControlsTransaction, LeavesEverythingElseToTheServer) {
     }
 }
 
+TEST(ContainsTransactionControl, SeesItInAnyStatementOfAText) {
+    for (const auto* text :
+         {"commit", "select 1; commit", "select ';'; rollback;", "select 1;/* ; */begin",
+          "select \";\";end", "select $$;$$;abort", "select $a$ $$ ; $a$; commit",
+          "select 1; -- ;\n commit", "select 'it''s'; commit"}) {
+        EXPECT_TRUE(contains_transaction_control(text)) << text;
+    }
+}
+
+TEST(ContainsTransactionControl, SeesNoneWhereASemicolonIsQuoted) {
+    for (const auto* text :
+         {"", ";", "select 'a; commit'", "do $$ begin null; end $$", "select \"a; commit\"",
+          "-- a; commit", "/* a; commit", "do $body$ begin null; end; $body$; select 1",
+          "select $1; select $2", "savepoint a; rollback to a", "select 'unfinished; commit"}) {
+        EXPECT_FALSE(contains_transaction_control(text)) << text;
+    }
+}
+
 }  // namespace
 }  // namespace xa_tm::postgres

@@ -24,7 +24,9 @@ protected:
     FakeResourceManager server_{"users"};
     FakeLink link_{"users", server_, {.pool_size_max = 2, .pool_timeout = milliseconds{50}}};
 
-    [[nodiscard]] xa_tm::ConnectionPool::Lease acquire() { return link_.pool().acquire({}, "gtrid"); }
+    [[nodiscard]] xa_tm::ConnectionPool::Lease acquire() {
+        return link_.pool().acquire({}, "gtrid");
+    }
 };
 
 TEST_F(ConnectionPool, GivesAConnectionAgainThatCameBack) {
@@ -155,6 +157,122 @@ TEST_F(ConnectionPool, NeverOpensMoreConnectionsThanAllowed) {
     EXPECT_LE(server_.connects(), 3U);
 }
 
+TEST_F(ConnectionPool, OpensConnectionsUpToItsMinimumThoseInUseIncluded) {
+    FakeLink kept{"users", server_, {.pool_size_max = 4, .pool_size_min = 3}};
+    const auto lease = kept.pool().acquire({}, "gtrid");
+    EXPECT_TRUE(kept.pool().open_one_more({}));
+    EXPECT_TRUE(kept.pool().open_one_more({}));
+    EXPECT_FALSE(kept.pool().open_one_more({}));
+    EXPECT_EQ(kept.pool_status().in_use, 1U);
+    EXPECT_EQ(kept.pool_status().idle, 2U);
+    EXPECT_FALSE(link_.pool().open_one_more({})) << "the minimum is 0 unless it is set";
+}
+
+TEST_F(ConnectionPool, KeepsItsPlaceWhenItsMinimumCanNotBeReached) {
+    FakeLink kept{"users", server_, {.pool_size_max = 1, .pool_size_min = 1}};
+    server_.set_reachable(false);
+    EXPECT_THAT(error_of([&] { kept.pool().open_one_more({}); }),
+                HasCode(ErrorCode::resource_unreachable));
+    EXPECT_EQ(kept.pool_status().failed_to_open, 1U);
+    EXPECT_EQ(kept.pool_status().in_use, 0U);
+    server_.set_reachable(true);
+    EXPECT_TRUE(kept.pool().open_one_more({}));
+}
+
+TEST_F(ConnectionPool, ClosesAConnectionThatComesBackTooOld) {
+    FakeLink aging{"users", server_, {.connection_lifetime_max = milliseconds{1}}};
+    EXPECT_TRUE(eventually([&] {
+        static_cast<void>(aging.pool().acquire({}, "gtrid"));
+        return aging.pool_status().closed == 1;
+    }));
+    EXPECT_EQ(aging.pool_status().idle, 0U);
+}
+
+TEST_F(ConnectionPool, ClosesWhatWasIdleForTooLongButForItsMinimum) {
+    FakeLink kept{"users", server_, {.pool_size_min = 1, .idle_timeout = milliseconds{1}}};
+    {
+        const auto first = kept.pool().acquire({}, "gtrid");
+        const auto second = kept.pool().acquire({}, "gtrid");
+        const auto third = kept.pool().acquire({}, "gtrid");
+    }
+    EXPECT_TRUE(eventually([&] {
+        kept.pool().close_outdated();
+        return kept.pool_status().closed == 2;
+    }));
+    kept.pool().close_outdated();
+    EXPECT_EQ(kept.pool_status().idle, 1U);
+}
+
+TEST_F(ConnectionPool, KeepsWhatHasNoAgeForEver) {
+    FakeLink kept{"users",
+                  server_,
+                  {.connection_lifetime_max = milliseconds{0}, .idle_timeout = milliseconds{0}}};
+    static_cast<void>(kept.pool().acquire({}, "gtrid"));
+    kept.pool().close_outdated();
+    EXPECT_EQ(kept.pool_status().idle, 1U);
+}
+
+TEST_F(ConnectionPool, GivesOutNoIdleConnectionThatItsServerHasClosed) {
+    {
+        const auto first = acquire();
+        const auto second = acquire();
+    }
+    link_.hang_up();
+    EXPECT_TRUE(acquire().is_fresh());
+    EXPECT_EQ(link_.pool_status().found_dead, 2U);
+    EXPECT_EQ(server_.connects(), 3U);
+    link_.pool().close_outdated();
+    EXPECT_EQ(link_.pool_status().found_dead, 3U);
+    EXPECT_EQ(link_.pool_status().idle, 0U);
+}
+
+TEST_F(ConnectionPool, NamesThoseWhoHoldConnectionsForLongestAndCountsTheRest) {
+    FakeLink busy{"users", server_, {.pool_size_max = 7, .pool_timeout = milliseconds{1}}};
+    std::vector<xa_tm::ConnectionPool::Lease> leases;
+    for (int i = 1; i <= 7; ++i) {
+        leases.push_back(busy.pool().acquire({}, "tx" + std::to_string(i)));
+    }
+    leases[0].show(Activity::statement);
+    leases[1].show(Activity::between);
+    leases[2].show(Activity::application);
+    leases[3].show(Activity::committing);
+    leases[4].show(Activity::rolling_back);
+    const auto error = error_of([&] { static_cast<void>(busy.pool().acquire({}, "tx8")); });
+    EXPECT_THAT(error.what(),
+                testing::MatchesRegex(
+                    ".*held by tx1 for [0-9]+ ms \\(a statement is running\\), tx2 for [0-9]+ ms "
+                    "\\(between statements\\), tx3 for [0-9]+ ms \\(in the application's "
+                    "hands\\), tx4 for [0-9]+ ms \\(committing\\), tx5 for [0-9]+ ms "
+                    "\\(rolling back\\) and 2 more"));
+    leases.erase(leases.begin());
+    const auto ninth = busy.pool().acquire({}, "tx9");
+    const auto later = error_of([&] { static_cast<void>(busy.pool().acquire({}, "tx10")); });
+    EXPECT_THAT(later.what(), testing::HasSubstr("held by tx2 "));
+}
+
+TEST_F(ConnectionPool, CountsWhatItDoes) {
+    {
+        const auto first = acquire();
+        const auto second = acquire();
+        EXPECT_THAT(error_of([&] { static_cast<void>(acquire()); }),
+                    HasCode(ErrorCode::pool_exhausted));
+        const auto busy = link_.pool_status();
+        EXPECT_EQ(busy.in_use, 2U);
+        EXPECT_EQ(busy.size_max, 2U);
+        EXPECT_GE(busy.waited_longest, milliseconds{50});
+        EXPECT_EQ(busy.waited_total, busy.waited_longest);
+    }
+    const auto status = link_.pool_status();
+    EXPECT_EQ(status.in_use, 0U);
+    EXPECT_EQ(status.idle, 2U);
+    EXPECT_EQ(status.waiting, 0U);
+    EXPECT_EQ(status.acquired, 2U);
+    EXPECT_EQ(status.timed_out, 1U);
+    EXPECT_EQ(status.opened, 2U);
+    EXPECT_EQ(status.closed, 0U);
+    EXPECT_GE(status.used_total, milliseconds{100});
+}
+
 TEST(Datasource, RefusesOptionsThatCanNotBe) {
     const auto refused = [](const std::string& name, DatasourceOptions options) {
         return error_of([&] { FakeResourceManager{name, options}; });
@@ -168,6 +286,14 @@ TEST(Datasource, RefusesOptionsThatCanNotBe) {
                 HasCode(ErrorCode::invalid_configuration));
     EXPECT_THAT(refused("users", {.pool_timeout = milliseconds::max()}),
                 HasCode(ErrorCode::invalid_configuration));
+    EXPECT_THAT(refused("users", {.pool_size_max = 2, .pool_size_min = 3}),
+                HasCode(ErrorCode::invalid_configuration));
+    for (const auto value : {milliseconds{-1}, milliseconds::max()}) {
+        EXPECT_THAT(refused("users", {.connection_lifetime_max = value}),
+                    HasCode(ErrorCode::invalid_configuration));
+        EXPECT_THAT(refused("users", {.idle_timeout = value}),
+                    HasCode(ErrorCode::invalid_configuration));
+    }
     EXPECT_NO_THROW(FakeResourceManager{std::string(48, 'a')});
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -36,6 +37,14 @@ public:
     private:
         [[nodiscard]] FakeResourceManager::Work in_fake() const { return branch_of(connection()); }
     };
+    /// A connection that somebody opens elsewhere and lends, each time anew.
+    struct Lent {
+        FakeResourceManager* server;
+    };
+    [[nodiscard]] std::unique_ptr<xa_tm::Connection> adopt(const Lent& lent,
+                                                           const SessionMark& mark) {
+        return std::make_unique<Connection>(*this, lent.server->connect(mark));
+    }
     enum class Event { sending, received, closed };
     using Watch = std::function<void(Event event, Verb verb)>;
 
@@ -63,6 +72,13 @@ public:
     void watch(Watch watch) {
         const std::scoped_lock lock{mutex_};
         watch_ = std::move(watch);
+    }
+    /// From now on idle connections look as if their server had closed them.
+    void hang_up() { is_silent_ = false; }
+    /// The server that new connections lead to; at first it has no name.
+    void name_server(std::string identity) {
+        const std::scoped_lock lock{mutex_};
+        identity_ = std::move(identity);
     }
     /// Every connect() throws this from now on; none does when null.
     void fail_to_connect(std::exception_ptr failure) {
@@ -103,6 +119,11 @@ private:
             FakeResourceManager::branch_of(*inner_).end_session();
             link_.tell(Event::closed, verb_);
         }
+        [[nodiscard]] std::string server_identity() const override {
+            const std::scoped_lock lock{link_.mutex_};
+            return link_.identity_;
+        }
+        bool is_silent() const noexcept override { return link_.is_silent_; }
         bool is_reusable() const noexcept override { return inner_->is_reusable(); }
         bool is_open_to_application() const noexcept override {
             return inner_->is_open_to_application();
@@ -125,6 +146,8 @@ private:
     FakeResourceManager& server_;
     std::mutex mutex_;
     Watch watch_;
+    std::string identity_;
+    std::atomic<bool> is_silent_ = true;
     std::exception_ptr connect_failure_;
 };
 

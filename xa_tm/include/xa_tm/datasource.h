@@ -42,12 +42,12 @@ struct PoolStatus {
     std::size_t waiting = 0;  ///< threads that wait for a place
     std::size_t size_min = 0;
     std::size_t size_max = 0;
-    std::uint64_t acquired = 0;       ///< connections given out
-    std::uint64_t timed_out = 0;      ///< times that pool_exhausted was thrown
-    std::uint64_t opened = 0;         ///< connections opened
+    std::uint64_t acquired = 0;   ///< times that a place was given out
+    std::uint64_t timed_out = 0;  ///< times that pool_exhausted was thrown
+    std::uint64_t opened = 0;     ///< connections opened
     std::uint64_t failed_to_open = 0;
-    std::uint64_t closed = 0;         ///< connections closed, for whatever reason
-    std::uint64_t found_dead = 0;     ///< of those, by their server while they were idle
+    std::uint64_t closed = 0;      ///< connections closed, for whatever reason
+    std::uint64_t found_dead = 0;  ///< of those, by their server while they were idle
     /// By those who had to wait, whether or not they got a connection in the end.
     std::chrono::microseconds waited_total{0};
     std::chrono::microseconds waited_longest{0};
@@ -90,7 +90,8 @@ public:
     [[nodiscard]] ConnectionPool& pool() noexcept { return *pool_; }
 
 private:
-    void check_is_not_negative(std::string_view option, std::chrono::milliseconds value) const;
+    void check_duration(std::string_view option, std::chrono::milliseconds value,
+                        std::chrono::hours max) const;
 
     std::string name_;
     DatasourceOptions options_;

@@ -46,9 +46,9 @@ public:
     /// Makes several datasources take part and gives their branches as a tuple; the first use of
     /// one opens all of them in one wait.
     template <class First, class Second, class... Rest>
-        requires std::convertible_to<Second*, Datasource*>
-    std::tuple<typename First::Branch, typename Second::Branch, typename Rest::Branch...> enlist(
-        First& first, Second& second, Rest&... rest) {
+    requires std::convertible_to<Second*, Datasource*>
+        std::tuple<typename First::Branch, typename Second::Branch, typename Rest::Branch...>
+        enlist(First& first, Second& second, Rest&... rest) {
         Datasource* const all[] = {&first, &second, &rest...};
         const auto branches = enlist_all(all);
         return enlist_as<First, Second, Rest...>(branches,

@@ -26,8 +26,9 @@ class EndingSessions;
 /// A connection of the application's own, for Transaction::enlist(). It has to be open and in no
 /// transaction, with every result read, and not set to reconnect by itself.
 ///
-/// Over a bare handle, Branch::sql() throws Error (invalid_state). As long as the branch is open the
-/// server takes one statement a packet, and the session holds two named locks more.
+/// Over a bare handle, Branch::sql() throws Error (invalid_state). As long as the branch is open
+/// the server takes one statement a packet, and the session holds two named locks more. The
+/// statement timeout is the application's own.
 struct Lent {
     Lent(MYSQL* connection) noexcept : handle{connection} {}
     Lent(soci::session& connection) noexcept : session{&connection} {}
@@ -48,7 +49,8 @@ public:
     explicit Branch(const xa_tm::Branch& branch) noexcept : xa_tm::Branch{branch} {}
 
     /// A SOCI session over the branch's connection. It refuses work (soci::soci_error) once the
-    /// branch has ended, and at any time begin(), commit() and rollback(). Throws Error (invalid_state) when the branch has ended already.
+    /// branch has ended, and at any time begin(), commit() and rollback(). Throws Error
+    /// (invalid_state) when the branch has ended already.
     [[nodiscard]] soci::session& sql() const;
     /// The C client's handle of the same connection. Before the Transaction's next call every
     /// result must have been read; it must not be closed, nor used after the branch has ended.
