@@ -15,6 +15,8 @@
 #include "sandbox.h"
 #include "shop.h"
 #include "xa_tm/error.h"
+#include "xa_tm/mysql/session_condition.h"
+#include "xa_tm/session_mark.h"
 
 namespace xa_tm::test {
 namespace {
@@ -255,6 +257,13 @@ TEST_F(Pools, GiveALentConnectionBackAsItWas) {
     MYSQL* points_handle = handle_of_mysql(*own_points_);
     ASSERT_EQ(mysql_set_server_option(points_handle, MYSQL_OPTION_MULTI_STATEMENTS_ON), 0);
     ASSERT_EQ(PQsetnonblocking(users_handle, 1), 0);
+    const auto log = manager_->log_summary();
+    const auto mark = session_mark_of(log.id, log.incarnation, log.node).text;
+    const auto marked_points = [&] {
+        return points_database_.number(
+            fmt::format("select count(*) from information_schema.processlist where id = {} and {}",
+                        mysql_thread_id(points_handle), mysql::session_condition(mark)));
+    };
     const auto tracking = text(*own_points_, "select @@session_track_transaction_info");
     {
         auto transaction = manager_->begin();
@@ -263,14 +272,17 @@ TEST_F(Pools, GiveALentConnectionBackAsItWas) {
         users.execute("insert into users values (1)");
         points.execute("insert into points values (1)");
         // The marks by which recovery would find the sessions are there while the branches are.
-        EXPECT_THAT(users_database_.column("select application_name from pg_stat_activity"),
-                    testing::Contains(testing::StartsWith("xa_tm")));
-        EXPECT_NE(text(*own_users_, "select current_setting('application_name')"), "own's");
+        EXPECT_THAT(users_database_.column(
+                        fmt::format("select application_name from pg_stat_activity where pid = {}",
+                                    PQbackendPID(users_handle))),
+                    testing::ElementsAre(mark));
+        EXPECT_EQ(marked_points(), 1);
         EXPECT_EQ(transaction.commit().outcome(), Outcome::committed);
     }
     EXPECT_EQ(PQisnonblocking(users_handle), 1);
     EXPECT_EQ(text(*own_users_, "select current_setting('application_name')"), "own's");
     EXPECT_EQ(text(*own_points_, "select @@session_track_transaction_info"), tracking);
+    EXPECT_EQ(marked_points(), 0);
     EXPECT_EQ(text(*own_points_, "select is_used_lock('own') = connection_id()"), "1");
     EXPECT_EQ(mysql_query(points_handle, "do 0; do 0"), 0) << "many statements a packet again";
     while (mysql_next_result(points_handle) == 0) {
@@ -329,7 +341,7 @@ TEST_F(Pools, RefuseToBorrowAConnectionWhoseBranchRecoveryWouldNotFind) {
     EXPECT_EQ(text(*admin, "select 'as before'"), "as before");
 }
 
-TEST_F(Pools, EndTheSessionOfALentConnectionWhoseBranchIsInDoubt) {
+TEST_F(Pools, EndTheSessionOfALentConnectionWhoseBranchIsInDoubtOnMysql) {
     open_through_proxy();
     const auto own = sandbox::open_session(
         with_port(sandbox::tcp_uri(sandbox::mysql_server()), proxy_->port(1)));
@@ -342,6 +354,24 @@ TEST_F(Pools, EndTheSessionOfALentConnectionWhoseBranchIsInDoubt) {
         EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report);
     }
     EXPECT_THROW(*own << "do 0", soci::soci_error) << "the caller is told by the handle";
+    EXPECT_TRUE(is_settled_eventually());
+    EXPECT_EQ(count_rows(1), 2);
+}
+
+TEST_F(Pools, EndTheSessionOfALentConnectionWhoseBranchIsInDoubtOnPostgres) {
+    open_through_proxy();
+    const auto own = sandbox::open_session(
+        with_port(sandbox::tcp_uri(sandbox::postgres_server()), proxy_->port(0)));
+    {
+        auto transaction = manager_->begin();
+        transaction.enlist(*users_, handle_of_postgres(*own))
+            .execute("insert into users values (1)");
+        transaction.enlist(*points_).execute("insert into points values (1)");
+        proxy_->lose_reply_to(0, "commit prepared");
+        const auto report = transaction.commit();
+        EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report);
+    }
+    EXPECT_THROW(*own << "select 1", soci::soci_error) << "the caller is told by the handle";
     EXPECT_TRUE(is_settled_eventually());
     EXPECT_EQ(count_rows(1), 2);
 }
