@@ -239,9 +239,15 @@ TEST_P(PostgresBatch, ATransactionBegunInTheBranchsPlaceIsNoVoteForCommit) {
 }
 
 TEST_P(PostgresBatch, RollingBackToASavepointIsTheApplicationsOwnAffair) {
-    const auto vote = vote_after({"savepoint a", "insert into only_postgres values (1)",
-                                  "rollback to savepoint a", "begin"});
-    EXPECT_EQ(vote.code, XaCode::ok);
+    const auto xid = unique_xid();
+    const auto connection = start(xid);
+    auto* handle = postgres::Datasource::native_handle_of(*connection);
+    for (const auto* statement : {"savepoint a", "insert into only_postgres values (1)",
+                                  "rollback to savepoint a", "begin"}) {
+        ::PQclear(::PQexec(handle, statement));
+    }
+    EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
+    EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
 }
 
 INSTANTIATE_TEST_SUITE_P(On, PostgresBatch, testing::ValuesIn(kPostgresServers), name_of_server);

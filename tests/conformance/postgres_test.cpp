@@ -140,7 +140,7 @@ TEST_P(Postgres, ATransactionThatTheApplicationEndedItselfIsNoVoteForCommit) {
         for (const auto verb : {Verb::prepare, Verb::commit_one_phase}) {
             const auto xid = unique_xid();
             const auto connection = start(xid);
-            sql(*connection) << statement;
+            ::PQclear(::PQexec(postgres::Datasource::native_handle_of(*connection), statement));
             const auto vote = run(*connection, verb, xid);
             EXPECT_EQ(vote.code, XaCode::heurhaz) << "nobody knows which of the two it was";
             EXPECT_THAT(vote.message, HasSubstr("COMMIT or ROLLBACK"));
