@@ -121,6 +121,28 @@ TEST_F(AsyncCommit, AnswersEarlyAndLetsTheManagerFinish) {
     EXPECT_TRUE(eventually([&] { return has_rows() && live_entries(*life_) == 0; }));
 }
 
+TEST_F(AsyncCommit, DecidesAtOnceWhenEveryBranchHasVoted) {
+    std::vector<xa_tm::Transaction> open;
+    std::atomic<std::size_t> committed = 0;
+    for (int i = 0; i < 20; ++i) {
+        open.push_back(life_->tm.begin());
+        open.back().enlist(life_->users).execute_last(std::to_string(i));
+        open.back().enlist(life_->points).execute_last(std::to_string(i));
+    }
+    std::thread other{[this, work = asio::make_work_guard(*io_)] { io_->run(); }};
+    for (auto& tx : open) {
+        async_commit(tx, asio::bind_executor(*io_, [&](const CommitReport& report) {
+                         committed += report.outcome() == Outcome::committed;
+                         if (committed == open.size()) {
+                             io_->stop();
+                         }
+                     }));
+    }
+    other.join();
+    EXPECT_EQ(committed, open.size());
+    EXPECT_TRUE(users_.has_row("19") && points_.has_row("19"));
+}
+
 TEST_F(AsyncCommit, RollsBackWhenABranchVotesNo) {
     auto tx = written();
     points_.answer_next(Verb::prepare, XaCode::rbdeadlock);

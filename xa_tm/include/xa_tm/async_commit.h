@@ -92,12 +92,18 @@ public:
                 }
             });
         };
-        commit_.emplace(transaction.start_commit(until, std::move(wake)));
-        if (commit_->is_done()) {
+        auto commit = transaction.start_commit(until, std::move(wake));
+        if (commit.is_done()) {
+            commit_.emplace(std::move(commit));
             boost::asio::post(take_delivery());
-        } else {
-            boost::asio::dispatch(strand_, [self = this->shared_from_this()] { self->wait(); });
+            return;
         }
+        // Goes on in the strand only: the log's answer may be on its way there already.
+        boost::asio::post(strand_,
+                          [self = this->shared_from_this(), begun = std::move(commit)]() mutable {
+                              self->commit_.emplace(std::move(begun));
+                              self->advance();
+                          });
     }
 
 private:
@@ -146,7 +152,7 @@ private:
 
     void advance() {
         if (!commit_) {
-            return;  // the last event of a commit that is done
+            return;  // it has not begun here, or is done
         }
         commit_->advance();
         if (!commit_->is_done()) {
@@ -238,7 +244,7 @@ private:
     Timer timer_;
     std::optional<TimePoint> until_;  ///< what the timer is set to
     std::list<Watch> watches_;
-    std::optional<CommitOperation> commit_;  ///< while it is not done
+    std::optional<CommitOperation> commit_;  ///< from when the strand has it until it is done
 };
 
 template <class Handler, class Executor>
