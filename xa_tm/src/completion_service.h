@@ -8,8 +8,8 @@
 
 #include <poll.h>
 
+#include "commit_completion.h"
 #include "commit_run.h"
-#include "completion.h"
 #include "interrupt.h"
 
 namespace xa_tm {

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "completion.h"
+#include "commit_completion.h"
 
 namespace xa_tm {
 
