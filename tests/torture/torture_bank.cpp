@@ -313,6 +313,8 @@ BankExit exit_after(const Error& error) {
         case ErrorCode::two_phase_unavailable:
         case ErrorCode::resource_refused:
         case ErrorCode::statement_failed:
+        case ErrorCode::conflict:
+        case ErrorCode::timed_out:
         case ErrorCode::pool_exhausted:
         case ErrorCode::invalid_state: return kBankImpossible;
     }
