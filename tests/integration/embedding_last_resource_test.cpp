@@ -186,12 +186,15 @@ TEST_P(WithLastResource, Trap38LearnsFromTheRowWhatBecameOfACommitWhoseReplyIsLo
     register_user(transaction, 1);
     proxy_->lose_reply_to(last_index(), kCommitOnWire);
     const auto report = transaction.commit();
-    // Recovery ends the session and reads the table while commit() waits.
-    EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report);
-    EXPECT_EQ(report.branches()[last_index()].state, BranchState::committed);
+    // Recovery ends the session, which the server may or may not have let commit by then, and reads
+    // the table, while commit() waits.
+    const bool is_committed = report.outcome() == Outcome::committed;
+    EXPECT_TRUE(is_committed || report.outcome() == Outcome::rolled_back) << to_string(report);
+    EXPECT_EQ(report.branches()[last_index()].state,
+              is_committed ? BranchState::committed : BranchState::rolled_back);
     EXPECT_FALSE(report.is_settled());
     EXPECT_TRUE(is_settled_eventually());
-    EXPECT_EQ(count_rows(1), 2);
+    EXPECT_EQ(count_rows(1), is_committed ? 2 : 0);
     EXPECT_TRUE(manager_->drain(20s).is_drained);
     EXPECT_EQ(rows(), 0);
 }
