@@ -69,7 +69,6 @@ Forced SimulatedLog::force(recovery_log::Reservation reservation,
                 settle(id);
             }
         });
-        environment_.on_durable(body);
         return {ForceResult::durable, id, {}};
     }
     environment_.machine.sleep(time);
@@ -85,12 +84,12 @@ Forced SimulatedLog::force(recovery_log::Reservation reservation,
         return {ForceResult::unknown, 0, "the sync failed"};
     }
     settle(id);
-    environment_.on_durable(body);
     return {ForceResult::durable, id, {}};
 }
 
 void SimulatedLog::settle(EntryId id) {
     auto node = on_the_way_.extract(id);
+    environment_.on_durable(node.mapped());
     live_.emplace(id, node.mapped());
     disk_.entries.insert(std::move(node));
     for (const auto forgotten : std::exchange(forgotten_, {})) {

@@ -43,7 +43,7 @@ public:
         Random& random;
         const LogFaults& faults;
         std::shared_ptr<const ProcessLife> life;
-        /// Told of each entry that is acknowledged as durable, and of each that is forgotten.
+        /// Told of each entry when it is durable, and of each that is forgotten.
         std::function<void(std::span<const std::byte>)> on_durable;
         std::function<void(std::span<const std::byte>)> on_forget;
         /// A deliberate fault: says that an entry is durable before it is.
