@@ -42,7 +42,7 @@ a table of such a name is not its own.)";
 struct CommandLine {
     std::vector<std::string> resources;
     std::vector<std::string> contenders;
-    std::string only;
+    std::vector<std::string> only;
     bool is_quick = false;
     bool is_full = false;
     bool is_list = false;
@@ -201,6 +201,12 @@ std::vector<Step> steps_of(const Bench& bench, const Plan& plan, const Result& r
     return steps;
 }
 
+bool is_chosen(const std::string& step, const std::vector<std::string>& only) {
+    return only.empty() || std::ranges::any_of(only, [&](const auto& part) {
+               return step.find(part) != std::string::npos;
+           });
+}
+
 void conclude(Result& result, const std::vector<std::string>& base) {
     result.set("law", law_of(result.json()));
     result.set("criteria", criteria_of(result.json(), base));
@@ -253,8 +259,7 @@ void run(const CommandLine& line) {
     const auto plan = line.is_quick ? quick_plan(bench.resources, line.open)
                                     : full_plan(bench.resources, line.open);
     auto steps = steps_of(bench, plan, result);
-    std::erase_if(steps,
-                  [&](const auto& step) { return step.what.find(line.only) == std::string::npos; });
+    std::erase_if(steps, [&](const auto& step) { return !is_chosen(step.what, line.only); });
     if (line.is_list) {
         for (const auto& step : steps) {
             fmt::print("{:>5.0f} s  {}\n", step.planned_seconds, step.what);
@@ -281,7 +286,9 @@ int main(int argc, char** argv) {
     auto* quick = app.add_flag("--quick", line.is_quick, "What can be said in two minutes");
     app.add_flag("--full", line.is_full, "Everything, the default")->excludes(quick);
     app.add_option("--only", line.only,
-                   "Only the steps whose name contains this, such as \"throughput: postgres\"");
+                   "Only the steps whose name contains this, such as \"throughput: postgres\", or "
+                   "one of these, if given several times")
+        ->allow_extra_args(false);
     app.add_flag("--list", line.is_list, "Name the steps and how long they take, and run none");
     app.add_option("--contenders", line.contenders, "Only these, with commas between")
         ->delimiter(',');
