@@ -109,7 +109,15 @@ std::vector<Forced> SimulatedLog::force_many(std::vector<recovery_log::ForceRequ
 
 void SimulatedLog::force_async(recovery_log::Reservation reservation, std::vector<std::byte> body,
                                recovery_log::Completion completion) {
-    completion(force(std::move(reservation), body));
+    // A flow is copied, which a reservation can't be.
+    auto kept = std::make_shared<recovery_log::Reservation>(std::move(reservation));
+    environment_.run([this, kept = std::move(kept), body = std::move(body),
+                      completion = std::move(completion), life = environment_.life] {
+        const auto forced = force(std::move(*kept), body);
+        if (!life->is_over) {
+            completion(forced);
+        }
+    });
 }
 
 void SimulatedLog::forget(EntryId id) noexcept {

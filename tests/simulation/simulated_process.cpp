@@ -51,7 +51,8 @@ std::optional<Decision> decision_from(std::span<const std::byte> body) {
 }
 
 std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& environment,
-                                       std::shared_ptr<const ProcessLife> life) {
+                                       std::shared_ptr<const ProcessLife> life,
+                                       std::function<void(std::function<void()>)> run) {
     auto& machine = environment.network.machine();
     return std::make_unique<SimulatedLog>(
         environment.disk,
@@ -76,6 +77,7 @@ std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& envi
                         oracle.forgot(*decision);
                     }
                 },
+            .run = std::move(run),
             .acknowledges_too_early = environment.breakage == Breakage::commits_before_durable});
 }
 
@@ -124,7 +126,8 @@ void end_flow_of_dead_process() {
 SimulatedProcess::SimulatedProcess(Environment environment, std::size_t workers)
     : environment_{std::move(environment)},
       log_{[this] {
-          auto log = open_log(environment_, life_);
+          auto log = open_log(environment_, life_,
+                              [this](std::function<void()> flow) { run(std::move(flow)); });
           simulated_log_ = log.get();
           return log;
       }()},
@@ -340,13 +343,12 @@ void SimulatedProcess::transact() {
     }
 }
 
-/// In each way that an application can: as Transaction::commit(), with either Return, on its own
-/// thread, or event by event, as async_commit() does.
+/// In each way that an application can: as Transaction::commit() with either Return, or event by
+/// event, as async_commit() does, which waits for no row.
 void SimulatedProcess::commit(std::shared_ptr<OpenTransaction> transaction) {
     auto& random = environment_.network.random();
     const auto until = random.chance(1, 3) ? Return::when_decided : Return::when_finished;
     const bool is_async = random.chance(1, 4);
-    // An asynchronous one waits for no row.
     const CommitOptions options{.row_patience = kAnswerTimeout};
     if (until == Return::when_finished && !is_async) {
         const auto report =
@@ -375,9 +377,10 @@ void SimulatedProcess::commit(std::shared_ptr<OpenTransaction> transaction) {
 
 /// As whoever drives a CommitOperation, or CompletionService.
 void SimulatedProcess::drive(CommitRun& run, Return until) {
+    auto& machine = environment_.network.machine();
     for (;;) {
         if (run.has_to_force()) {
-            run.force([] {});  // the simulated log answers before that returns
+            run.force([&machine, fiber = machine.running()] { machine.wake(*fiber); });
         }
         if (run.has_reached(until)) {
             return;
@@ -388,7 +391,13 @@ void SimulatedProcess::drive(CommitRun& run, Return until) {
         for (const auto& wait : waits) {
             polled.push_back(to_pollfd(wait.readiness));
         }
-        std::ignore = ::poll(polled.data(), polled.size(), milliseconds_until(*run.deadline()));
+        if (const auto deadline = run.deadline()) {
+            std::ignore = ::poll(polled.data(), polled.size(), milliseconds_until(*deadline));
+        } else {
+            end_flow_of_dead_process();
+            machine.suspend();  // until the log has answered
+            end_flow_of_dead_process();
+        }
         run.advance();
     }
 }

@@ -104,7 +104,7 @@ TEST(Simulation, MeetsFaultsOfEveryKind) {
 class BrokenSimulation : public testing::TestWithParam<Breakage> {};
 
 TEST_P(BrokenSimulation, IsFoundAndExplainedByATrace) {
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         const auto report =
             simulate_and_explain({.seed = seed, .transactions = 3000, .breakage = GetParam()});
         if (!report.violation) {
@@ -119,7 +119,7 @@ TEST_P(BrokenSimulation, IsFoundAndExplainedByATrace) {
         fmt::print("seed {}: {}\n", seed, report.violation->words);
         return;
     }
-    FAIL() << "nobody has noticed in 20 worlds";
+    FAIL() << "nobody has noticed in 40 worlds";
 }
 
 INSTANTIATE_TEST_SUITE_P(By, BrokenSimulation, testing::ValuesIn(breakages()),

@@ -117,9 +117,10 @@ void World::make_servers() {
     }
 }
 
-/// One or two, or none; never all servers, or each transaction would have one branch.
+/// None in a quarter of the worlds, else one or two; never all servers, or each transaction would
+/// have one branch.
 void World::choose_last_resources() {
-    const auto count = random_.below(std::min<std::size_t>(servers_.size(), 3));
+    const auto count = std::min({random_.below(4), std::uint64_t{2}, servers_.size() - 1});
     while (last_resources_.size() < count) {
         last_resources_.insert(servers_[random_.below(servers_.size())]->name());
     }
@@ -230,7 +231,7 @@ void World::calm_down() {
 
 /// A configuration that lacks a last resource for a while.
 std::optional<std::string> World::leave_out() {
-    if (is_quiet_ || last_resources_.empty() || !random_.chance(1, 4)) {
+    if (is_quiet_ || last_resources_.empty() || !random_.chance(1, 3)) {
         return std::nullopt;
     }
     ++report_.left_out;
