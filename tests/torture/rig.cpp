@@ -30,6 +30,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTormentMin{2000};
 constexpr milliseconds kTormentMax{8000};
 constexpr milliseconds kGapMax{600};
+/// Where nothing but servers is killed, so that all are up now and then and something commits.
+constexpr milliseconds kGapOfServersMax{5000};
 /// For everything that has to happen sooner or later once all servers are up.
 constexpr std::chrono::seconds kPatience{60};
 /// So many transactions have to be committed after the faults, so that service has come back.
@@ -121,7 +123,8 @@ void Rig::run_round() {
 void Rig::torment() {
     const auto end = options_.is_only_servers ? begun_ + options_.time
                                               : Clock::now() + draw(kTormentMin, kTormentMax);
-    auto next = Clock::now() + draw(milliseconds{0}, kGapMax);
+    const auto gap_max = options_.is_only_servers ? kGapOfServersMax : kGapMax;
+    auto next = Clock::now() + draw(milliseconds{0}, gap_max);
     while (Clock::now() < end && !is_failed()) {
         auto wake = next;
         for (const auto& lasting : lasting_) {
@@ -137,7 +140,7 @@ void Rig::torment() {
             if (inject(fault)) {
                 ++summary_.faults[fault];
             }
-            next = Clock::now() + draw(milliseconds{0}, kGapMax);
+            next = Clock::now() + draw(milliseconds{0}, gap_max);
         }
     }
 }

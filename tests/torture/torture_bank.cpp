@@ -311,12 +311,12 @@ private:
     }
 
     void tell(std::int64_t id, const CommitReport& report) const {
-        tell(to_line(
-            BankOutcome{.id = id,
-                        .outcome = report.outcome(),
-                        .is_settled = report.is_settled(),
-                        .is_timed_out = report.reason().find("timed out") != std::string::npos,
-                        .gtrid = report.gtrid()}));
+        tell(to_line(BankOutcome{
+            .id = id,
+            .outcome = report.outcome(),
+            .is_settled = report.is_settled(),
+            .is_timed_out = report.reason().find("transaction timed out") != std::string::npos,
+            .gtrid = report.gtrid()}));
         if (report.outcome() != Outcome::committed && report.outcome() != Outcome::rolled_back) {
             std::cerr << to_string(report) << std::endl;
         }
