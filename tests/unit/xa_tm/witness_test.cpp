@@ -34,7 +34,12 @@ protected:
 TEST_F(WitnessRows, AreRemovedByThePassesOfTheSameProcess) {
     const auto life = start();
     EXPECT_TRUE(commit(*life).is_settled());
+    EXPECT_THAT(users_.evidence_of(Verb::commit), testing::StartsWith("witness"));
+    EXPECT_THAT(points_.evidence_of(Verb::commit), testing::StartsWith("witness"));
     EXPECT_TRUE(eventually([this] { return rows() == 0; }));
+    const auto sent = users_.sent();
+    EXPECT_TRUE(std::ranges::any_of(
+        sent, [](const SentVerb& one) { return one.verb == Verb::forget_witnesses; }));
     EXPECT_EQ(heuristics(*life), 0U);
 }
 
@@ -72,6 +77,22 @@ TEST_F(WitnessRows, ProveACommitWhoseAnswerWasLost) {
     EXPECT_EQ(heuristics(*life), 0U);
     EXPECT_TRUE(points_.has_row("ada:100"));
     EXPECT_TRUE(eventually([this] { return rows() == 0; }));
+}
+
+TEST_F(WitnessRows, AreNamedAsTheProofInTheReport) {
+    leave_decided();
+    points_.set_reachable(true);
+    const auto session = points_.connect({});
+    session->send(Verb::commit, points_.prepared().at(0));
+    ASSERT_EQ(session->receive().value().code, XaCode::ok);
+    const auto life = open();
+    const auto report = life->tm.recover({.timeout = std::chrono::seconds{10}});
+    ASSERT_THAT(report.transactions, SizeIs(1));
+    std::vector<std::string> reasons;
+    for (const auto& branch : report.transactions[0].branches) {
+        reasons.push_back(branch.reason);
+    }
+    EXPECT_THAT(reasons, testing::Each(testing::HasSubstr("proves that the branch has committed")));
 }
 
 // The log forgets lazily: a crash, or an old copy of the log, brings a decision back whose rows are
