@@ -100,12 +100,14 @@ private:
                 resource.pool_size = pool_size_of(part);
             } else if (key == "last_resource") {
                 resource.is_last_resource = truth_of(key, part);
+            } else if (key == "witness") {
+                resource.has_witness = truth_of(key, part);
             } else {
                 throw wrong(
                     key.source(),
                     fmt::format(
-                        "unknown key{} of resource {}; there are uri, "
-                        "pool_size and last_resource, and a name with a dot is written in quotes",
+                        "unknown key{} of resource {}; there are uri, pool_size, "
+                        "last_resource and witness, and a name with a dot is written in quotes",
                         shown(key), resource.name));
             }
         }

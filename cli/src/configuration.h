@@ -25,6 +25,7 @@ struct Resource {
     /// Of the application's own datasource.
     std::size_t pool_size = DatasourceOptions{}.pool_size_max;
     bool is_last_resource = false;
+    bool has_witness = false;
 
     friend bool operator==(const Resource&, const Resource&) = default;
 };

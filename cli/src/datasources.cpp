@@ -31,6 +31,7 @@ DatasourceOptions options_for(const Resource& resource, std::chrono::seconds tim
     DatasourceOptions options;
     options.pool_size_max = resource.pool_size;
     options.is_last_resource = resource.is_last_resource;
+    options.has_witness = resource.has_witness;
     options.connect_timeout = std::min(options.connect_timeout, timeout);
     return options;
 }

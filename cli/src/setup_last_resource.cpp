@@ -21,15 +21,17 @@ constexpr ExitCode kSetupExitCodes[] = {
     {kUnreadable, "a table could not be created or asked for, or can't be used as it is"},
 };
 
-/// The one of this name, or every last resource of the configuration.
-std::vector<Resource> wanted_of(std::vector<Resource> resources, const std::string& name) {
+/// The one of this name, or all of the configuration that keep rows.
+std::vector<Resource> wanted_of(std::vector<Resource> resources, const std::string& name,
+                                bool has_witness) {
     std::erase_if(resources, [&name](const Resource& resource) {
-        return name.empty() ? !resource.is_last_resource : resource.name != name;
+        return name.empty() ? !resource.is_last_resource && !resource.has_witness
+                            : resource.name != name;
     });
     if (resources.empty() && name.empty()) {
         throw ConfigurationError{
-            "no last resource is configured; give its NAME, or set last_resource = true in the "
-            "configuration file"};
+            "no last resource is configured; give its NAME, or set last_resource = true or "
+            "witness = true in the configuration file"};
     }
     if (resources.empty()) {
         throw ConfigurationError{
@@ -38,6 +40,7 @@ std::vector<Resource> wanted_of(std::vector<Resource> resources, const std::stri
     }
     for (auto& resource : resources) {
         resource.is_last_resource = true;
+        resource.has_witness = resource.has_witness || has_witness;
     }
     return resources;
 }
@@ -59,8 +62,9 @@ Checked set_up(Datasource& datasource, bool only_checks) {
     return checked;
 }
 
-int set_up_last_resources(const Request& request, const std::string& name, bool only_checks) {
-    const auto resources = wanted_of(request.configuration.resources, name);
+int set_up_last_resources(const Request& request, const std::string& name, bool only_checks,
+                          bool has_witness) {
+    const auto resources = wanted_of(request.configuration.resources, name, has_witness);
     LastResources found;
     for (const auto& datasource : make_datasources(resources, request.timeout)) {
         found.resources.push_back(set_up(*datasource, only_checks));
@@ -73,6 +77,7 @@ int set_up_last_resources(const Request& request, const std::string& name, bool 
 struct SetupOptions {
     explicit SetupOptions(CLI::App& app) : server{app} {
         app.add_flag("--check", only_checks, "Only look; change nothing");
+        app.add_flag("--witness", has_witness, "Also the tables of witness rows");
         app.add_option("NAME", name,
                        "Only this resource, also where the file does not\n"
                        "call it a last resource");
@@ -80,6 +85,7 @@ struct SetupOptions {
 
     ServerOptions server;
     bool only_checks = false;
+    bool has_witness = false;
     std::string name;
 };
 
@@ -87,7 +93,7 @@ Run add_options(CLI::App& app) {
     const auto options = std::make_shared<SetupOptions>(app);
     return [options] {
         return set_up_last_resources(options->server.request_with_or_without_log(), options->name,
-                                     options->only_checks);
+                                     options->only_checks, options->has_witness);
     };
 }
 
@@ -100,7 +106,11 @@ constinit const Command kSetupLastResourceCommand{
 xa_tm_decision. The command creates that table where it is missing, in the database of
 the URI, and shows whether the user can work with it. A table that is there is left as
 it is, so the command may be repeated. To create it, the user needs that right only
-once: run the command as another user then, and grant insert, select and delete.)",
+once: run the command as another user then, and grant insert, select and delete.
+
+On MySQL and MariaDB a resource with witness = true also gets the tables of its witness
+rows, xa_tm_witness and xa_tm_witness_removed. The user needs insert, select and delete
+on the first one, and insert, select and update on the second one.)",
     .examples = R"(xa-recover setup-last-resource --config /etc/shop/xa.toml
 xa-recover setup-last-resource users --resource users=postgresql:///users --check)",
     .exit_codes = kSetupExitCodes,

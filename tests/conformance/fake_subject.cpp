@@ -16,6 +16,7 @@ public:
                 .is_server = true,
                 .has_locks = true,
                 .keeps_decisions = true,
+                .keeps_witnesses = true,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
     }
 
@@ -25,6 +26,7 @@ public:
     }
     std::unique_ptr<Connection> connect_as_admin() override { return manager_.connect({}); }
     std::unique_ptr<Connection> connect_last_resource() override { return connect(); }
+    std::unique_ptr<Connection> connect_with_witness() override { return connect(); }
     void set_up_decision_table() override { manager_.set_up_decision_table(); }
     void drop_decision_table() override { manager_.drop_decision_table(); }
     void reset() override {}

@@ -14,6 +14,7 @@ class MysqlSubject : public SqlSubject<mysql::Datasource> {
 public:
     explicit MysqlSubject(const std::string& server)
         : SqlSubject{server},
+          witness_{"subject", sandbox::uri(server), {.has_witness = true}},
           detaches_{!admin()
                          .column("show global variables where value = 'ON' and "
                                  "variable_name = 'xa_detach_on_prepare'")
@@ -27,7 +28,13 @@ public:
                 .is_server = true,
                 .has_locks = true,
                 .keeps_decisions = true,
+                .keeps_witnesses = true,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
+    }
+
+    std::unique_ptr<Connection> connect_with_witness() override {
+        witness_.set_up_decision_table();
+        return witness_.connect({.text = "xa_tm-conformance"});
     }
 
     void end_session(Connection& connection) override {
@@ -57,6 +64,7 @@ protected:
     }
 
 private:
+    mysql::Datasource witness_;
     /// MariaDB has no such variable and keeps the branch.
     bool detaches_;
 };

@@ -249,6 +249,81 @@ TEST_F(RecoveryTraps, Trap29ABranchThatAPersonRolledBackIsAHeuristicWhereTheServ
     EXPECT_EQ(count_rows(1), 1) << "torn by hand, and told";
 }
 
+/// Points leaves witness rows, so that it can prove what became of a branch.
+class WitnessedTraps : public RecoveryTraps {
+protected:
+    WitnessedTraps() {
+        points_database_.execute("drop table if exists xa_tm_witness, xa_tm_witness_removed");
+        points_options_.has_witness = true;
+        mysql::Datasource{"points", sandbox::uri(sandbox::mysql_server()), points_options_}
+            .set_up_decision_table();
+    }
+    ~WitnessedTraps() override {
+        close();
+        points_database_.execute(
+            "drop table if exists xa_tm_witness, xa_tm_witness_removed, xa_tm_decision");
+    }
+    [[nodiscard]] std::int64_t witnesses() {
+        return points_database_.number("select count(*) from xa_tm_witness");
+    }
+    [[nodiscard]] bool are_witnesses_removed() {
+        return eventually([this] { return witnesses() == 0; });
+    }
+};
+
+TEST_F(WitnessedTraps, LeaveNoRowBehindWhenAllIsForgotten) {
+    open(calm());
+    for (int id = 1; id <= 3; ++id) {
+        auto transaction = manager_->begin();
+        register_user(transaction, id);
+        const auto report = transaction.commit();
+        EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report);
+    }
+    EXPECT_TRUE(are_witnesses_removed());
+    EXPECT_EQ(points_database_.number("select max(through) from xa_tm_witness_removed"), 3);
+    close();
+    EXPECT_EQ(count_log_entries(), 0U);
+}
+
+TEST_F(WitnessedTraps, Trap28ACommitWhoseReplyIsLostIsProvenByItsWitness) {
+    open_through_proxy(calm());
+    auto transaction = manager_->begin();
+    register_user(transaction, 1);
+    proxy_->lose_reply_to(1, "xa commit");
+    const auto report = transaction.commit();
+    EXPECT_EQ(report.branches()[1].state, BranchState::unknown) << to_string(report);
+    EXPECT_TRUE(is_undone_nowhere());
+    EXPECT_EQ(manager_->recovery_status().heuristics, 0U);
+    EXPECT_EQ(count_rows(1), 2);
+    EXPECT_TRUE(are_witnesses_removed());
+}
+
+TEST_F(WitnessedTraps, Trap29ABranchThatAPersonRolledBackIsAHeuristicWithItsWitness) {
+    const auto gtrid = leave_points_undone();
+    finish_at_points_by_hand("rollback", gtrid);
+    open(calm());
+    EXPECT_TRUE(eventually([this] { return manager_->recovery_status().heuristics == 1; }));
+    close();
+    mysql::Datasource points{"points", sandbox::uri(sandbox::mysql_server())};
+    Datasource* const resources[] = {&points};
+    const auto report = inspect(log_directory_.path(), resources, 5s);
+    ASSERT_THAT(report.transactions, SizeIs(1));
+    const auto& branch = report.transactions[0].branches.at(0);
+    EXPECT_EQ(branch.resource, "points");
+    EXPECT_EQ(branch.heuristic, XaCode::heurrb) << branch.reason;
+    EXPECT_EQ(count_rows(1), 1) << "torn by hand, and told";
+}
+
+TEST_F(WitnessedTraps, Trap29ABranchThatAPersonCommittedIsNone) {
+    const auto gtrid = leave_points_undone();
+    finish_at_points_by_hand("commit", gtrid);
+    open(calm());
+    EXPECT_TRUE(is_undone_nowhere());
+    EXPECT_EQ(manager_->recovery_status().heuristics, 0U);
+    EXPECT_EQ(count_rows(1), 2);
+    EXPECT_TRUE(are_witnesses_removed());
+}
+
 TEST_F(RecoveryTraps, Trap37AOnePhaseCommitWhoseReplyIsLostIsUnknownAndNotRolledBack) {
     open_through_proxy(calm());
     auto transaction = manager_->begin();

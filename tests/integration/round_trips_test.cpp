@@ -258,6 +258,23 @@ TEST_F(TripsOfABranch, IsOneForTheCommitOfALastResourceWithItsDecision) {
     EXPECT_EQ(count_rows(), 2);
 }
 
+TEST_F(TripsOfABranch, IsOneForThePrepareThatAlsoLeavesAWitnessRow) {
+    start({}, {.has_witness = true});
+    points_->set_up_decision_table();
+    const auto connection = points_->connect({});
+    const Xid xid{kFormatId, "trips:1", "points:1"};
+    EXPECT_EQ(answer_to(*connection, {.verb = Verb::start, .xid = xid}).code, XaCode::ok);
+    std::ignore = take_trips();
+    const auto vote = answer_to(*connection, {.verb = Verb::prepare, .xid = xid, .log = "trips"});
+    EXPECT_EQ(vote.code, XaCode::ok) << vote.message;
+    const auto trips = take_trips();
+    EXPECT_EQ(trips.first + trips.second, 1U);
+    EXPECT_EQ(answer_to(*connection, {.verb = Verb::commit, .xid = xid}).code, XaCode::ok);
+    EXPECT_EQ(
+        answer_to(*connection, {.verb = Verb::forget_witnesses, .witnesses = {vote.evidence}}).code,
+        XaCode::ok);
+}
+
 TEST_F(TripsOfABranch, Trap32AreFollowedByNothingWhenTheLastStatementFails) {
     start();
     for (int which = 0; which < 2; ++which) {

@@ -44,7 +44,7 @@ void Shop::open_at(Config config, const std::string& users_uri, const std::strin
     config.log_segment_size_bytes = 1 << 16;
     manager_.emplace(std::move(config));
     users_ = &manager_->add<postgres::Datasource>("users", users_uri);
-    points_ = &manager_->add<mysql::Datasource>("points", points_uri);
+    points_ = &manager_->add<mysql::Datasource>("points", points_uri, points_options_);
     manager_->start();
 }
 

@@ -44,6 +44,8 @@ protected:
     /// Waits until background recovery has left nothing prepared.
     [[nodiscard]] bool is_settled_eventually();
 
+    /// Of points, from the next open() on.
+    DatasourceOptions points_options_;
     TemporaryDirectory log_directory_;
     Database users_database_;
     Database points_database_;

@@ -296,7 +296,9 @@ void Wire::follow(const Request& request, const Answer& answer) {
         case Verb::end_ended_sessions:
         case Verb::examine:
         case Verb::list_decisions:
-        case Verb::forget_decisions: break;
+        case Verb::forget_decisions:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses: break;
     }
 }
 

@@ -76,6 +76,9 @@ Answer SimulatedServer::carry_out(ServerSession& session, const std::vector<std:
         case Verb::commit_with_decision: return commit_with_decision(session, request);
         case Verb::list_decisions: return list_decisions(session, request.log);
         case Verb::forget_decisions: return forget_decisions(session, request.gtrids);
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses:
+            return {.code = XaCode::rmerr, .message = "no simulated branch leaves a witness row"};
         case Verb::commit: return commit(session, request);
         case Verb::rollback: return roll_back(session, request.xid);
         case Verb::recover: return list();

@@ -267,6 +267,17 @@ std::vector<Xid> FakeResourceManager::prepared() const {
     return xids;
 }
 
+std::vector<std::string> FakeResourceManager::witnessed() const {
+    const std::lock_guard lock{mutex_};
+    std::vector<std::string> gtrids;
+    for (const auto& [evidence, row] : witnesses_) {
+        if (row.is_there) {
+            gtrids.push_back(row.gtrid);
+        }
+    }
+    return gtrids;
+}
+
 bool FakeResourceManager::has_row(const std::string& row) const {
     const std::lock_guard lock{mutex_};
     return rows_.contains(row);
@@ -353,15 +364,19 @@ Answer FakeResourceManager::carry_out(Session& session, const Request& request) 
     switch (verb) {
         case Verb::start: return start(session, xid);
         case Verb::execute: return execute(session, request.statement);
-        case Verb::prepare:
+        case Verb::prepare: return end_branch(session, verb, xid, request.log);
         case Verb::commit_one_phase: return end_branch(session, verb, xid);
         case Verb::commit_with_decision: return commit_with_decision(session, request);
         case Verb::list_decisions: return list_decisions(session, request.log);
         case Verb::forget_decisions: return forget_decisions(session, request.gtrids);
+        case Verb::list_witnesses: return list_witnesses(session, request.log);
+        case Verb::forget_witnesses: return forget_witnesses(session, request.witnesses);
         case Verb::commit:
-        case Verb::rollback: return finish(session, verb, xid);
+        case Verb::rollback: return finish(session, request);
         case Verb::recover: return list();
-        case Verb::locate: return {.code = branches_.contains(xid) ? XaCode::retry : XaCode::nota};
+        case Verb::locate:
+            return branches_.contains(xid) ? Answer{.code = XaCode::retry}
+                                           : fate(verb, request.evidence);
         case Verb::end_session: return end_session(request.session);
         case Verb::end_ended_sessions: return end_ended_sessions(session);
         case Verb::examine: return examine(xid);
@@ -437,7 +452,8 @@ void FakeResourceManager::end(Session& session) {
                   [&session](const auto& entry) { return entry.second.owner == &session; });
 }
 
-Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& xid) {
+Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& xid,
+                                       const std::string& log) {
     const auto found = branches_.find(xid);
     if (found == branches_.end() || found->second.owner != &session) {
         return {.code = XaCode::proto};
@@ -448,24 +464,31 @@ Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& x
         branches_.erase(found);
         return {.code = code, .message = "the branch can only be rolled back"};
     }
-    if (verb == Verb::prepare && !branch.writes.empty()) {
+    if (verb == Verb::prepare && (!branch.writes.empty() || !log.empty())) {
         branch.owner = nullptr;
         advance();
-        return {};
+        if (!log.empty()) {
+            const auto id = witnesses_.size() + 1;
+            branch.witness = fmt::format("witness {} of {}", id, log);
+            witnesses_[branch.witness] = {xid.gtrid, log, id};
+        }
+        return {.evidence = branch.witness};
     }
     const bool is_read_only = branch.writes.empty();
     commit_writes(xid);
     return {.code = is_read_only && verb == Verb::prepare ? XaCode::rdonly : XaCode::ok};
 }
 
-Answer FakeResourceManager::finish(Session& session, Verb verb, const Xid& xid) {
+Answer FakeResourceManager::finish(Session& session, const Request& request) {
+    const auto verb = request.verb;
+    const auto& xid = request.xid;
     const auto found = branches_.find(xid);
     const auto* own = active_branch(session);
     if (own != nullptr && (found == branches_.end() || &found->second != own)) {
         return {.code = XaCode::proto};
     }
     if (found == branches_.end()) {
-        return {.code = XaCode::nota, .message = "unknown xid"};
+        return fate(verb, request.evidence);
     }
     const auto* owner = found->second.owner;
     if (owner == nullptr && verb == Verb::commit) {
@@ -529,6 +552,53 @@ Answer FakeResourceManager::forget_decisions(const Session& session,
     return {};
 }
 
+Answer FakeResourceManager::list_witnesses(const Session& session, const std::string& log) {
+    if (active_branch(session) != nullptr) {
+        return {.code = XaCode::proto};
+    }
+    Answer answer;
+    for (const auto& [evidence, row] : witnesses_) {
+        if (row.is_there && row.log == log) {
+            answer.witnesses.push_back({row.gtrid, evidence});
+        }
+    }
+    return answer;
+}
+
+Answer FakeResourceManager::forget_witnesses(const Session& session,
+                                             const std::vector<std::string>& rows) {
+    if (active_branch(session) != nullptr) {
+        return {.code = XaCode::proto};
+    }
+    const auto is_known = [this](const std::string& row) { return witnesses_.contains(row); };
+    if (rows.empty() || !std::ranges::all_of(rows, is_known)) {
+        return {.code = XaCode::inval};
+    }
+    for (const auto& evidence : rows) {
+        auto& row = witnesses_.at(evidence);
+        row.is_there = false;
+        auto& through = removed_through_[row.log];
+        through = std::max(through, row.id);
+    }
+    return {};
+}
+
+Answer FakeResourceManager::fate(Verb verb, const std::string& evidence) const {
+    const auto found = witnesses_.find(evidence);
+    const Answer unknown{.code = XaCode::nota, .message = "unknown xid"};
+    if (verb == Verb::rollback || found == witnesses_.end()) {
+        return unknown;
+    }
+    const auto& row = found->second;
+    if (row.is_there) {
+        return {.code = verb == Verb::commit ? XaCode::ok : XaCode::nota, .is_proven = true};
+    }
+    const auto removed = removed_through_.find(row.log);
+    const bool may_be_removed = removed != removed_through_.end() && removed->second >= row.id;
+    return may_be_removed ? unknown
+                          : Answer{.code = XaCode::heurrb, .message = "no witness row is there"};
+}
+
 Answer FakeResourceManager::list() const {
     Answer answer{.listed = foreign_, .position = position_};
     for (const auto& [xid, branch] : branches_) {
@@ -543,6 +613,9 @@ Answer FakeResourceManager::list() const {
 void FakeResourceManager::commit_writes(const Xid& xid) {
     if (const auto found = branches_.find(xid); found != branches_.end()) {
         rows_.merge(found->second.writes);
+        if (const auto row = witnesses_.find(found->second.witness); row != witnesses_.end()) {
+            row->second.is_there = true;
+        }
         advance();
         branches_.erase(found);
     }

@@ -35,7 +35,8 @@ enum class Fault {
 /// A resource manager in memory, with a small model of a server: branches are active in one
 /// session, then prepared and free of it, then finished; names written in a branch become rows when
 /// it commits. A statement is the row that it writes, or fails when it begins with "fail". Tests
-/// can force answers and faults, and look at everything.
+/// can force answers and faults, and look at everything. A branch whose prepare names a log leaves
+/// a witness row.
 ///
 /// Ownership: owns its rows and branches; its connections must not outlive it.
 /// Thread safety: all members may be called from several threads at once.
@@ -106,6 +107,8 @@ public:
     [[nodiscard]] std::vector<Xid> prepared() const;
     /// The gtrids of the decision table's rows.
     [[nodiscard]] std::vector<std::string> decided() const;
+    /// Those of the committed witness rows.
+    [[nodiscard]] std::vector<std::string> witnessed() const;
     [[nodiscard]] bool has_row(const std::string& row) const;
     [[nodiscard]] std::size_t connects() const;
     /// The marks of all sessions that are there.
@@ -123,6 +126,14 @@ private:
         /// Set once it can only be rolled back.
         std::optional<XaCode> rollback_only = std::nullopt;
         std::vector<BlockedSession> blocked = {};
+        std::string witness = {};  ///< evidence of the row that it leaves; empty: none
+    };
+    /// Of a branch that was prepared with a witness row.
+    struct WitnessModel {
+        std::string gtrid;
+        std::string log;
+        std::size_t id;
+        bool is_there = false;  ///< committed, and not removed
     };
     struct DecisionModel {
         std::string log;
@@ -147,13 +158,19 @@ private:
     [[nodiscard]] Answer end_ended_sessions(const Session& asking);
     [[nodiscard]] Answer examine(const Xid& xid) const;
     void end(Session& session);
-    [[nodiscard]] Answer end_branch(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer end_branch(Session& session, Verb verb, const Xid& xid,
+                                    const std::string& log = {});
     [[nodiscard]] Answer commit_with_decision(Session& session, const Request& request);
     [[nodiscard]] Answer list_decisions(const Session& session, const std::string& log);
     [[nodiscard]] std::optional<Answer> refusal_of_table(const Session& session);
     [[nodiscard]] Answer forget_decisions(const Session& session,
                                           const std::vector<std::string>& gtrids);
-    [[nodiscard]] Answer finish(Session& session, Verb verb, const Xid& xid);
+    [[nodiscard]] Answer list_witnesses(const Session& session, const std::string& log);
+    [[nodiscard]] Answer forget_witnesses(const Session& session,
+                                          const std::vector<std::string>& rows);
+    /// What evidence says of a branch that is not there.
+    [[nodiscard]] Answer fate(Verb verb, const std::string& evidence) const;
+    [[nodiscard]] Answer finish(Session& session, const Request& request);
     [[nodiscard]] Answer list() const;
     void commit_writes(const Xid& xid);
     void disconnect(Session& session);
@@ -166,7 +183,9 @@ private:
     std::vector<ListedBranch> foreign_;
     std::set<std::string> rows_;
     bool has_decision_table_;
-    std::map<std::string, DecisionModel> decisions_;  ///< by gtrid
+    std::map<std::string, DecisionModel> decisions_;      ///< by gtrid
+    std::map<std::string, WitnessModel> witnesses_;       ///< by evidence
+    std::map<std::string, std::size_t> removed_through_;  ///< by log
     std::deque<Script> scripts_;
     std::vector<SentVerb> sent_;
     std::set<Session*> sessions_;

@@ -42,7 +42,9 @@ Answer refused(XaCode code, std::string_view why) {
 /// Why a request can't be carried out while this branch is open, or none is.
 std::optional<Answer> misfit_of(const Request& request, const std::optional<Xid>& open) {
     const auto verb = request.verb;
-    if (verb == Verb::list_decisions || verb == Verb::forget_decisions) {
+    const bool is_about_rows = verb == Verb::list_decisions || verb == Verb::forget_decisions ||
+                               verb == Verb::list_witnesses || verb == Verb::forget_witnesses;
+    if (is_about_rows) {
         return open ? std::optional{refused(XaCode::proto, "a branch is open on the session")}
                     : fault_of_decision_request(request);
     }

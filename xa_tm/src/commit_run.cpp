@@ -250,6 +250,9 @@ std::vector<Request> CommitRun::batch_of(const CommitProtocol::Send& send) {
     batch.front().verb = send.verb;
     batch.front().xid = branch.xid;
     batch.front().evidence = branch.evidence;
+    if (send.verb == Verb::prepare && branch.datasource->options().has_witness) {
+        batch.front().log = environment_.log.log().id().to_string();
+    }
     if (send.verb == Verb::commit_with_decision) {
         decided_ = PendingDecision::fresh(decision(now()), std::nullopt);
         decided_->row_at = branch.datasource->name();
@@ -449,6 +452,7 @@ void CommitRun::leave_to_recovery() {
         XA_TM_CRASH_POINT("coordinator.before_forget");
         environment_.log.forget(*pending.entry);
     }
+    environment_.table.add_needless_witnesses(pending.decision);
 }
 
 void CommitRun::await_row() {

@@ -74,10 +74,14 @@ Answer CustomConnection::carry_out(const Request& request) {
         case Verb::examine: return examine(request.xid);
         case Verb::commit_with_decision:
         case Verb::list_decisions:
-        case Verb::forget_decisions: break;
+        case Verb::forget_decisions:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses: break;
     }
-    return {.code = XaCode::inval,
-            .message = "a custom resource has no such verb; it can't be a last resource"};
+    return {
+        .code = XaCode::inval,
+        .message =
+            "a custom resource has no such verb; it can't be a last resource or have witness rows"};
 }
 
 Answer CustomConnection::start(const Xid& xid) {

@@ -32,6 +32,12 @@ AnyCustomDatasource::AnyCustomDatasource(std::string name, std::unique_ptr<Custo
                                 "a database of PostgreSQL, MySQL or MariaDB for that",
                                 this->name()));
     }
+    if (options.has_witness) {
+        throw Error({.code = ErrorCode::invalid_configuration, .resource = this->name()},
+                    fmt::format("resource {}: a custom resource has no witness rows; leave "
+                                "has_witness off",
+                                this->name()));
+    }
 }
 
 std::unique_ptr<Connection> AnyCustomDatasource::connect(const SessionMark&) {

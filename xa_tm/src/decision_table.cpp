@@ -71,8 +71,9 @@ std::optional<Answer> fault_of_decision_request(const Request& request) {
     const auto refused = [](std::string_view why) {
         return Answer{.code = XaCode::inval, .message = std::string{why}};
     };
-    const bool has_log =
-        request.verb == Verb::commit_with_decision || request.verb == Verb::list_decisions;
+    const bool has_log = request.verb == Verb::commit_with_decision ||
+                         request.verb == Verb::list_decisions ||
+                         request.verb == Verb::list_witnesses;
     if (has_log && !is_plain(request.log, kMaxLogNameBytes)) {
         return refused("a log's name is 1 to 64 characters of A-Z a-z 0-9 . _ : -");
     }

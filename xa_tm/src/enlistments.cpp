@@ -308,6 +308,9 @@ std::uint64_t Enlistments::execute(std::size_t index, const std::string& stateme
     is_last = is_last && index != last_resource_;  // that one is never prepared
     if (is_last) {
         batch.push_back({.verb = Verb::prepare, .xid = branch.xid});
+        if (branch.datasource->options().has_witness) {
+            batch.back().log = environment_.log.to_string();
+        }
     }
     auto answers = branch.is_started ? run(branch, batch) : start_and_run(branch, std::move(batch));
     auto& executed = answers.front();

@@ -14,6 +14,7 @@
 #include "connection_pool.h"
 #include "time_limit.h"
 #include "xa_tm/datasource.h"
+#include "xa_tm/recovery_log/log_id.h"
 #include "xa_tm/xid.h"
 
 namespace xa_tm {
@@ -78,6 +79,7 @@ public:
         std::string gtrid;
         const SessionMark* mark;  ///< outlives the transaction
         std::chrono::milliseconds answer_timeout;
+        recovery_log::LogId log;
         /// A session of this resource was closed in doubt: recovery ends it at the server.
         std::function<void(std::string_view resource)> wake_recovery;
         /// Outlives the transaction's branches; null: none.

@@ -41,24 +41,43 @@ std::string with_server_words(std::string_view sentence, const Answer& answer) {
                        answer.message.empty() ? "" : ": ", answer.message);
 }
 
-std::string_view reason_of_end(RecoveredState state, const PlannedBranch& planned) {
+std::string_view reason_of_end(RecoveredState state, const PlannedBranch& planned, bool is_proven) {
     switch (state) {
         case RecoveredState::committed: return "there was a decision to commit";
         case RecoveredState::rolled_back:
             return "there is no decision to commit, and none can be made any more";
         case RecoveredState::finished:
-            return planned.evidence.empty()
-                       ? "the log held the decision, the server that had prepared the branch does "
+            return is_proven
+                       ? "the log held the decision, and the server proves that the branch has "
+                         "committed"
+                       : "the log held the decision, the server that had prepared the branch does "
                          "not know it any more, and no session is at it: that it has committed is "
-                         "inferred, because this server keeps no proof"
-                       : "the log held the decision, and the branch's transaction id proves that "
-                         "it has committed";
+                         "inferred, because this server keeps no proof";
         case RecoveredState::prepared:
         case RecoveredState::absent:
         case RecoveredState::unreachable:
         case RecoveredState::heuristic: break;
     }
     return planned.reason;
+}
+
+/// Forgets batch by batch, until there is none or one is refused; that one is given back, also when
+/// `forget` throws.
+template <class Take, class GiveBack, class Forget>
+void in_batches(Take take, GiveBack give_back, Forget forget) {
+    for (auto rows = take(); !rows.empty(); rows = take()) {
+        bool is_forgotten = false;
+        try {
+            is_forgotten = forget(rows);
+        } catch (...) {
+            std::ranges::for_each(rows, give_back);
+            throw;
+        }
+        if (!is_forgotten) {
+            std::ranges::for_each(rows, give_back);
+            return;
+        }
+    }
 }
 
 }  // namespace
@@ -98,6 +117,7 @@ ResourcePass ResourceRecovery::carry_out(ResourcePass pass, TransactionTable& ta
         act(pass, keeper, limits);
         if (pass.resource.is_reachable) {
             forget_needless_rows(table);
+            forget_needless_witnesses(table, log);
         }
     } catch (const std::exception& error) {  // of a driver, too: this thread has to go on
         connection_.reset();
@@ -312,33 +332,50 @@ Answer ResourceRecovery::list() {
 }
 
 void ResourceRecovery::forget_needless_rows(TransactionTable& table) {
-    for (;;) {
-        auto rows = table.take_needless_rows(datasource_.name(), kRowsForgottenAtOnce);
-        if (rows.empty()) {
-            return;
-        }
-        const auto give_back = [&] {
-            for (auto& gtrid : rows) {
-                table.add_needless_row(datasource_.name(), std::move(gtrid));
-            }
-        };
-        try {
-            const auto answer = ask({.verb = Verb::forget_decisions, .gtrids = rows});
-            if (answer.code == XaCode::ok) {
-                continue;
-            }
+    const auto& resource = datasource_.name();
+    in_batches([&] { return table.take_needless_rows(resource, kRowsForgottenAtOnce); },
+               [&](std::string gtrid) { table.add_needless_row(resource, std::move(gtrid)); },
+               [&](const std::vector<std::string>& rows) {
+                   return forget({.verb = Verb::forget_decisions, .gtrids = rows});
+               });
+}
+
+/// Behind what the pass has done: a branch that a decision still waited for was judged by its row
+/// before any row goes.
+void ResourceRecovery::forget_needless_witnesses(TransactionTable& table, const DecisionLog& log) {
+    if (!datasource_.options().has_witness) {
+        return;
+    }
+    const auto& resource = datasource_.name();
+    if (!are_left_witnesses_known_) {
+        const auto answer = ask({.verb = Verb::list_witnesses, .log = log.log().id().to_string()});
+        are_left_witnesses_known_ = answer.code == XaCode::ok;
+        if (!are_left_witnesses_known_) {
             log_message(
                 LogChannel::recovery, LogLevel::warning,
-                "Rows of finished decisions could not be removed; the next pass tries "
-                "again.",
-                {.resource = datasource_.name(), .code = answer.code, .detail = answer.message});
-            give_back();
+                "Witness rows can't be listed, so none is removed; the next pass tries again.",
+                {.resource = resource, .code = answer.code, .detail = answer.message});
             return;
-        } catch (...) {
-            give_back();
-            throw;
         }
+        table.add_left_witnesses(resource, answer.witnesses, log.log().incarnation());
     }
+    in_batches([&] { return table.take_needless_witnesses(resource, kRowsForgottenAtOnce); },
+               [&](std::string row) { table.add_needless_witness(resource, std::move(row)); },
+               [&](const std::vector<std::string>& rows) {
+                   return forget({.verb = Verb::forget_witnesses, .witnesses = rows});
+               });
+}
+
+/// False when the server refused.
+bool ResourceRecovery::forget(Request request) {
+    const auto answer = ask(std::move(request));
+    if (answer.code != XaCode::ok) {
+        log_message(
+            LogChannel::recovery, LogLevel::warning,
+            "Rows of finished transactions could not be removed; the next pass tries again.",
+            {.resource = datasource_.name(), .code = answer.code, .detail = answer.message});
+    }
+    return answer.code == XaCode::ok;
 }
 
 /// Throws Error when a connection was lost: what it was told may have been carried out.
@@ -412,7 +449,7 @@ void ResourceRecovery::take(ResourcePass& pass, std::size_t index, const Answer&
     }
     if (const auto end = end_of_branch(planned.action, answer.code)) {
         pass.states[index] = *end;
-        planned.reason = reason_of_end(*end, planned);
+        planned.reason = reason_of_end(*end, planned, answer.is_proven);
         planned.action = RecoveryAction::none;
         if (!is_rollback) {
             keeper.finish(xid);

@@ -106,6 +106,8 @@ private:
     void check_is_same_life() const;
     void act(ResourcePass& pass, PassKeeper& keeper, const PassLimits& limits);
     void forget_needless_rows(TransactionTable& table);
+    void forget_needless_witnesses(TransactionTable& table, const DecisionLog& log);
+    [[nodiscard]] bool forget(Request request);
     [[nodiscard]] Request request_for(const PlannedBranch& planned) const;
     void take(ResourcePass& pass, std::size_t index, const Answer& answer,
               PassKeeper& keeper) const;
@@ -123,6 +125,8 @@ private:
     /// Whether the sessions of ended incarnations were seen to have ended, over connection_: they
     /// don't come back.
     bool have_ended_sessions_ended_ = false;
+    /// Whether the witness rows were asked for that earlier incarnations have left.
+    bool are_left_witnesses_known_ = false;
     std::optional<std::chrono::steady_clock::time_point> sighting_kept_at_ = std::nullopt;
 };
 

@@ -280,6 +280,7 @@ Enlistments::Environment TransactionManagerState::enlistment_environment() {
     return {.gtrid = next_gtrid(),
             .mark = &session_mark_,
             .answer_timeout = config.answer_timeout,
+            .log = log.log().id(),
             .wake_recovery = [this](std::string_view resource) { wake_recovery(resource); }};
 }
 
@@ -357,6 +358,9 @@ void TransactionManager::adopt(std::unique_ptr<Datasource> datasource) {
             fmt::format("two resources are named {}; branches are found again by that name, so "
                         "give each its own",
                         name));
+    }
+    if (datasource->options().has_witness) {
+        state_->table.add_witness_resource(name);
     }
     state_->datasources.push_back(std::move(datasource));
 }

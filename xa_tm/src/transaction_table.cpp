@@ -27,6 +27,15 @@ Progress* progress_of(PendingDecision& pending, std::string_view bqual) {
                : &pending.progress[static_cast<std::size_t>(branch - branches.begin())];
 }
 
+/// Up to `count_max` from the end.
+std::vector<std::string> taken_from(std::vector<std::string>& rows, std::size_t count_max) {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(count_max, rows.size()));
+    std::vector<std::string> taken{std::make_move_iterator(rows.end() - count),
+                                   std::make_move_iterator(rows.end())};
+    rows.erase(rows.end() - count, rows.end());
+    return taken;
+}
+
 void append(std::vector<recovery_log::EntryId>& entries,
             const std::optional<recovery_log::EntryId>& entry) {
     if (entry) {
@@ -136,7 +145,7 @@ std::vector<recovery_log::EntryId> TransactionTable::finish(std::string_view gtr
     *progress = Progress::finished;
     if (found->second.is_finished()) {
         append(needless, found->second.entry);
-        drop_row_of(found->second);
+        drop_rows_of(found->second);
         state_.decisions.erase(found);
     }
     return needless;
@@ -199,7 +208,7 @@ std::optional<std::vector<recovery_log::EntryId>> TransactionTable::forget(std::
     }
     if (decision != state_.decisions.end()) {
         append(needless, decision->second.entry);
-        drop_row_of(decision->second);
+        drop_rows_of(decision->second);
         state_.decisions.erase(decision);
     }
     return needless;
@@ -336,22 +345,76 @@ std::vector<std::string> TransactionTable::take_needless_rows(std::string_view r
                                                               std::size_t count_max) {
     const std::scoped_lock lock{mutex_};
     const auto found = needless_rows_.find(resource);
-    if (found == needless_rows_.end()) {
-        return {};
-    }
-    auto& rows = found->second;
-    const auto count = static_cast<std::ptrdiff_t>(std::min(count_max, rows.size()));
-    std::vector<std::string> taken{std::make_move_iterator(rows.end() - count),
-                                   std::make_move_iterator(rows.end())};
-    rows.erase(rows.end() - count, rows.end());
-    return taken;
+    return found == needless_rows_.end() ? std::vector<std::string>{}
+                                         : taken_from(found->second, count_max);
 }
 
 /// Called with the lock held, before the decision goes.
-void TransactionTable::drop_row_of(PendingDecision& pending) {
+void TransactionTable::drop_rows_of(const PendingDecision& pending) {
     if (!pending.row_at.empty()) {
         needless_rows_[pending.row_at].push_back(pending.decision.gtrid);
     }
+    drop_witnesses_of(pending.decision);
+}
+
+/// Called with the lock held.
+void TransactionTable::drop_witnesses_of(const Decision& decision) {
+    for (const auto& branch : decision.branches) {
+        const auto found = needless_witnesses_.find(branch.resource);
+        if (found != needless_witnesses_.end() && !branch.evidence.empty()) {
+            found->second.push_back(branch.evidence);
+        }
+    }
+}
+
+void TransactionTable::add_witness_resource(const std::string& resource) {
+    const std::scoped_lock lock{mutex_};
+    needless_witnesses_.try_emplace(resource);
+}
+
+void TransactionTable::add_needless_witnesses(const Decision& decision) {
+    const std::scoped_lock lock{mutex_};
+    drop_witnesses_of(decision);
+}
+
+void TransactionTable::add_left_witnesses(const std::string& resource,
+                                          const std::vector<WitnessRow>& rows,
+                                          std::uint32_t incarnation) {
+    const std::scoped_lock lock{mutex_};
+    for (const auto& row : rows) {
+        const auto id = parse_gtrid(row.gtrid);
+        if (id && id->incarnation < incarnation && !state_.decisions.contains(row.gtrid)) {
+            needless_witnesses_[resource].push_back(row.evidence);
+        }
+    }
+}
+
+void TransactionTable::add_needless_witness(const std::string& resource, std::string evidence) {
+    const std::scoped_lock lock{mutex_};
+    needless_witnesses_[resource].push_back(std::move(evidence));
+}
+
+std::vector<std::string> TransactionTable::take_needless_witnesses(std::string_view resource,
+                                                                   std::size_t count_max) {
+    const std::scoped_lock lock{mutex_};
+    const auto found = needless_witnesses_.find(resource);
+    return found == needless_witnesses_.end() || is_waited_for_at(resource)
+               ? std::vector<std::string>{}
+               : taken_from(found->second, count_max);
+}
+
+/// Called with the lock held.
+bool TransactionTable::is_waited_for_at(std::string_view resource) const {
+    return std::ranges::any_of(state_.decisions, [resource](const auto& item) {
+        const auto& pending = item.second;
+        for (std::size_t i = 0; i < pending.progress.size(); ++i) {
+            if (pending.decision.branches[i].resource == resource &&
+                pending.progress[i] == Progress::open) {
+                return true;
+            }
+        }
+        return false;
+    });
 }
 
 std::vector<TransactionTable::BranchKey> TransactionTable::waiting_for(

@@ -156,16 +156,34 @@ public:
     [[nodiscard]] std::vector<std::string> take_needless_rows(std::string_view resource,
                                                               std::size_t count_max);
 
+    /// The branches there leave witness rows: only then the two below have something to gather.
+    void add_witness_resource(const std::string& resource);
+    /// This decision is forgotten: the witness rows of its branches are needless.
+    void add_needless_witnesses(const Decision& decision);
+    /// Of the rows at this resource, those that earlier incarnations have left there and that no
+    /// decision waits for.
+    void add_left_witnesses(const std::string& resource, const std::vector<WitnessRow>& rows,
+                            std::uint32_t incarnation);
+    void add_needless_witness(const std::string& resource, std::string evidence);
+    /// Gives up to `count_max` of this resource, as their evidence; none while a decision waits for
+    /// a branch there, whose row might prove by its absence that somebody has rolled it back.
+    [[nodiscard]] std::vector<std::string> take_needless_witnesses(std::string_view resource,
+                                                                   std::size_t count_max);
+
     /// The branches at this resource that a decision waits for.
     [[nodiscard]] std::vector<BranchKey> waiting_for(std::string_view resource) const;
 
 private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    void drop_row_of(PendingDecision& pending);
+    void drop_rows_of(const PendingDecision& pending);
+    void drop_witnesses_of(const Decision& decision);
+    [[nodiscard]] bool is_waited_for_at(std::string_view resource) const;
 
     Snapshot state_;
+    // By resource.
     std::map<std::string, std::vector<std::string>, std::less<>> needless_rows_;
+    std::map<std::string, std::vector<std::string>, std::less<>> needless_witnesses_;
     /// One for each of state_.waiting_for_row.
     std::map<std::string, std::shared_ptr<RowVerdict>, std::less<>> row_verdicts_;
     std::atomic<bool> has_log_doubt_{false};

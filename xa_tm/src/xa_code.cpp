@@ -48,6 +48,8 @@ std::string_view to_string(Verb verb) noexcept {
         case Verb::examine: return "examine";
         case Verb::list_decisions: return "list_decisions";
         case Verb::forget_decisions: return "forget_decisions";
+        case Verb::list_witnesses: return "list_witnesses";
+        case Verb::forget_witnesses: return "forget_witnesses";
     }
     return "not a verb";
 }

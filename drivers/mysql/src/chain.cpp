@@ -11,12 +11,14 @@
 namespace xa_tm::mysql {
 namespace {
 
-std::string link_of(std::span<const Request> requests, std::string_view marker) {
+std::string link_of(std::span<const Request> requests, std::string_view marker,
+                    const WitnessTable* witnesses) {
     const auto& request = requests.front();
     switch (request.verb) {
         case Verb::start:
-        case Verb::commit:
-        case Verb::prepare: return fmt::format("{}", fmt::join(statements_of(request, true), ";"));
+        case Verb::commit: return fmt::format("{}", fmt::join(statements_of(request, true), ";"));
+        case Verb::prepare:
+            return fmt::format("{}", fmt::join(prepare_statements(request, witnesses), ";"));
         case Verb::execute: {
             // The line's end also ends a comment.
             const auto statement = fmt::format("{}\n", without_end(request.statement));
@@ -32,18 +34,21 @@ std::string link_of(std::span<const Request> requests, std::string_view marker) 
         case Verb::end_ended_sessions:
         case Verb::examine:
         case Verb::list_decisions:
-        case Verb::forget_decisions: break;
+        case Verb::forget_decisions:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses: break;
     }
     XA_TM_CHECK(false, "a batch of several holds only commit, start, execute and prepare");
 }
 
 }  // namespace
 
-std::string chain_of(std::span<const Request> requests, std::string_view marker) {
+std::string chain_of(std::span<const Request> requests, std::string_view marker,
+                     const WitnessTable* witnesses) {
     std::string packet;
     for (std::size_t at = 0; at < requests.size(); ++at) {
         packet += at == 0 ? "" : ";";
-        packet += link_of(requests.subspan(at), marker);
+        packet += link_of(requests.subspan(at), marker, witnesses);
     }
     return packet;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "client_api.h"
+#include "witness_table.h"
 #include "xa_tm/connection.h"
 
 namespace xa_tm::mysql {
@@ -18,8 +19,10 @@ namespace xa_tm::mysql {
 // only what comes after the marker: a statement that swallows XA END and XA PREPARE, or puts
 // results of its own in their place, swallows the marker as well.
 
-/// The packet. `marker` is in hexadecimal.
-[[nodiscard]] std::string chain_of(std::span<const Request> requests, std::string_view marker);
+/// The packet. `marker` is in hexadecimal. A prepare has its witness row in front, if it is to
+/// have one; null: none.
+[[nodiscard]] std::string chain_of(std::span<const Request> requests, std::string_view marker,
+                                   const WitnessTable* witnesses = nullptr);
 
 /// What belongs to the first of `requests` is taken from `results`. An execute that a prepare
 /// follows gets its marker as its last result, unless there is none.

@@ -343,6 +343,7 @@ void Session::take_result() {
     }
     replies_.push_back({.is_ok = true,
                         .affected_rows = ::mysql_affected_rows(mysql_),
+                        .inserted_id = ::mysql_insert_id(mysql_),
                         .warnings = ::mysql_warning_count(mysql_),
                         .transaction_state = last_transaction_state()});
     finish_result();

@@ -41,6 +41,7 @@ struct Reply {
     std::vector<Row> rows = {};
     /// What a statement without rows has written, as the server counts it.
     std::uint64_t affected_rows = 0;
+    std::uint64_t inserted_id = 0;  ///< that the server has given to a row of its own counting
     unsigned warnings = 0;
     /// What session tracking says of the transaction, whole, if that has changed; else empty.
     std::string transaction_state = {};

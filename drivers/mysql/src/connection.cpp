@@ -8,6 +8,7 @@
 #include "connection.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -33,6 +34,41 @@ std::optional<Answer> loss_among(Verb verb, std::span<const Reply> replies) {
     const auto lost =
         std::ranges::find_if(replies, [verb](const Reply& reply) { return is_lost(verb, reply); });
     return lost == replies.end() ? std::nullopt : std::optional{failure_of(verb, *lost)};
+}
+
+/// Why a request about witness rows can't be put into statements; nothing when it can, or is about
+/// something else.
+std::optional<Answer> fault_of_witness_request(const Request& request, bool has_table) {
+    const bool is_about_rows =
+        request.verb == Verb::list_witnesses || request.verb == Verb::forget_witnesses;
+    if (is_about_rows && !has_table) {
+        return Answer{.code = XaCode::rmerr,
+                      .message = "witness rows are kept only with has_witness for this datasource"};
+    }
+    if (request.verb == Verb::prepare && has_table &&
+        !evidence_from(to_string(Evidence{.row = 1, .log = request.log}))) {
+        return Answer{.code = XaCode::inval,
+                      .message =
+                          "a log's name is at most 24 characters of A-Z a-z 0-9 . _ : - "
+                          "where branches leave witness rows"};
+    }
+    if (request.verb == Verb::forget_witnesses) {
+        std::optional<std::string> log;
+        for (const auto& witness : request.witnesses) {
+            const auto evidence = evidence_from(witness);
+            if (!evidence || log.value_or(evidence->log) != evidence->log) {
+                return Answer{
+                    .code = XaCode::inval,
+                    .message = "forget_witnesses takes evidence of witness rows of one log"};
+            }
+            log = evidence->log;
+        }
+        if (!log) {
+            return Answer{.code = XaCode::inval,
+                          .message = "forget_witnesses takes at least one witness row"};
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -139,6 +175,14 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
         check_is_trustworthy(state, resource());
         decision_table_.emplace(state.name);
     }
+    if (options.has_witness) {
+        const auto state = witness_table_state(options.connect_timeout);
+        if (!state.fault.empty()) {
+            throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
+                        fmt::format("resource {}: {}; {}", resource(), state.fault, state.remedy));
+        }
+        witness_table_.emplace(state.table());
+    }
 }
 
 ServerDescription Connection::describe(const DatasourceOptions& options) {
@@ -149,7 +193,40 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
     if (options.is_last_resource) {
         description.last_resource = describe_last_resource(options.connect_timeout);
     }
+    if (options.has_witness) {
+        std::ranges::move(describe_witness_table(options.connect_timeout),
+                          std::back_inserter(description.last_resource));
+    }
     return description;
+}
+
+std::vector<ServerFact> Connection::describe_witness_table(std::chrono::seconds timeout) {
+    auto state = witness_table_state(timeout);
+    if (state.exists) {
+        auto questions = state.table().probes();
+        questions.push_back(state.table().count_question());
+        const auto replies = replies_to(std::move(questions), timeout);
+        const auto refusal = std::ranges::find(replies, false, &Reply::is_ok);
+        if (refusal != replies.end()) {
+            state.refusal = refusal->message;
+        } else {
+            state.rows = replies.back().rows.at(0).at(0).value_or("");
+        }
+    }
+    return facts_of(state, resource());
+}
+
+WitnessTableState Connection::witness_table_state(std::chrono::seconds timeout) {
+    const auto reply = replies_to({witness_table_question()}, timeout).front();
+    check_set_up(reply);
+    auto state = understood([&] { return witness_table_from(reply); });
+    if (state.database.empty()) {
+        throw Error({.code = ErrorCode::resource_refused, .resource = resource()},
+                    fmt::format("resource {}: the witness rows have no place, since the URI names "
+                                "no database; add one: mysql://host/database",
+                                resource()));
+    }
+    return state;
 }
 
 std::vector<ServerFact> Connection::describe_last_resource(std::chrono::seconds timeout) {
@@ -184,24 +261,42 @@ DecisionTableState Connection::decision_table_state(std::chrono::seconds timeout
     return state;
 }
 
-void Connection::set_up_decision_table(std::chrono::seconds timeout) {
+void Connection::set_up_decision_table(const DatasourceOptions& options) {
+    const auto timeout = options.connect_timeout;
     auto state = decision_table_state(timeout);
     if (!state.exists) {
-        const auto definition = decision_table_definition(DecisionTable{state.name});
-        const auto reply = replies_to({definition}, timeout).front();
-        if (!reply.is_ok) {
-            throw Error({.code = is_lost(Verb::start, reply) ? ErrorCode::resource_unreachable
-                                                             : ErrorCode::resource_refused,
-                         .resource = resource(),
-                         .sqlstate = reply.sqlstate,
-                         .native_error = reply.error},
-                        fmt::format("resource {}: the decision table can't be created: {}; let a "
-                                    "user that may run: {}",
-                                    resource(), reply.message, definition));
-        }
+        create_table("decision table", decision_table_definition(DecisionTable{state.name}),
+                     timeout);
         state = decision_table_state(timeout);
     }
     check_is_trustworthy(state, resource());
+    if (options.has_witness) {
+        set_up_witness_table(timeout);
+    }
+}
+
+void Connection::set_up_witness_table(std::chrono::seconds timeout) {
+    const auto state = witness_table_state(timeout);
+    if (!state.exists) {
+        for (const auto& definition : state.table().definitions()) {
+            create_table("witness table", definition, timeout);
+        }
+    }
+}
+
+void Connection::create_table(std::string_view what, const std::string& definition,
+                              std::chrono::seconds timeout) {
+    const auto reply = replies_to({definition}, timeout).front();
+    if (!reply.is_ok) {
+        throw Error(
+            {.code = is_lost(Verb::start, reply) ? ErrorCode::resource_unreachable
+                                                 : ErrorCode::resource_refused,
+             .resource = resource(),
+             .sqlstate = reply.sqlstate,
+             .native_error = reply.error},
+            fmt::format("resource {}: the {} can't be created: {}; let a user that may run: {}",
+                        resource(), what, reply.message, definition));
+    }
 }
 
 std::vector<Reply> Connection::replies_to(std::vector<std::string> statements,
@@ -282,6 +377,9 @@ std::optional<Answer> Connection::answer_at_once() {
     if (uses_decision_table(request.verb) && !decision_table_) {
         return Answer{.code = XaCode::rmerr, .message = std::string{kNoLastResource}};
     }
+    if (auto fault = fault_of_witness_request(request, witness_table_.has_value())) {
+        return fault;
+    }
     if (!has_valid_format(request.xid)) {
         return Answer{.code = XaCode::inval,
                       .message = "an xid has a formatID of 0 to 2147483647 here"};
@@ -308,7 +406,9 @@ bool Connection::may_share_trip(const Request& request) const {
         case Verb::end_ended_sessions:
         case Verb::examine:
         case Verb::list_decisions:
-        case Verb::forget_decisions: break;
+        case Verb::forget_decisions:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses: break;
     }
     return false;
 }
@@ -353,13 +453,20 @@ std::size_t Connection::carry() {
         session_.send(statements_of(request, *decision_table_), Packing::own_verbs);
         return 1;
     }
+    if (request.verb == Verb::list_witnesses || request.verb == Verb::forget_witnesses) {
+        session_.send(statements_of(request, *witness_table_), Packing::own_verbs);
+        return 1;
+    }
+    const auto* witnesses = witness_table_ ? &*witness_table_ : nullptr;
     const auto trip = one_trip();
     may_be_preparing_ = trip.back().verb == Verb::prepare;
     if (trip.size() > 1 && request.verb == Verb::commit) {
         // What follows may wait for locks; this branch's outcome must not.
-        session_.send_first_and_others(chain_of(trip, marker_));
+        session_.send_first_and_others(chain_of(trip, marker_, witnesses));
     } else if (trip.size() > 1) {
-        session_.send({chain_of(trip, marker_)}, Packing::many_statements);
+        session_.send({chain_of(trip, marker_, witnesses)}, Packing::many_statements);
+    } else if (request.verb == Verb::prepare) {
+        session_.send(prepare_statements(request, witnesses), Packing::own_verbs);
     } else {
         session_.send(statements_of(request, branch().has_value()),
                       request.verb == Verb::execute ? Packing::one_statement : Packing::own_verbs);
@@ -423,11 +530,13 @@ std::optional<Answer> Connection::first_answer(std::span<const Reply> replies) {
     switch (front().verb) {
         case Verb::start: return start_answer(reply);
         case Verb::execute: return execute_answer(replies);
-        case Verb::prepare:
+        case Verb::prepare: return prepare_answer(replies);
         case Verb::commit_one_phase: return vote(replies);
-        case Verb::commit_with_decision: return commit_with_decision_answer(replies);
+        case Verb::commit_with_decision: return vote_behind_row(replies);
         case Verb::list_decisions: return list_answer(replies);
-        case Verb::forget_decisions: return forget_answer(replies);
+        case Verb::list_witnesses: return list_witnesses_answer(replies);
+        case Verb::forget_decisions:
+        case Verb::forget_witnesses: return forget_answer(replies);
         case Verb::commit:
         case Verb::rollback: return finish_answer(reply);
         case Verb::recover:
@@ -484,7 +593,20 @@ std::optional<Answer> Connection::execute_answer(std::span<const Reply> results)
     return answer;
 }
 
-std::optional<Answer> Connection::commit_with_decision_answer(std::span<const Reply> replies) {
+std::optional<Answer> Connection::prepare_answer(std::span<const Reply> replies) {
+    if (!witness_table_) {
+        return vote(replies);
+    }
+    const Evidence evidence{.row = replies.front().inserted_id, .log = front().log};
+    auto answer = vote_behind_row(replies);
+    if (answer && answer->code == XaCode::ok) {
+        answer->evidence = to_string(evidence);
+    }
+    return answer;
+}
+
+/// The first of the replies is that to the insert of a decision's or a witness's row.
+std::optional<Answer> Connection::vote_behind_row(std::span<const Reply> replies) {
     const auto& row = replies.front();
     if (!row.is_ok && !is_lost(front().verb, row)) {
         auto answer = failure_of_table(row);
@@ -495,16 +617,20 @@ std::optional<Answer> Connection::commit_with_decision_answer(std::span<const Re
     return row.is_ok && replies.size() > 1 ? vote(replies.subspan(1)) : vote(replies);
 }
 
-/// A decision table's refusal, with what to do about it.
+/// A table's refusal, with what to do about it.
 Answer Connection::failure_of_table(const Reply& failed) const {
-    auto answer = failure_of(front().verb, failed);
+    const bool is_decision = uses_decision_table(front().verb);
+    auto answer = failure_of(
+        is_decision || front().verb == Verb::prepare ? front().verb : Verb::list_witnesses, failed);
     constexpr int kNoSuchTable = 1146;
     constexpr int kUnknownColumn = 1054;
     constexpr int kTableAccessDenied = 1142;
     if (failed.error == kNoSuchTable || failed.error == kUnknownColumn) {
-        answer.message += "; " + advice_to_set_up(resource());
+        answer.message += "; " + (is_decision ? advice_to_set_up(resource())
+                                              : advice_to_set_up_witness(resource()));
     } else if (failed.error == kTableAccessDenied) {
-        answer.message += fmt::format("; {}", advice_to_grant());
+        answer.message +=
+            fmt::format("; {}", is_decision ? advice_to_grant() : advice_to_grant_witness());
     }
     return answer;
 }
@@ -516,6 +642,13 @@ Answer Connection::list_answer(std::span<const Reply> replies) const {
     return failed == list.end() ? Answer{.position = position_from(replies.front()),
                                          .decisions = decisions_from(replies.end()[-2])}
                                 : failure_of_table(*failed);
+}
+
+Answer Connection::list_witnesses_answer(std::span<const Reply> replies) const {
+    const auto failed = std::ranges::find(replies, false, &Reply::is_ok);
+    return failed == replies.end()
+               ? Answer{.witnesses = witnesses_from(replies.end()[-2], front().log)}
+               : failure_of_table(*failed);
 }
 
 Answer Connection::forget_answer(std::span<const Reply> replies) const {
@@ -569,16 +702,51 @@ std::optional<Answer> Connection::finish_answer(const Reply& reply) {
             prepared_.reset();
         }
     }
-    const bool may_be_anothers = !was_open_here && !was_prepared_here;
-    if (answer.code == XaCode::nota && may_be_anothers && !facts_.detaches_prepared_branches()) {
-        follow_up(FollowUp::look_in_list, std::move(answer), {list_statement()});
-        return std::nullopt;
-    }
     // A server that does not know a branch of this very session is not understood.
     if (!is_finished && (was_open_here || (was_prepared_here && answer.code == XaCode::nota))) {
         lose_certainty();
     }
-    return answer;
+    if (answer.code != XaCode::nota) {
+        return answer;
+    }
+    if (const auto evidence = evidence_of_front()) {
+        look_for_witness(*evidence, std::move(answer));
+        return std::nullopt;
+    }
+    return was_open_here || was_prepared_here ? answer : look_in_list(std::move(answer));
+}
+
+/// A server that ties prepared branches to their sessions says "unknown xid" to all others.
+std::optional<Answer> Connection::look_in_list(Answer found) {
+    if (facts_.detaches_prepared_branches()) {
+        return found;
+    }
+    follow_up(FollowUp::look_in_list, std::move(found), {list_statement()});
+    return std::nullopt;
+}
+
+/// Of a branch that is to be committed, or was, and left a witness row.
+std::optional<Evidence> Connection::evidence_of_front() const {
+    return witness_table_ ? evidence_from(front().evidence) : std::nullopt;
+}
+
+void Connection::look_for_witness(const Evidence& evidence, Answer found) {
+    follow_up(FollowUp::look_for_witness, std::move(found),
+              witness_table_->fate_statements(evidence, front().xid));
+}
+
+std::optional<Answer> Connection::after_witness(std::span<const Reply> replies) {
+    if (auto lost = loss_among(front().verb, replies)) {
+        return lost;
+    }
+    const auto fate = fate_from(evidence_of_front().value(), replies);
+    if (fate == Fate::untold) {
+        return failure_of_table(refusal_among(replies));
+    }
+    if (auto answer = answer_from(fate, front().verb)) {
+        return answer;
+    }
+    return front().verb == Verb::commit ? look_in_list(found_) : std::optional{found_};
 }
 
 std::optional<Answer> Connection::locate_answer(const Reply& reply) {
@@ -612,6 +780,7 @@ std::optional<Answer> Connection::further_answer(std::span<const Reply> replies)
         case FollowUp::fence: return after_fence(replies);
         case FollowUp::examine: return after_examination(replies);
         case FollowUp::look_in_list: return after_list(reply);
+        case FollowUp::look_for_witness: return after_witness(replies);
         case FollowUp::commit_empty: return after_empty_commit(reply);
         case FollowUp::undo: return after_undo(reply);
     }
@@ -663,7 +832,6 @@ std::optional<Answer> Connection::after_examination(std::span<const Reply> repli
     return std::get<Answer>(std::move(step));
 }
 
-/// A server that ties prepared branches to their sessions says "unknown xid" to all others.
 Answer Connection::after_list(const Reply& list) const {
     if (!list.is_ok) {
         return failure_of(front().verb, list);
@@ -691,13 +859,17 @@ Answer Connection::after_empty_commit(const Reply& commit) {
     return {.code = XaCode::rdonly};
 }
 
-Answer Connection::after_undo(const Reply& rollback) {
+std::optional<Answer> Connection::after_undo(const Reply& rollback) {
     if (front().verb == Verb::locate) {
-        if (rollback.is_ok) {
-            return found_;
+        if (!rollback.is_ok) {
+            lose_certainty();
+            return failure_of(Verb::locate, rollback);
         }
-        lose_certainty();
-        return failure_of(Verb::locate, rollback);
+        if (const auto evidence = evidence_of_front()) {
+            look_for_witness(*evidence, found_);
+            return std::nullopt;
+        }
+        return found_;
     }
     end_branch();
     const auto code = meaning_of(Verb::rollback, rollback.error, rollback.message).code;

@@ -15,6 +15,7 @@
 #include "session_fence.h"
 #include "session_mark.h"
 #include "session_search.h"
+#include "witness_table.h"
 #include "xa_tm/batched_connection.h"
 #include "xa_tm/datasource.h"
 #include "xa_tm/decision_table.h"
@@ -52,7 +53,7 @@ public:
     /// As Datasource::describe(); in place of set_up(), and of any verb.
     [[nodiscard]] ServerDescription describe(const DatasourceOptions& options);
     /// As Datasource::set_up_decision_table(); in place of set_up(), and of any verb.
-    void set_up_decision_table(std::chrono::seconds timeout);
+    void set_up_decision_table(const DatasourceOptions& options);
 
     [[nodiscard]] SessionId session_id() const override {
         return {session_.thread_id(), SessionOrigin{facts_.started(), own_lock_}.to_string()};
@@ -74,6 +75,7 @@ private:
         fence,
         examine,
         look_in_list,
+        look_for_witness,
         commit_empty,
         undo,
     };
@@ -83,6 +85,11 @@ private:
     void check_set_up(const Reply& reply) const;
     [[nodiscard]] DecisionTableState decision_table_state(std::chrono::seconds timeout);
     [[nodiscard]] std::vector<ServerFact> describe_last_resource(std::chrono::seconds timeout);
+    [[nodiscard]] WitnessTableState witness_table_state(std::chrono::seconds timeout);
+    [[nodiscard]] std::vector<ServerFact> describe_witness_table(std::chrono::seconds timeout);
+    void set_up_witness_table(std::chrono::seconds timeout);
+    void create_table(std::string_view what, const std::string& definition,
+                      std::chrono::seconds timeout);
     void learn_session_settings(std::chrono::seconds timeout);
     [[nodiscard]] bool give_back() noexcept;
     void lend();
@@ -107,9 +114,15 @@ private:
     [[nodiscard]] std::optional<Answer> first_answer(std::span<const Reply> replies);
     [[nodiscard]] Answer start_answer(const Reply& reply);
     [[nodiscard]] std::optional<Answer> execute_answer(std::span<const Reply> results);
-    [[nodiscard]] std::optional<Answer> commit_with_decision_answer(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> prepare_answer(std::span<const Reply> replies);
+    [[nodiscard]] std::optional<Answer> vote_behind_row(std::span<const Reply> replies);
     [[nodiscard]] Answer list_answer(std::span<const Reply> replies) const;
+    [[nodiscard]] Answer list_witnesses_answer(std::span<const Reply> replies) const;
     [[nodiscard]] Answer forget_answer(std::span<const Reply> replies) const;
+    [[nodiscard]] std::optional<Evidence> evidence_of_front() const;
+    [[nodiscard]] std::optional<Answer> look_in_list(Answer found);
+    void look_for_witness(const Evidence& evidence, Answer found);
+    [[nodiscard]] std::optional<Answer> after_witness(std::span<const Reply> replies);
     [[nodiscard]] Answer failure_of_table(const Reply& failed) const;
     [[nodiscard]] std::optional<Answer> vote(std::span<const Reply> replies);
     [[nodiscard]] std::optional<Answer> finish_answer(const Reply& reply);
@@ -125,7 +138,7 @@ private:
     [[nodiscard]] std::optional<Answer> after_examination(std::span<const Reply> replies);
     [[nodiscard]] Answer after_list(const Reply& list) const;
     [[nodiscard]] Answer after_empty_commit(const Reply& commit);
-    [[nodiscard]] Answer after_undo(const Reply& rollback);
+    [[nodiscard]] std::optional<Answer> after_undo(const Reply& rollback);
 
     ServerFacts facts_;
     std::string mark_;  ///< of this process's sessions, or empty
@@ -134,6 +147,7 @@ private:
     std::string own_lock_;                         ///< see session_mark.h; empty without a mark
     bool is_end_remembered_ = false;               ///< in ending_sessions_
     std::optional<DecisionTable> decision_table_;  ///< of a last resource
+    std::optional<WitnessTable> witness_table_;    ///< of branches that leave witness rows
     std::string marker_;                           ///< see chain.h
     Session session_;
     BranchHistory history_;  ///< of branch()

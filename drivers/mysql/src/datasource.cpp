@@ -97,7 +97,7 @@ ServerDescription Datasource::describe() {
 }
 
 void Datasource::set_up_decision_table() {
-    open()->set_up_decision_table(options().connect_timeout);
+    open()->set_up_decision_table(options());
 }
 
 soci::session& Datasource::sql_of(xa_tm::Connection& connection) {

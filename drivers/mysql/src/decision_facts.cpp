@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 namespace xa_tm::mysql {
-namespace {
 
 std::string quoted(std::string_view name) {
     std::string text = "`";
@@ -15,8 +14,6 @@ std::string quoted(std::string_view name) {
     }
     return text + "`";
 }
-
-}  // namespace
 
 std::string decision_table_question() {
     return fmt::format(

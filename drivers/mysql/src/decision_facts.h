@@ -1,12 +1,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client_api.h"
 #include "xa_tm/decision_table.h"
 
 namespace xa_tm::mysql {
+
+/// The name of a database, table or column.
+[[nodiscard]] std::string quoted(std::string_view name);
 
 /// Asks for the decision table in the database that the session begins in.
 [[nodiscard]] std::string decision_table_question();

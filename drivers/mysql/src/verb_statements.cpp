@@ -42,6 +42,8 @@ std::vector<std::string> statements_of(const Request& request, bool is_own_branc
         case Verb::commit_with_decision:
         case Verb::list_decisions:
         case Verb::forget_decisions:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses:
         case Verb::end_session:
         case Verb::end_ended_sessions:
         case Verb::examine: break;
@@ -62,6 +64,26 @@ std::vector<std::string> statements_of(const Request& request, const DecisionTab
     const auto xid = xid_literal(request.xid);
     return {table.insertion(request), fmt::format("xa end {}", xid),
             fmt::format("xa commit {} one phase", xid)};
+}
+
+std::vector<std::string> prepare_statements(const Request& request, const WitnessTable* witnesses) {
+    auto statements = statements_of(request, true);
+    if (witnesses != nullptr) {
+        statements.insert(statements.begin(), witnesses->insertion(request));
+    }
+    return statements;
+}
+
+std::vector<std::string> statements_of(const Request& request, const WitnessTable& table) {
+    if (request.verb == Verb::list_witnesses) {
+        return committed_only(table.selection(request.log));
+    }
+    XA_TM_CHECK(request.verb == Verb::forget_witnesses, "it is about witness rows");
+    std::vector<Evidence> rows;
+    for (const auto& witness : request.witnesses) {
+        rows.push_back(evidence_from(witness).value());
+    }
+    return table.deletion(rows);
 }
 
 std::string commit_statement(const Xid& xid) {

@@ -291,6 +291,9 @@ std::optional<Answer> Connection::answer_at_once() {
     if (request.verb == Verb::end_ended_sessions && mark_.ended.empty()) {
         return Answer{};
     }
+    if (request.verb == Verb::list_witnesses || request.verb == Verb::forget_witnesses) {
+        return Answer{};  // its transaction ids prove as much, and leave nothing behind
+    }
     if (uses_decision_table(request.verb) && !decision_table_) {
         return refused(XaCode::rmerr, kNoLastResource);
     }
@@ -486,7 +489,9 @@ Answer Connection::success() {
         case Verb::prepare:
         case Verb::end_session:
         case Verb::end_ended_sessions:
-        case Verb::examine: break;
+        case Verb::examine:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses: break;
     }
     XA_TM_CHECK(false, "every other verb has its own answer");
 }

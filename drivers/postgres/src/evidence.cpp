@@ -74,7 +74,8 @@ std::optional<Answer> answer_from(Fate fate, Verb verb) {
         case Fate::in_progress:
             return Answer{.code = XaCode::retry, .message = "the transaction has not ended yet"};
         case Fate::committed:
-            return Answer{.code = verb == Verb::commit ? XaCode::ok : XaCode::nota};
+            return Answer{.code = verb == Verb::commit ? XaCode::ok : XaCode::nota,
+                          .is_proven = true};
         case Fate::rolled_back:
             return Answer{.code = XaCode::heurrb,
                           .message =

@@ -84,7 +84,9 @@ constexpr Situation situation_of(Verb verb) {
         case Verb::end_ended_sessions:
         case Verb::examine:
         case Verb::list_decisions:
-        case Verb::forget_decisions: break;
+        case Verb::forget_decisions:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses: break;
     }
     return Situation::other;
 }

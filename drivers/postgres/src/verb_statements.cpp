@@ -96,7 +96,9 @@ std::vector<Statement> statements_of(const Request& request, const Circumstances
             return {{std::string{kPosition}}, {circumstances.decision_table->selection(request)}};
         case Verb::forget_decisions: return {{circumstances.decision_table->deletion(request)}};
         case Verb::end_session:
-        case Verb::end_ended_sessions: break;
+        case Verb::end_ended_sessions:
+        case Verb::list_witnesses:
+        case Verb::forget_witnesses: break;
     }
     XA_TM_CHECK(false, "every other verb has its statements");
 }

@@ -23,6 +23,8 @@ protected:
     void drop_tables() {
         for (auto* database : {&users_, &points_}) {
             database->execute("drop table if exists xa_tm_decision");
+            database->execute("drop table if exists xa_tm_witness");
+            database->execute("drop table if exists xa_tm_witness_removed");
         }
     }
 
@@ -80,6 +82,29 @@ TEST_F(SetupLastResource, TakesOneResourceByItsName) {
     EXPECT_THAT(completed.out, AllOf(StartsWith("points ("), Not(HasSubstr("users"))));
     EXPECT_FALSE(has_table(users_));
     EXPECT_TRUE(has_table(points_));
+}
+
+TEST_F(SetupLastResource, AlsoCreatesTheTablesOfWitnessRows) {
+    const std::vector<std::string> named{"points", "--witness", "--resource",
+                                         "points=" + points_uri_};
+    for (int time = 0; time < 2; ++time) {
+        const auto completed = run(named);
+        EXPECT_EQ(completed.exit_code, 0) << completed;
+        EXPECT_THAT(completed.out,
+                    AllOf(HasSubstr("  green   witness table: `xa_tm_cli`.xa_tm_witness\n"),
+                          HasSubstr("  green   use of the witness table: yes\n"),
+                          HasSubstr("  green   rows in the witness table: 0\n")));
+    }
+    points_.execute("drop table xa_tm_witness");
+    const auto file = write_file(
+        "witness.toml",
+        fmt::format("[resources]\npoints = {{ uri = \"{}\", witness = true }}\n", points_uri_));
+    const auto checked = run({"--check", "--config", file.string()});
+    EXPECT_EQ(checked.exit_code, 3) << checked;
+    EXPECT_THAT(checked.out,
+                AllOf(HasSubstr("red     witness table: `xa_tm_cli`.xa_tm_witness is not there"),
+                      HasSubstr("setup-last-resource points --witness")));
+    EXPECT_EQ(run({"--config", file.string()}).exit_code, 0);
 }
 
 TEST_F(SetupLastResource, TellsProgramsTheSame) {

@@ -79,6 +79,15 @@ TEST(Configuration, ReadsWhichResourceIsALastResource) {
                             Resource{"users", "postgresql:///users", 64, true}));
 }
 
+TEST(Configuration, ReadsWhichResourceHasWitnessRows) {
+    const auto configuration = parse_configuration(
+        "[resources]\npoints = { uri = 'mysql:///points', witness = true }", kFile);
+    EXPECT_THAT(configuration.resources,
+                ElementsAre(Resource{"points", "mysql:///points", 64, false, true}));
+    EXPECT_THAT(toml_error("[resources]\na = { uri = 'x', witness = 1 }"),
+                HasSubstr("\"witness\" must be true or false"));
+}
+
 TEST(Configuration, RefusesATableThatIsNoResource) {
     EXPECT_THAT(toml_error("[resources]\na = { uri = 'x', last_resource = 1 }"),
                 HasSubstr("\"last_resource\" must be true or false"));
@@ -118,7 +127,7 @@ TEST(Configuration, RefusesValuesThatAreNoText) {
 TEST(Configuration, SaysThatANameWithADotNeedsQuotes) {
     EXPECT_EQ(toml_error("[resources]\neu.orders = 'mysql:///x'"),
               "/etc/shop/xa.toml:2: unknown key \"orders\" of resource eu; there are uri, "
-              "pool_size and last_resource, and a name with a dot is written in quotes");
+              "pool_size, last_resource and witness, and a name with a dot is written in quotes");
 }
 
 TEST(Configuration, RefusesTheSameResourceTwiceInTheFile) {

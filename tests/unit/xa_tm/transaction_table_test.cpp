@@ -252,5 +252,64 @@ TEST(TransactionTable, KeepsWhatTheLogSaysOfADecisionThatIsARowAsWell) {
     EXPECT_THAT(table.take_needless_rows("bank", 10), ElementsAre(gtrid));
 }
 
+Decision witnessed(const std::string& gtrid, std::string evidence = "w1") {
+    return {gtrid,
+            {},
+            {{"users", "users:1", "", std::move(evidence)}, {"points", "points:2", "", "other"}}};
+}
+
+TEST(TransactionTable, GivesWitnessRowsBackOfResourcesThatLeaveThem) {
+    TransactionTable table;
+    table.add_witness_resource("users");
+    table.add_needless_witnesses(witnessed("a"));
+    table.add_needless_witnesses(witnessed("b", ""));
+    EXPECT_THAT(table.take_needless_witnesses("points", 10), IsEmpty());
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), ElementsAre("w1"));
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), IsEmpty());
+    table.add_needless_witness("users", "w1");
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), ElementsAre("w1"));
+}
+
+TEST(TransactionTable, GivesWitnessRowsBackWithTheDecisionThatIsFinishedOrForgotten) {
+    TransactionTable table;
+    table.add_witness_resource("users");
+    table.hand_over(PendingDecision::fresh(witnessed("g"), 5));
+    std::ignore = table.finish("g", "users:1");
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), IsEmpty());
+    std::ignore = table.finish("g", "points:2");
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), ElementsAre("w1"));
+
+    table.hand_over(PendingDecision::fresh(witnessed("h", "w2"), 6));
+    std::ignore = table.finish("h", "users:1");
+    table.add({Heuristic{"h", "points:2", XaCode::heurrb}, 7});
+    std::ignore = table.forget("h");
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), ElementsAre("w2"));
+}
+
+TEST(TransactionTable, GivesNoWitnessRowBackWhileADecisionWaitsForABranchThere) {
+    TransactionTable table;
+    table.add_witness_resource("users");
+    table.add_needless_witnesses(witnessed("done"));
+    table.hand_over(PendingDecision::fresh(witnessed("open", "w2"), 5));
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), IsEmpty());
+    table.add({Heuristic{"open", "users:1", XaCode::heurrb}, 6});
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), ElementsAre("w1"));
+}
+
+TEST(TransactionTable, TakesOfTheWitnessRowsThatAreThereWhatEarlierIncarnationsHaveLeft) {
+    TransactionTable table;
+    table.add_witness_resource("users");
+    auto decided = PendingDecision::fresh(witnessed(gtrid_of(4, 2)), 5);
+    table.hand_over(std::move(decided));
+    table.add({Heuristic{gtrid_of(4, 2), "users:1", XaCode::heurrb}, 6});
+    table.add_left_witnesses("users",
+                             {{gtrid_of(4, 1), "left"},
+                              {gtrid_of(4, 2), "of a decision"},
+                              {gtrid_of(kIncarnation), "of this process"},
+                              {"no gtrid of ours", "unknown"}},
+                             kIncarnation);
+    EXPECT_THAT(table.take_needless_witnesses("users", 10), ElementsAre("left"));
+}
+
 }  // namespace
 }  // namespace xa_tm

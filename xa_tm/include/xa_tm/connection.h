@@ -62,6 +62,12 @@ enum class Verb {
     /// Deletes the rows of Request::gtrids from the decision table, for good and by itself. XA_OK
     /// also when some are not there.
     forget_decisions,
+    /// The answer's `witnesses` holds the committed witness rows that belong to Request::log.
+    /// XAER_RMERR as with list_decisions.
+    list_witnesses,
+    /// Deletes the witness rows of Request::witnesses, for good and by itself, after it has kept
+    /// that these prove nothing any more by not being there. XA_OK also when some are not there.
+    forget_witnesses,
 };
 
 [[nodiscard]] std::string_view to_string(Verb verb) noexcept;
@@ -80,7 +86,7 @@ struct SessionId {
 /// One verb with what it needs.
 struct Request {
     Verb verb = Verb::start;
-    /// Not for recover, end_session, end_ended_sessions, list_decisions and forget_decisions.
+    /// Only for verbs of one branch.
     Xid xid = {};
     /// Of execute.
     std::string statement = {};
@@ -88,21 +94,25 @@ struct Request {
     std::string evidence = {};
     /// Of end_session.
     SessionId session = {};
-    // Of the decision table's verbs. Empty in all others, and then they take no memory of their
-    // own. Names are of [A-Za-z0-9._:-].
-    /// Of commit_with_decision and list_decisions: whose log the decision belongs to; at most
-    /// kMaxLogNameBytes.
+    // Of the verbs of the decision table and of witness rows. Empty in all others, and then they
+    // take no memory of their own. Names are of [A-Za-z0-9._:-].
+    /// Of commit_with_decision, list_decisions and list_witnesses, and of prepare where the
+    /// datasource has witness rows: whose log the row belongs to; at most kMaxLogNameBytes.
     std::string log = {};
     /// Of commit_with_decision: any bytes.
     std::string decision = {};
     /// Of forget_decisions.
     std::vector<std::string> gtrids = {};
+    /// Of forget_witnesses: what the answers to prepare gave as evidence.
+    std::vector<std::string> witnesses = {};
 
     friend bool operator==(const Request&, const Request&) = default;
 };
 
 /// Of Request::log.
 inline constexpr std::size_t kMaxLogNameBytes = 64;
+/// The same where it goes into a witness row's evidence.
+inline constexpr std::size_t kMaxWitnessLogNameBytes = 24;
 
 /// One row of a last resource's decision table: the transaction of this gtrid is committed.
 struct DecisionRow {
@@ -110,6 +120,14 @@ struct DecisionRow {
     std::string decision;  ///< as commit_with_decision was given it
 
     friend bool operator==(const DecisionRow&, const DecisionRow&) = default;
+};
+
+/// One witness row: a branch of this transaction has committed.
+struct WitnessRow {
+    std::string gtrid;
+    std::string evidence;  ///< as the answer to prepare gave it
+
+    friend bool operator==(const WitnessRow&, const WitnessRow&) = default;
 };
 
 /// How far a server has come. Kept and compared, it shows that a server was put back to an old
@@ -185,6 +203,11 @@ struct Answer {
     Holdings holdings = {};
     /// The answer to Verb::list_decisions; complete whenever code is XA_OK.
     std::vector<DecisionRow> decisions = {};
+    /// The answer to Verb::list_witnesses; complete whenever code is XA_OK.
+    std::vector<WitnessRow> witnesses = {};
+    /// The answer to Verb::commit and Verb::locate for a branch that is not there any more: the
+    /// server keeps proof that it has committed.
+    bool is_proven = false;
     /// The answer to Verb::execute: rows that the statement wrote, or gave.
     std::uint64_t rows = 0;
     /// The answer to Verb::execute: another transaction's locks or changes stood in the way, so
@@ -224,7 +247,8 @@ struct ServerDescription {
     /// Such as "PostgreSQL 15.20" or "MariaDB 10.11.19".
     std::string product = {};
     std::vector<ServerFact> facts = {};
-    /// The same of what a last resource needs beside; empty for every other datasource.
+    /// The same of the tables that a last resource and witness rows need beside; empty for every
+    /// other datasource.
     std::vector<ServerFact> last_resource = {};
 };
 

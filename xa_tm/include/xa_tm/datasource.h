@@ -37,6 +37,12 @@ struct DatasourceOptions {
     /// row decides. The database needs the decision table, see set_up_decision_table(). A
     /// transaction has at most one last resource.
     bool is_last_resource = false;
+    /// Each of its branches leaves a row, written in the trip of its prepare and as a part of it,
+    /// by which the server can prove afterwards what became of the branch: without one, MySQL and
+    /// MariaDB keep no proof, and that a branch which is gone had committed is inferred. It costs
+    /// one insert a branch, one that only read included, and the database needs the tables of
+    /// set_up_decision_table(). PostgreSQL proves as much without it; there it changes nothing.
+    bool has_witness = false;
     /// Whose locks go first: of a transaction's branches, the one with the greatest value is
     /// prepared last and committed first. Equal ones in the order of enlistment.
     int release_priority = 0;
@@ -93,8 +99,9 @@ public:
     [[nodiscard]] virtual ServerDescription describe() { return {}; }
 
     /// Creates the table for a last resource's decisions, xa_tm_decision, in the schema or database
-    /// that its connections begin in, unless it is there; may be repeated. Throws Error when the
-    /// server can't be reached or refuses; the message says what to change.
+    /// that its connections begin in, unless it is there; with options().has_witness also those of
+    /// its witness rows. May be repeated. Throws Error when the server can't be reached or refuses;
+    /// the message says what to change.
     virtual void set_up_decision_table();
 
     /// A consistent look at the pool; it waits for no server.

@@ -48,6 +48,10 @@ void Subject::drop_decision_table() {
     throw_missing("drop_decision_table()");
 }
 
+std::unique_ptr<Connection> Subject::connect_with_witness() {
+    throw_missing("connect_with_witness()");
+}
+
 void Subject::end_session(Connection&) {
     throw_missing("end_session()");
 }

@@ -38,6 +38,8 @@ public:
         bool can_be_reopened = false;
         /// It keeps decisions as rows, so that it can be a last resource.
         bool keeps_decisions = false;
+        /// Its branches can leave witness rows.
+        bool keeps_witnesses = false;
         /// The vote of a deadlock's victim.
         XaCode vote_of_deadlock_victim = XaCode::rbdeadlock;
     };
@@ -90,6 +92,10 @@ public:
     [[nodiscard]] virtual std::unique_ptr<Connection> connect_last_resource();
     virtual void set_up_decision_table();
     virtual void drop_decision_table();
+
+    // Of those that keep witnesses.
+    /// To the same database with DatasourceOptions::has_witness; its tables are there.
+    [[nodiscard]] virtual std::unique_ptr<Connection> connect_with_witness();
 
     // Of servers.
     /// Ends the session at the server, as an administrator can; returns when it has ended.

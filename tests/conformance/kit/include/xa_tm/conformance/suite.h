@@ -33,6 +33,7 @@ struct Kind {
 // Why a test is skipped.
 inline constexpr const char* kNoServer = "the resource is no server";
 inline constexpr const char* kNoDecisions = "the resource keeps no decisions";
+inline constexpr const char* kNoWitnesses = "the resource keeps no witness rows";
 inline constexpr const char* kNoLocks = "the resource has no locks that branches wait for";
 
 /// A subject without rows and branches, that has no branches in the end either.
