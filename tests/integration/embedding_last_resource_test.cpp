@@ -223,6 +223,34 @@ TEST_P(WithLastResource, Trap38LeavesTheOthersInDoubtWhileTheLastResourceCanNotB
     EXPECT_EQ(count_rows(1), 0);
 }
 
+// Trap 37: without its row the outcome of an only branch would stay unknown.
+TEST_P(WithLastResource, Trap37LearnsFromItsRowWhatBecameOfAnOnlyBranch) {
+    const auto server = is_users() ? sandbox::postgres_server() : sandbox::mysql_server();
+    const auto uri = sandbox::tcp_uri(server);
+    WireProxy proxy{{{is_users() ? Wire::postgresql : Wire::mysql, port_of(uri)}}};
+    const auto run = [&](auto& datasource) {
+        datasource.set_up_decision_table();
+        manager_->start();
+        auto transaction = manager_->begin();
+        transaction.enlist(datasource)
+            .execute(fmt::format("insert into {} values (1)", is_users() ? "users" : "points"));
+        proxy.lose_reply_to(0, kCommitOnWire);
+        return transaction.commit();
+    };
+    const DatasourceOptions witnessed{.has_witness = true};
+    manager_.emplace(Config{.node = "shop", .log_directory = log_directory_.path()});
+    const auto proxied = with_port(uri, proxy.port(0));
+    const auto report = is_users()
+                            ? run(manager_->add<postgres::Datasource>("only", proxied, witnessed))
+                            : run(manager_->add<mysql::Datasource>("only", proxied, witnessed));
+    const bool is_committed = report.outcome() == Outcome::committed;
+    EXPECT_TRUE(is_committed || report.outcome() == Outcome::rolled_back) << to_string(report);
+    EXPECT_TRUE(report.is_settled()) << to_string(report);
+    EXPECT_EQ(count_rows(1), is_committed ? 1 : 0);
+    EXPECT_TRUE(manager_->drain(20s).is_drained);
+    EXPECT_EQ(rows(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Is, WithLastResource, testing::Values(Last::users, Last::points),
                          [](const auto& last) {
                              return last.param == Last::users ? "PostgreSql" : "MySql";

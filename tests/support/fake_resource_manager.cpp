@@ -137,7 +137,7 @@ void FakeResourceManager::Work::end_session() const {
 }
 
 FakeResourceManager::FakeResourceManager(std::string name, DatasourceOptions options)
-    : Datasource{std::move(name), options}, has_decision_table_{options.is_last_resource} {}
+    : Datasource{std::move(name), options}, has_decision_table_{options.keeps_decisions()} {}
 
 FakeResourceManager::~FakeResourceManager() = default;
 

@@ -59,10 +59,8 @@ CommitProtocol::Step CommitProtocol::commit() {
     const auto active = count(BranchState::active);
     const auto read_only = count(BranchState::read_only);
     if (active == 1 && read_only + 1 == branches_.size()) {
-        phase_ = Phase::one_phase;
-        is_one_phase_ = true;
         const auto only = std::ranges::find(branches_, BranchState::active, &Branch::state);
-        send(step, static_cast<std::size_t>(only - branches_.begin()), Verb::commit_one_phase);
+        commit_only(step, static_cast<std::size_t>(only - branches_.begin()));
         return step;
     }
     if (active + read_only + count(BranchState::prepared) < branches_.size()) {
@@ -148,6 +146,19 @@ void CommitProtocol::send(Step& step, std::size_t branch, Verb verb) {
     step.sends.push_back({branch, verb});
 }
 
+/// With nobody to decide for, it needs a row only so that a lost answer can be settled.
+void CommitProtocol::commit_only(Step& step, std::size_t branch) {
+    is_one_phase_ = true;
+    if (branches_[branch].keeps_row) {
+        last_resource_ = branch;
+        phase_ = Phase::deciding_at_last_resource;
+        send(step, branch, Verb::commit_with_decision);
+    } else {
+        phase_ = Phase::one_phase;
+        send(step, branch, Verb::commit_one_phase);
+    }
+}
+
 /// Rolls back whatever can be: what is being prepared follows as its vote arrives.
 void CommitProtocol::abort(Step& step) {
     goal_ = Goal::rolled_back;
@@ -176,10 +187,12 @@ void CommitProtocol::take_vote(Step& step, std::size_t branch, XaCode code) {
 void CommitProtocol::count_votes(Step& step) {
     const auto writers = count(BranchState::prepared);
     if (is_last_resource_open()) {
-        is_one_phase_ = writers == 0;  // with nobody to decide for, no row is needed
-        phase_ = is_one_phase_ ? Phase::one_phase : Phase::deciding_at_last_resource;
-        send(step, *last_resource_,
-             is_one_phase_ ? Verb::commit_one_phase : Verb::commit_with_decision);
+        if (writers == 0) {
+            commit_only(step, *last_resource_);
+            return;
+        }
+        phase_ = Phase::deciding_at_last_resource;
+        send(step, *last_resource_, Verb::commit_with_decision);
         return;
     }
     if (writers >= 2) {

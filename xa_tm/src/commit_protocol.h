@@ -54,6 +54,9 @@ public:
     /// A branch was prepared, or has ended, before the outcome is asked for: its vote. Once a
     /// branch; one that refused is asked again.
     void vote(std::size_t branch, XaCode code);
+    /// Should this be the only branch that is left to commit, then its commit leaves a row as that
+    /// of a last resource does, so that a lost answer can be settled.
+    void keep_row(std::size_t branch) { branches_.at(branch).keeps_row = true; }
     /// The application wants to commit. Once, and only while no other call but vote() was made.
     [[nodiscard]] Step commit();
     /// The application wants to roll back, or can't go on. Likewise.
@@ -107,10 +110,12 @@ private:
     enum class Goal { undecided, committed, rolled_back, left_to_next_incarnation, left_to_row };
     struct Branch {
         BranchState state = BranchState::active;
+        bool keeps_row = false;
     };
 
     void send(Step& step, std::size_t branch, Verb verb);
     void abort(Step& step);
+    void commit_only(Step& step, std::size_t branch);
     void count_votes(Step& step);
     void commit_prepared(Step& step);
     void take_vote(Step& step, std::size_t branch, XaCode code);

@@ -112,6 +112,9 @@ CommitRun::CommitRun(const Environment& environment, const std::string& gtrid,
       verbs_(branches.size()),
       successors_(branches.size()) {
     for (std::size_t i = 0; i < branches.size(); ++i) {
+        if (branches[i].datasource->options().has_witness) {
+            protocol_.keep_row(i);
+        }
         if (!branches[i].is_started) {
             protocol_.vote(i, XaCode::rdonly);  // it was never opened
         } else if (branches[i].vote) {

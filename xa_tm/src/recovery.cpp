@@ -181,7 +181,7 @@ ResourcePass ResourceRecovery::look(const Known& known, std::string unended_sess
                         .known = std::move(facts.transactions),
                         .after = std::move(after.listed)};
         learn(input, before.position, keeper);
-        if (keeper != nullptr && datasource_.options().is_last_resource &&
+        if (keeper != nullptr && datasource_.options().keeps_decisions() &&
             input.unended_session.empty()) {
             // Behind what was learnt: a row that a restored server has lost proves nothing.
             keeper->settle_by_rows(read_rows(input.log), waited_for, input.incarnation);

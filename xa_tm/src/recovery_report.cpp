@@ -206,7 +206,7 @@ Rows read_rows(const std::filesystem::path& directory, std::span<Datasource* con
     const auto log = recovery_log::read_log(directory).id;
     Rows rows;
     for (auto* resource : resources) {
-        if (!resource->options().is_last_resource) {
+        if (!resource->options().keeps_decisions()) {
             continue;
         }
         ResourceRecovery recovery{*resource, {}, {kLookerMark}, answer_timeout};

@@ -193,9 +193,10 @@ void pass_over(TransactionManagerState& state, std::vector<ResourceRecovery>& re
     });
 }
 
+/// Where decisions may lie as rows.
 std::vector<Datasource*> last_resources_of(const TransactionManagerState& state) {
     auto all = state.datasource_pointers();
-    std::erase_if(all, [](const Datasource* one) { return !one->options().is_last_resource; });
+    std::erase_if(all, [](const Datasource* one) { return !one->options().keeps_decisions(); });
     return all;
 }
 

@@ -301,7 +301,9 @@ void TransactionTable::settle_by_rows(const std::string& resource, std::vector<D
                                       std::uint32_t incarnation) {
     const std::scoped_lock lock{mutex_};
     auto& is_read = state_.last_resources[resource];
+    GtridSet told;
     for (auto& row : rows) {
+        told.insert(row.gtrid);
         const auto known = state_.decisions.find(row.gtrid);
         if (known != state_.decisions.end()) {
             known->second.row_at = resource;  // its progress stands in the log, too
@@ -314,13 +316,17 @@ void TransactionTable::settle_by_rows(const std::string& resource, std::vector<D
             auto gtrid = row.gtrid;
             auto pending = PendingDecision::fresh(std::move(row), std::nullopt);
             pending.row_at = resource;
-            state_.decisions.insert_or_assign(std::move(gtrid), std::move(pending));
+            if (pending.is_finished()) {
+                drop_rows_of(pending);  // it was the row of an only branch
+            } else {
+                state_.decisions.insert_or_assign(std::move(gtrid), std::move(pending));
+            }
         }
     }
     for (const auto& gtrid : waited_for) {
         const auto verdict = row_verdicts_.extract(gtrid);
         if (!verdict.empty()) {
-            verdict.mapped()->tell(state_.decisions.contains(gtrid));
+            verdict.mapped()->tell(told.contains(gtrid));
         }
         state_.waiting_for_row.erase(gtrid);
     }

@@ -170,7 +170,7 @@ void Connection::set_up(const SessionMark& mark, const DatasourceOptions& option
                         "cluster",
                         resource()));
     }
-    if (options.is_last_resource) {
+    if (options.keeps_decisions()) {
         const auto state = decision_table_state(options.connect_timeout);
         check_is_trustworthy(state, resource());
         decision_table_.emplace(state.name);
@@ -190,7 +190,7 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
     // What a server does not tell of itself is left out, unless it is who it is.
     check_set_up(session_.is_broken() ? replies.back() : replies.front());
     auto description = judged(understood([&] { return checkup_from(replies); }));
-    if (options.is_last_resource) {
+    if (options.keeps_decisions()) {
         description.last_resource = describe_last_resource(options.connect_timeout);
     }
     if (options.has_witness) {

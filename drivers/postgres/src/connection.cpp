@@ -105,7 +105,7 @@ void Connection::set_up(const DatasourceOptions& options) {
         throw Error({.code = ErrorCode::two_phase_unavailable, .resource = resource()},
                     fmt::format("resource {}: {}", resource(), *obstacle));
     }
-    if (options.is_last_resource) {
+    if (options.keeps_decisions()) {
         set_up_last_resource(deadline);
     }
     if (!facts_.is_pooled) {
@@ -133,7 +133,7 @@ ServerDescription Connection::describe(const DatasourceOptions& options) {
         checkup.pooler_refusal = refusal ? refusal->message : "";
     }
     auto description = judged(checkup, options.is_last_resource ? 0 : options.pool_size_max);
-    if (options.is_last_resource) {
+    if (options.keeps_decisions()) {
         description.last_resource = describe_last_resource(checkup.facts.is_pooled, deadline);
     }
     return description;

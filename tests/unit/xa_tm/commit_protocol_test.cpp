@@ -534,6 +534,27 @@ TEST(CommitProtocol, ForcesADecisionWhenTheLastResourceWasNotUsed) {
     EXPECT_TRUE(protocol.answer(2, XaCode::ok).force_decision);
 }
 
+// Trap 37.
+TEST(CommitProtocol, SettlesTheLostAnswerOfAnOnlyBranchByItsRow) {
+    CommitProtocol protocol{2};
+    protocol.keep_row(1);
+    protocol.vote(0, XaCode::rdonly);
+    EXPECT_THAT(protocol.commit().sends, ElementsAre(Send{1, Verb::commit_with_decision}));
+    EXPECT_THAT(protocol.answer(1, XaCode::rmfail).sends, IsEmpty());
+    EXPECT_EQ(protocol.outcome(), Outcome::unknown);
+    EXPECT_EQ(protocol.ending(), CommitProtocol::Ending::waits_for_row);
+}
+
+TEST(CommitProtocol, CommitsAnOnlyBranchWithItsRow) {
+    CommitProtocol protocol{1};
+    protocol.keep_row(0);
+    EXPECT_THAT(protocol.commit().sends, ElementsAre(Send{0, Verb::commit_with_decision}));
+    EXPECT_THAT(protocol.answer(0, XaCode::ok).sends, IsEmpty());
+    EXPECT_TRUE(protocol.is_finished());
+    EXPECT_EQ(protocol.outcome(), Outcome::committed);
+    EXPECT_TRUE(protocol.is_decision_logged());
+}
+
 TEST(CommitProtocol, KeepsTheLawsForEveryAnswerOfALastResource) {
     for_each_choice(kVotes, 2, [&](const std::vector<XaCode>& votes) {
         for (const auto answer : kEveryCode) {

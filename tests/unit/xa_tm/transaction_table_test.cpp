@@ -232,6 +232,21 @@ TEST(TransactionTable, GivesARowBackOnlyWhenTheLastBranchIsFinished) {
     EXPECT_THAT(table.take_needless_rows("bank", 10), IsEmpty());
 }
 
+// Trap 37.
+TEST(TransactionTable, LearnsFromItsRowWhatBecameOfAnOnlyBranch) {
+    TransactionTable table;
+    const auto committed = gtrid_of(kIncarnation, 1);
+    const auto lost = gtrid_of(kIncarnation, 2);
+    const auto first = table.wait_for_row(committed, "bank");
+    const auto second = table.wait_for_row(lost, "bank");
+    table.settle_by_rows("bank", {{committed, {}, {}}, {gtrid_of(4), {}, {}}},
+                         table.waiting_for_rows_of("bank"), kIncarnation);
+    EXPECT_EQ(first->is_committed(), true);
+    EXPECT_EQ(second->is_committed(), false);
+    EXPECT_TRUE(table.snapshot().decisions.empty()) << "no branch is left to commit";
+    EXPECT_THAT(table.take_needless_rows("bank", 10), UnorderedElementsAre(committed, gtrid_of(4)));
+}
+
 TEST(TransactionTable, GivesNeedlessRowsInBatchesAndTakesThemBack) {
     TransactionTable table;
     table.add_needless_row("bank", "a");

@@ -39,13 +39,18 @@ struct DatasourceOptions {
     bool is_last_resource = false;
     /// Each of its branches leaves a row, written in the trip of its prepare and as a part of it,
     /// by which the server can prove afterwards what became of the branch: without one, MySQL and
-    /// MariaDB keep no proof, and that a branch which is gone had committed is inferred. It costs
-    /// one insert a branch, one that only read included, and the database needs the tables of
-    /// set_up_decision_table(). PostgreSQL proves as much without it; there it changes nothing.
+    /// MariaDB keep no proof, and that a branch which is gone had committed is inferred. A
+    /// transaction's only branch, which commits in one phase, leaves its row in the decision table:
+    /// should the reply be lost, that tells whether it has committed. It costs one insert a branch,
+    /// one that only read included, and the database needs the tables of set_up_decision_table().
+    /// PostgreSQL proves prepared branches without it; there it serves the only branch alone.
     bool has_witness = false;
     /// Whose locks go first: of a transaction's branches, the one with the greatest value is
     /// prepared last and committed first. Equal ones in the order of enlistment.
     int release_priority = 0;
+
+    /// Whether decisions may lie there as rows.
+    [[nodiscard]] bool keeps_decisions() const noexcept { return is_last_resource || has_witness; }
 };
 
 /// What a datasource's pool does now and has done since the datasource was made. The connections
