@@ -30,14 +30,16 @@ bool is_on_path(const std::string& program) {
 const std::vector<std::string>& all_contenders() {
     static const std::vector<std::string> names{
         "local",         "local_scatter",    "scatter",       "by_hand",
-        "ours",          "ours_last",        "narayana_best", "narayana_default",
-        "atomikos_best", "atomikos_default", "bitronix_best", "bitronix_default"};
+        "ours",          "ours_last",        "ours_early",    "ours_last_resource",
+        "narayana_best", "narayana_default", "atomikos_best", "atomikos_default",
+        "bitronix_best", "bitronix_default"};
     return names;
 }
 
 const std::vector<std::string>& quick_contenders() {
-    static const std::vector<std::string> names{"local", "scatter",       "by_hand",
-                                                "ours",  "narayana_best", "bitronix_default"};
+    static const std::vector<std::string> names{
+        "local",         "scatter",         "by_hand", "ours", "ours_early", "ours_last_resource",
+        "narayana_best", "bitronix_default"};
     return names;
 }
 
@@ -45,6 +47,12 @@ const std::vector<std::string>& managers_alone() {
     static const std::vector<std::string> names{"ours", "narayana_best", "atomikos_best",
                                                 "bitronix_best"};
     return names;
+}
+
+unsigned connections_of(const std::string& contender, unsigned threads) {
+    // What is finished behind keeps its connections, and a peer opens some more for its recovery.
+    constexpr unsigned kSpare = 3;
+    return (contender == "ours_early" ? 2 * threads : threads) + kSpare;
 }
 
 bool is_peer(const std::string& contender) {

@@ -13,6 +13,8 @@ namespace xa_tm::bench {
 [[nodiscard]] const std::vector<std::string>& quick_contenders();
 /// Those that are transaction managers, and so can be measured alone; peers at their best.
 [[nodiscard]] const std::vector<std::string>& managers_alone();
+/// How many connections to the database of a branch it may open.
+[[nodiscard]] unsigned connections_of(const std::string& contender, unsigned threads);
 [[nodiscard]] bool is_peer(const std::string& contender);
 
 /// Where the contenders' programs are.

@@ -35,19 +35,20 @@ constexpr auto kAbout =
     R"(Measures how long a global transaction holds its row locks, and what that leaves of the
 throughput: xa_tm, Narayana, Atomikos and Bitronix, the verbs by hand, and local commits.
 
-It makes tables xa_bench_account_1 .. xa_bench_account_8 in the databases of the
-resources, and removes them in the end. It touches no other table and refuses to run where
+It makes tables xa_bench_account_1 .. xa_bench_account_8 and xa_tm_decision in the databases
+of the resources, and removes them in the end. It touches no other table and refuses to run where
 a table of such a name is not its own.)";
 
 struct CommandLine {
     std::vector<std::string> resources;
     std::vector<std::string> contenders;
-    std::string only;
+    std::vector<std::string> only;
     bool is_quick = false;
     bool is_full = false;
     bool is_list = false;
     unsigned rounds = 0;
     double seconds = 0;
+    unsigned open = 1000;
     std::string directory;
     std::string program;
     std::string peers;
@@ -120,7 +121,8 @@ void leave_out_the_missing(Bench& bench, Result& result) {
 
 void announce(const Bench& bench) {
     fmt::print(
-        "\nThis makes tables xa_bench_account_1 .. {}, writes to them and removes them, in\n",
+        "\nThis makes tables xa_bench_account_1 .. {} and xa_tm_decision, writes to them and "
+        "removes them, in\n",
         kBranchesMax);
     for (const auto& resource : bench.resources) {
         fmt::print("  {:<12} database {} of {} {} at {}:{}, as {}\n", resource.name,
@@ -169,6 +171,17 @@ std::vector<Step> steps_of(const Bench& bench, const Plan& plan, const Result& r
                              }});
         }
     }
+    for (const auto& place : plan.many_open) {
+        if (!result.has("many_open", to_json(place))) {
+            constexpr double kConnectSeconds = 0.02;
+            steps.push_back({"many open: " + to_text(place),
+                             planned_seconds(bench, 3) + place.open * kConnectSeconds,
+                             [&bench, place](const auto& progress, auto& into) {
+                                 into.add("many_open", run_many_open(bench, place, progress, into));
+                                 print_many_open(into.json().at("many_open").back());
+                             }});
+        }
+    }
     for (const auto& [log, threads] : plan.alone) {
         if (!result.has("tm_alone", {{"log", log}, {"threads", threads}})) {
             steps.push_back({fmt::format("alone: log {}, {} threads", log, threads),
@@ -186,6 +199,12 @@ std::vector<Step> steps_of(const Bench& bench, const Plan& plan, const Result& r
                          }});
     }
     return steps;
+}
+
+bool is_chosen(const std::string& step, const std::vector<std::string>& only) {
+    return only.empty() || std::ranges::any_of(only, [&](const auto& part) {
+               return step.find(part) != std::string::npos;
+           });
 }
 
 void conclude(Result& result, const std::vector<std::string>& base) {
@@ -237,10 +256,10 @@ void run(const CommandLine& line) {
     print_set_up(result.json());
     leave_out_the_missing(bench, result);
     announce(bench);
-    const auto plan = line.is_quick ? quick_plan(bench.resources) : full_plan(bench.resources);
+    const auto plan = line.is_quick ? quick_plan(bench.resources, line.open)
+                                    : full_plan(bench.resources, line.open);
     auto steps = steps_of(bench, plan, result);
-    std::erase_if(steps,
-                  [&](const auto& step) { return step.what.find(line.only) == std::string::npos; });
+    std::erase_if(steps, [&](const auto& step) { return !is_chosen(step.what, line.only); });
     if (line.is_list) {
         for (const auto& step : steps) {
             fmt::print("{:>5.0f} s  {}\n", step.planned_seconds, step.what);
@@ -267,13 +286,17 @@ int main(int argc, char** argv) {
     auto* quick = app.add_flag("--quick", line.is_quick, "What can be said in two minutes");
     app.add_flag("--full", line.is_full, "Everything, the default")->excludes(quick);
     app.add_option("--only", line.only,
-                   "Only the steps whose name contains this, such as \"throughput: postgres\"");
+                   "Only the steps whose name contains this, such as \"throughput: postgres\", or "
+                   "one of these, if given several times")
+        ->allow_extra_args(false);
     app.add_flag("--list", line.is_list, "Name the steps and how long they take, and run none");
     app.add_option("--contenders", line.contenders, "Only these, with commas between")
         ->delimiter(',');
     app.add_option("--rounds", line.rounds, "Turns of each contender in a cell")
         ->check(CLI::Range(1, 1000));
     app.add_option("--seconds", line.seconds, "Length of a turn")->check(CLI::Range(0.1, 3600.0));
+    app.add_option("--open", line.open, "Transactions open at once where many are, 1000 by default")
+        ->check(CLI::Range(1, 10'000));
     app.add_option("--directory", line.directory,
                    "Where the contenders' logs are written, by default beside this program")
         ->check(CLI::ExistingDirectory);

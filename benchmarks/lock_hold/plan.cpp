@@ -78,7 +78,7 @@ void add_criteria_cells(std::vector<Cell>& cells, const Cell& base) {
 
 }  // namespace
 
-Plan full_plan(const std::vector<Resource>& resources) {
+Plan full_plan(const std::vector<Resource>& resources, unsigned open) {
     Plan plan;
     const Cell base{.servers = base_servers(resources)};
     plan.cells.push_back(base);
@@ -125,6 +125,9 @@ Plan full_plan(const std::vector<Resource>& resources) {
         one.servers = servers;
         plan.counted.push_back(one);
     }
+    for (const double rtt_ms : {0.0, 1.0}) {
+        plan.many_open.push_back({base.servers, rtt_ms, open});
+    }
     for (const char* log : {"durable", "none"}) {
         for (const unsigned threads : {1U, 16U, 64U, 256U}) {
             plan.alone.push_back({log, threads});
@@ -134,7 +137,7 @@ Plan full_plan(const std::vector<Resource>& resources) {
     return plan;
 }
 
-Plan quick_plan(const std::vector<Resource>& resources) {
+Plan quick_plan(const std::vector<Resource>& resources, unsigned open) {
     Plan plan;
     const Cell base{.servers = base_servers(resources)};
     plan.cells.push_back(base);
@@ -144,6 +147,7 @@ Plan quick_plan(const std::vector<Resource>& resources) {
     one.rtt_ms = kCountingMs;
     plan.hold.push_back(one);
     plan.counted.push_back(one);
+    plan.many_open.push_back({base.servers, 0, open});
     return plan;
 }
 

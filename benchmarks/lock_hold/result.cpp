@@ -42,6 +42,7 @@ Result::Result(std::filesystem::path file)
             {"hold", json::array()},
             {"counted", json::array()},
             {"law", json::array()},
+            {"many_open", json::array()},
             {"tm_alone", json::array()},
             {"criteria", json::array()},
             {"not_measured", never_measured()}} {}

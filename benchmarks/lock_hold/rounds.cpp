@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "field.h"
 #include "outcome_check.h"
@@ -16,8 +17,24 @@ namespace {
 
 using nlohmann::json;
 
+constexpr auto kAsync = "ours_async";
+
+/// Who takes part, and on how many threads.
+struct Entrant {
+    std::string name;
+    unsigned threads;
+};
+
+std::vector<Entrant> on_threads(const std::vector<std::string>& names, unsigned threads) {
+    std::vector<Entrant> entrants;
+    for (const auto& name : names) {
+        entrants.push_back({name, threads});
+    }
+    return entrants;
+}
+
 /// Of the summary over rounds; what a result of `go` says beside is kept with each round.
-json summary_of(const std::string& name, const json& rounds) {
+json summary_of(const Entrant& entrant, const json& rounds) {
     std::vector<double> rates;
     std::map<std::string, std::map<std::string, std::vector<double>>> times;
     for (const auto& round : rounds) {
@@ -28,7 +45,8 @@ json summary_of(const std::string& name, const json& rounds) {
             }
         }
     }
-    json summary{{"name", name},
+    json summary{{"name", entrant.name},
+                 {"threads", entrant.threads},
                  {"rounds", rounds},
                  {"throughput",
                   {{"median", median_of(rates)},
@@ -43,24 +61,25 @@ json summary_of(const std::string& name, const json& rounds) {
 }
 
 struct Turns {
-    std::string name;
+    Entrant entrant;
     std::unique_ptr<RunningContender> contender;
     json rounds = json::array();
 };
 
-using Start = std::function<std::unique_ptr<RunningContender>(const std::string&)>;
+using Start = std::function<std::unique_ptr<RunningContender>(const Entrant&)>;
 /// Lets it run so long, and looks whether what it tells is so.
 using Turn = std::function<json(ContenderProcess&, double seconds)>;
 
-json run_rounds(const Bench& bench, const std::vector<std::string>& names, Field& field,
+json run_rounds(const Bench& bench, const std::vector<Entrant>& entrants, Field& field,
                 const Progress& progress, Result& result, const Start& start,
                 const Turn& take_turn) {
     std::vector<Turns> all;
-    for (const auto& name : names) {
+    for (const auto& entrant : entrants) {
+        const auto& name = entrant.name;
         progress.step("start " + name);
-        Turns turns{.name = name, .contender = nullptr};
+        Turns turns{.entrant = entrant, .contender = nullptr};
         const bool is_ready = field.run(name, [&] {
-            turns.contender = start(name);
+            turns.contender = start(entrant);
             static_cast<void>(take_turn(turns.contender->process(), bench.warm_up_seconds));
             result.note_settings(name, turns.contender->settings());
         });
@@ -74,8 +93,9 @@ json run_rounds(const Bench& bench, const std::vector<std::string>& names, Field
             if (!turns.contender) {
                 continue;
             }
-            progress.step(fmt::format("round {} of {}: {}", round + 1, bench.rounds, turns.name));
-            const bool is_good = field.run(turns.name, [&] {
+            progress.step(
+                fmt::format("round {} of {}: {}", round + 1, bench.rounds, turns.entrant.name));
+            const bool is_good = field.run(turns.entrant.name, [&] {
                 auto turn = take_turn(turns.contender->process(), bench.seconds);
                 turn.erase("event");
                 if (turn.at("committed") == 0) {
@@ -94,51 +114,93 @@ json run_rounds(const Bench& bench, const std::vector<std::string>& names, Field
     auto summaries = json::array();
     for (const auto& turns : all) {
         if (!turns.rounds.empty()) {
-            summaries.push_back(summary_of(turns.name, turns.rounds));
+            summaries.push_back(summary_of(turns.entrant, turns.rounds));
         }
     }
     return summaries;
 }
 
-/// Throws when a server takes fewer connections than all the contenders will hold at once.
-void check_connections(const std::vector<Resource>& resources, const Cell& cell,
-                       std::size_t contenders) {
-    // A peer opens some more for its recovery, and the harness has its own.
-    constexpr unsigned kSpare = 3;
+/// Throws when a server takes fewer connections than all of them will hold at once; at each branch
+/// as many.
+void check_connections(const std::vector<Resource>& resources, unsigned connections) {
     std::map<std::string, unsigned> needed;
     for (const auto& resource : resources) {
-        needed[resource.name] += (cell.threads + kSpare) * static_cast<unsigned>(contenders) + 2;
+        needed[resource.name] += connections + 2;  // those of the harness
     }
     for (const auto& resource : resources) {
         if (needed[resource.name] > resource.connections_max) {
-            throw std::runtime_error(fmt::format(
-                "{} takes {} connections, and {} contenders need up to {}; raise its "
-                "max_connections or choose fewer by --contenders",
-                resource.name, resource.connections_max, contenders, needed[resource.name]));
+            throw std::runtime_error(
+                fmt::format("{} takes {} connections, and the contenders need up to {}; raise its "
+                            "max_connections or choose fewer by --contenders or --open",
+                            resource.name, resource.connections_max, needed[resource.name]));
         }
     }
+}
+
+unsigned connections_of(const std::vector<Entrant>& entrants) {
+    unsigned connections = 0;
+    for (const auto& [name, threads] : entrants) {
+        connections += bench::connections_of(name, threads);
+    }
+    return connections;
+}
+
+/// A turn whose outcome is looked at.
+Turn checked_by(OutcomeCheck& outcome) {
+    return [&outcome](ContenderProcess& process, double seconds) {
+        outcome.begin();
+        auto turn = process.go(seconds);
+        outcome.check(turn.at("committed"));
+        return turn;
+    };
 }
 
 }  // namespace
 
 json run_cell(const Bench& bench, const Cell& cell, const Progress& progress, Result& result) {
     const auto resources = bench.resources_of(cell);
-    check_connections(resources, cell, bench.contenders.size());
+    const auto entrants = on_threads(bench.contenders, cell.threads);
+    check_connections(resources, connections_of(entrants));
     ScratchTables tables{resources, cell.threads};
     OutcomeCheck outcome{tables, cell};
     Field field{to_text(cell), progress, result};
     auto entry = to_json(cell);
     entry["contenders"] = run_rounds(
-        bench, bench.contenders, field, progress, result,
-        [&](const auto& name) {
-            return std::make_unique<RunningContender>(bench, cell, name, route_of(cell));
+        bench, entrants, field, progress, result,
+        [&](const auto& entrant) {
+            return std::make_unique<RunningContender>(bench, cell, entrant.name, route_of(cell));
         },
-        [&](ContenderProcess& process, double seconds) {
-            outcome.begin();
-            auto turn = process.go(seconds);
-            outcome.check(turn.at("committed"));
-            return turn;
-        });
+        checked_by(outcome));
+    return entry;
+}
+
+json to_json(const ManyOpen& place) {
+    return {{"servers", place.servers}, {"rtt_ms", place.rtt_ms}, {"open", place.open}};
+}
+
+std::string to_text(const ManyOpen& place) {
+    return fmt::format("{}, {} open at once, {:g} ms", fmt::join(place.servers, "+"), place.open,
+                       place.rtt_ms);
+}
+
+json run_many_open(const Bench& bench, const ManyOpen& place, const Progress& progress,
+                   Result& result) {
+    const std::vector<Entrant> entrants{{kAsync, 2}, {"ours", 2}, {"ours", 64}};
+    Cell cell{.servers = place.servers, .rtt_ms = place.rtt_ms, .rows = Rows::cold};
+    const auto resources = bench.resources_of(cell);
+    check_connections(resources, place.open + connections_of(entrants));
+    ScratchTables tables{resources, std::max(place.open, 64U)};
+    OutcomeCheck outcome{tables, cell};
+    Field field{to_text(place), progress, result};
+    auto entry = to_json(place);
+    entry["contenders"] = run_rounds(
+        bench, entrants, field, progress, result,
+        [&](const auto& entrant) {
+            cell.threads = entrant.threads;
+            return std::make_unique<RunningContender>(bench, cell, entrant.name, route_of(cell),
+                                                      entrant.name == kAsync ? place.open : 0);
+        },
+        checked_by(outcome));
     return entry;
 }
 
@@ -153,9 +215,9 @@ json run_alone(const Bench& bench, unsigned threads, const std::string& log,
             {"threads", threads},
             {"contenders",
              run_rounds(
-                 bench, names, field, progress, result,
-                 [&](const auto& name) {
-                     return std::make_unique<RunningContender>(bench, name, threads, log);
+                 bench, on_threads(names, threads), field, progress, result,
+                 [&](const auto& entrant) {
+                     return std::make_unique<RunningContender>(bench, entrant.name, threads, log);
                  },
                  [](ContenderProcess& process, double seconds) { return process.go(seconds); })}};
 }

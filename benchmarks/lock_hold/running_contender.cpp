@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::seconds kStart{60};  // a Java peer with many connections takes a few
+constexpr std::chrono::seconds kStart{120};  // with thousands of connections to open
 
 std::vector<Network::Upstream> upstreams_of(const std::vector<Resource>& resources) {
     std::vector<Network::Upstream> upstreams;
@@ -59,7 +59,7 @@ Route route_of(const Cell& cell) noexcept {
 }
 
 RunningContender::RunningContender(const Bench& bench, const Cell& cell, const std::string& name,
-                                   Route route)
+                                   Route route, unsigned open)
     : name_{name}, directory_{bench.directory} {
     const auto resources = bench.resources_of(cell);
     if (route == Route::network) {
@@ -74,6 +74,7 @@ RunningContender::RunningContender(const Bench& bench, const Cell& cell, const s
     start(bench, {{"branches", branches},
                   {"null_resources", 0},
                   {"threads", cell.threads},
+                  {"open", open},
                   {"rows", to_text(cell.rows)},
                   {"read_only_share", cell.read_only_share},
                   {"log", "durable"}});

@@ -41,8 +41,10 @@ enum class Route { direct, network };
 /// Thread safety: one thread at a time.
 class RunningContender {
 public:
-    /// In the tables of the cell, which exist. Throws std::runtime_error with why it can't run.
-    RunningContender(const Bench& bench, const Cell& cell, const std::string& name, Route route);
+    /// In the tables of the cell, which exist; with so many transactions open at once, unless one a
+    /// thread. Throws std::runtime_error with why it can't run.
+    RunningContender(const Bench& bench, const Cell& cell, const std::string& name, Route route,
+                     unsigned open = 0);
     /// Over null resources. `log` is "durable" or "none".
     RunningContender(const Bench& bench, const std::string& name, unsigned threads,
                      const std::string& log);

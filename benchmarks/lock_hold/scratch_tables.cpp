@@ -11,10 +11,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "xa_tm/decision_table.h"
+#include "xa_tm/mysql/datasource.h"
+#include "xa_tm/postgres/datasource.h"
+
 namespace xa_tm::bench {
 namespace {
 
 constexpr std::string_view kMark = "scratch table of the xa_tm benchmark";
+const std::string kDecisionTable{kDecisionTableName};
 
 /// The comment of a table; nothing when there is no such table.
 std::optional<std::string> comment_of(RawConnection& session, Kind kind, const std::string& table) {
@@ -48,7 +53,7 @@ void limit_waiting(RawConnection& session, Kind kind) {
                      : "SET lock_wait_timeout = 10, innodb_lock_wait_timeout = 10");
 }
 
-void make(RawConnection& session, Kind kind, const std::string& table, unsigned rows) {
+void make_accounts(RawConnection& session, Kind kind, const std::string& table, unsigned rows) {
     std::vector<std::string> values;
     for (unsigned id = 1; id <= rows; ++id) {
         values.push_back(kind == Kind::postgres ? fmt::format("({}, 0, clock_timestamp())", id)
@@ -71,6 +76,16 @@ void make(RawConnection& session, Kind kind, const std::string& table, unsigned 
     session.send(insert);
 }
 
+void make_decision_table(RawConnection& session, const Resource& resource) {
+    if (resource.kind == Kind::postgres) {
+        postgres::Datasource{"scratch", resource.uri}.set_up_decision_table();
+        session.send(fmt::format("COMMENT ON TABLE {} IS '{}'", kDecisionTable, kMark));
+    } else {
+        mysql::Datasource{"scratch", resource.uri}.set_up_decision_table();
+        session.send(fmt::format("ALTER TABLE {} COMMENT = '{}'", kDecisionTable, kMark));
+    }
+}
+
 }  // namespace
 
 std::string table_of(unsigned branch) {
@@ -91,26 +106,36 @@ DatabaseClaim::DatabaseClaim(const Resource& resource) : session_{resource.conne
     for (unsigned branch = 1; branch <= kBranchesMax; ++branch) {
         static_cast<void>(is_left_over(*session_, resource, table_of(branch)));
     }
+    static_cast<void>(is_left_over(*session_, resource, kDecisionTable));
 }
 
-ScratchTables::ScratchTables(std::vector<Resource> resources, unsigned threads)
+ScratchTables::ScratchTables(std::vector<Resource> resources, unsigned places)
     : resources_{std::move(resources)} {
     try {
         for (unsigned i = 0; i < resources_.size(); ++i) {
             const auto& resource = resources_[i];
-            const auto table = table_of(i + 1);
-            auto& session = *sessions_.emplace_back(resource.connect());
-            limit_waiting(session, resource.kind);
-            if (is_left_over(session, resource, table)) {
-                session.send("DROP TABLE " + table);
-            }
-            made_ = i + 1;
-            make(session, resource.kind, table, 2 + threads * 100);
+            make(resource, table_of(i + 1), [&](RawConnection& session) {
+                make_accounts(session, resource.kind, table_of(i + 1), 2 + places * 100);
+            });
         }
+        const auto& last = resources_.back();
+        make(last, kDecisionTable,
+             [&](RawConnection& session) { make_decision_table(session, last); });
     } catch (...) {
         remove_all();
         throw;
     }
+}
+
+void ScratchTables::make(const Resource& resource, const std::string& name,
+                         const std::function<void(RawConnection&)>& create) {
+    auto& session = *sessions_.emplace_back(resource.connect());
+    limit_waiting(session, resource.kind);
+    if (is_left_over(session, resource, name)) {
+        session.send("DROP TABLE " + name);
+    }
+    made_.push_back({resource, name});
+    create(session);
 }
 
 ScratchTables::~ScratchTables() {
@@ -127,20 +152,19 @@ std::vector<std::int64_t> ScratchTables::sums() {
 }
 
 void ScratchTables::remove_all() noexcept {
-    for (unsigned i = 0; i < made_; ++i) {
-        const auto table = table_of(i + 1);
+    for (const auto& [resource, name] : made_) {
         try {
             // The session may have died with an interrupted query or a restarted server.
-            const auto session = resources_[i].connect();
-            limit_waiting(*session, resources_[i].kind);
-            if (comment_of(*session, resources_[i].kind, table) == kMark) {
-                session->send("DROP TABLE " + table);
+            const auto session = resource.connect();
+            limit_waiting(*session, resource.kind);
+            if (comment_of(*session, resource.kind, name) == kMark) {
+                session->send("DROP TABLE " + name);
             }
         } catch (const std::exception& error) {
             fmt::print(stderr,
                        "resource {}: can't remove {} ({}); roll back what is left prepared there "
                        "and drop it\n",
-                       resources_[i].name, table, error.what());
+                       resource.name, name, error.what());
         }
     }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,15 +30,17 @@ private:
     std::unique_ptr<RawConnection> session_;
 };
 
-/// The tables of one cell, one a branch, made anew and removed in the end.
+/// The tables of one cell, one a branch, and the decision table of the last branch, for whom it is
+/// a last resource; made anew and removed in the end.
 ///
 /// Ownership: owns the tables and a session for each.
 /// Thread safety: one thread at a time.
 class ScratchTables {
 public:
-    /// Branch K works at resources[K - 1]. Tables that an earlier run has left are replaced. Throws
-    /// std::runtime_error, also for a foreign table, and leaves nothing behind then.
-    ScratchTables(std::vector<Resource> resources, unsigned threads);
+    /// Branch K works at resources[K - 1], in rows for so many transactions at once. Tables that an
+    /// earlier run has left are replaced. Throws std::runtime_error, also for a foreign table, and
+    /// leaves nothing behind then.
+    ScratchTables(std::vector<Resource> resources, unsigned places);
     ScratchTables(const ScratchTables&) = delete;
     ScratchTables& operator=(const ScratchTables&) = delete;
     /// A table that can't be removed is named on stderr.
@@ -48,11 +51,19 @@ public:
     [[nodiscard]] std::vector<std::int64_t> sums();
 
 private:
+    struct Table {
+        const Resource& resource;
+        std::string name;
+    };
+
+    /// In the database where the session is, in place of what an earlier run has left there.
+    void make(const Resource& resource, const std::string& name,
+              const std::function<void(RawConnection&)>& create);
     void remove_all() noexcept;
 
     std::vector<Resource> resources_;
     std::vector<std::unique_ptr<RawConnection>> sessions_;
-    unsigned made_ = 0;
+    std::vector<Table> made_;
 };
 
 }  // namespace xa_tm::bench

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,10 @@ void print_set_up(const json& result) {
     }
 }
 
-void print_cell(const json& entry) {
+namespace {
+
+/// label(contender) begins each line.
+void print_throughput(const json& entry, const std::function<std::string(const json&)>& label) {
     constexpr auto kFormat = "  {:<18} {:>9} {:>17} {:>10} {:>10} {:>10} {:>10} {:>7}\n";
     fmt::print(kFormat, "", "tx/s", "min .. max", "commit p50", "p99 us", "tx p50", "p99 us",
                "failed");
@@ -63,7 +67,7 @@ void print_cell(const json& entry) {
         for (const auto& round : contender.at("rounds")) {
             failed += round.at("failed").get<std::uint64_t>();
         }
-        fmt::print(kFormat, name_of(contender), number_at(contender, "/throughput/median"),
+        fmt::print(kFormat, label(contender), number_at(contender, "/throughput/median"),
                    fmt::format("{} .. {}", number_at(contender, "/throughput/min"),
                                number_at(contender, "/throughput/max")),
                    number_at(contender, "/commit_us/p50"), number_at(contender, "/commit_us/p99"),
@@ -71,6 +75,19 @@ void print_cell(const json& entry) {
                    number_at(contender, "/transaction_us/p99"), failed);
     }
     std::fflush(stdout);
+}
+
+}  // namespace
+
+void print_cell(const json& entry) {
+    print_throughput(entry, name_of);
+}
+
+void print_many_open(const json& entry) {
+    print_throughput(entry, [](const json& contender) {
+        return fmt::format("{}, {} threads", name_of(contender),
+                           contender.at("threads").get<unsigned>());
+    });
 }
 
 void print_hold(const json& entry) {

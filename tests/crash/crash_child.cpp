@@ -24,6 +24,7 @@ struct Arguments {
     std::string log_directory;
     std::string scenario;
     int key = 0;
+    std::string last_resource;
     std::vector<std::string> resources;
 };
 
@@ -33,9 +34,10 @@ Arguments parse(int argc, char** argv) {
     app.add_option("--log", arguments.log_directory)->required();
     app.add_option("--scenario", arguments.scenario)
         ->required()
-        ->check(CLI::IsMember(
-            {"commit", "refuse", "rollback", "recover", "order_commit", "order_rollback"}));
+        ->check(CLI::IsMember({"commit", "refuse", "rollback", "last_resource", "recover",
+                               "order_commit", "order_rollback"}));
     app.add_option("--key", arguments.key)->required();
+    app.add_option("--last-resource", arguments.last_resource, "The NAME of one of the resources");
     app.add_option("resources", arguments.resources, "NAME=URI")->required();
     try {
         app.parse(argc, argv);
@@ -61,6 +63,9 @@ void run_transaction(xa_tm::TransactionManager& manager,
     manager.start();
     auto transaction = manager.begin();
     for (auto& resource : resources) {
+        std::ignore = resource->branch_of(transaction);  // a last resource before any is used
+    }
+    for (auto& resource : resources) {
         write_row(*resource, transaction, arguments);
     }
     if (arguments.scenario == "rollback") {
@@ -83,8 +88,9 @@ int main(int argc, char** argv) {
     std::vector<std::unique_ptr<Resource>> resources;
     for (const auto& argument : arguments.resources) {
         const auto equals = argument.find('=');
-        resources.push_back(
-            Resource::add(manager, argument.substr(0, equals), argument.substr(equals + 1)));
+        const auto name = argument.substr(0, equals);
+        resources.push_back(Resource::add(manager, name, argument.substr(equals + 1),
+                                          {.is_last_resource = name == arguments.last_resource}));
     }
     if (arguments.scenario == "recover") {
         std::ignore = manager.recover({.timeout = std::chrono::seconds{30}});

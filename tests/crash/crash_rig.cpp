@@ -4,7 +4,7 @@
 #include <cctype>
 #include <chrono>
 #include <memory>
-#include <thread>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 #include "resources.h"
 #include "sandbox.h"
 #include "undone.h"
-#include "xa_tm/transaction_manager.h"
+#include "xa_tm/decision_table.h"
 
 namespace xa_tm::test {
 namespace {
@@ -22,30 +22,13 @@ namespace {
 constexpr std::string_view kNode = "crash";
 constexpr std::chrono::seconds kPatience{30};
 
-/// The next owner of the log.
-std::unique_ptr<TransactionManager> open(const std::filesystem::path& log,
-                                         const std::vector<std::string>& servers) {
-    auto manager = std::make_unique<TransactionManager>(
-        Config{.node = std::string{kNode},
-               .log_directory = log,
-               .log_segment_size_bytes = std::size_t{1} << 16});
-    for (const auto& server : servers) {
-        std::ignore = Resource::add(*manager, plain_name(server), sandbox::uri(server));
-    }
-    return manager;
-}
-
-RecoveryReport recover_over(const std::filesystem::path& log,
-                            const std::vector<std::string>& servers) {
-    return open(log, servers)->recover({.timeout = kPatience});
-}
-
 /// It has a transaction of its own.
 bool is_application(Scenario scenario) {
     switch (scenario) {
         case Scenario::commit:
         case Scenario::refuse:
-        case Scenario::rollback: return true;
+        case Scenario::rollback:
+        case Scenario::last_resource: return true;
         case Scenario::recover:
         case Scenario::order_commit:
         case Scenario::order_rollback: return false;
@@ -66,6 +49,7 @@ std::string to_string(Scenario scenario) {
         case Scenario::commit: return "commit";
         case Scenario::refuse: return "refuse";
         case Scenario::rollback: return "rollback";
+        case Scenario::last_resource: return "last_resource";
         case Scenario::recover: return "recover";
         case Scenario::order_commit: return "order_commit";
         case Scenario::order_rollback: return "order_rollback";
@@ -73,7 +57,8 @@ std::string to_string(Scenario scenario) {
     return {};
 }
 
-CrashRig::CrashRig(std::vector<std::string> servers) : servers_{std::move(servers)} {
+CrashRig::CrashRig(std::vector<std::string> servers, bool has_last_resource)
+    : servers_{std::move(servers)}, has_last_resource_{has_last_resource} {
     for (const auto& server : servers_) {
         const auto uri = sandbox::uri(server);
         Database database{uri};
@@ -82,6 +67,34 @@ CrashRig::CrashRig(std::vector<std::string> servers) : servers_{std::move(server
             "create table crash_{} (id int {})", plain_name(server),
             uri.starts_with("postgres") ? "unique deferrable initially deferred" : "primary key"));
     }
+    if (has_last_resource_) {
+        const TemporaryDirectory unused;
+        TransactionManager holder{{.node = "holder", .log_directory = unused.path()}};
+        Database{sandbox::uri(servers_.back())}.execute(
+            fmt::format("drop table if exists {}", kDecisionTableName));
+        Resource::add(holder, last_resource(), sandbox::uri(servers_.back()),
+                      {.is_last_resource = true})
+            ->datasource()
+            .set_up_decision_table();
+    }
+}
+
+/// The next owner of the log.
+std::unique_ptr<TransactionManager> CrashRig::open(const std::filesystem::path& log) const {
+    auto manager = std::make_unique<TransactionManager>(
+        Config{.node = std::string{kNode},
+               .log_directory = log,
+               .log_segment_size_bytes = std::size_t{1} << 16});
+    for (const auto& server : servers_) {
+        const auto name = plain_name(server);
+        std::ignore = Resource::add(*manager, name, sandbox::uri(server),
+                                    {.is_last_resource = name == last_resource()});
+    }
+    return manager;
+}
+
+std::string CrashRig::last_resource() const {
+    return has_last_resource_ ? plain_name(servers_.back()) : std::string{};
 }
 
 ChildProcess CrashRig::start(Scenario scenario, const std::string& point) {
@@ -93,6 +106,9 @@ ChildProcess CrashRig::start(Scenario scenario, const std::string& point) {
         to_string(scenario), "--key", std::to_string(key_)};
     for (const auto& server : servers_) {
         arguments.push_back(fmt::format("{}={}", plain_name(server), sandbox::uri(server)));
+    }
+    if (has_last_resource_) {
+        arguments.insert(arguments.end(), {"--last-resource", last_resource()});
     }
     ChildProcess::Environment environment;
     if (!point.empty()) {
@@ -114,11 +130,11 @@ void CrashRig::wait_until_sessions_are_gone() {
 }
 
 RecoveryReport CrashRig::recover() {
-    return recover_over(log_.path(), servers_);
+    return open(log_.path())->recover({.timeout = kPatience});
 }
 
 void CrashRig::insist(OrderVerb verb) {
-    test::insist(*open(log_.path(), servers_), verb);
+    test::insist(*open(log_.path()), verb);
 }
 
 RecoveryReport CrashRig::look() {
@@ -135,7 +151,7 @@ RecoveryReport CrashRig::look() {
 
 RecoveryReport CrashRig::recover_with_another_log() {
     const TemporaryDirectory other;
-    return recover_over(other.path(), servers_);
+    return open(other.path())->recover({.timeout = kPatience});
 }
 
 bool CrashRig::expect_settled() {
@@ -145,6 +161,7 @@ bool CrashRig::expect_settled() {
     EXPECT_FALSE(report.is_anything_in_doubt());
     EXPECT_EQ(count_prepared(), 0U);
     EXPECT_EQ(count_undone(log_.path()), 0U);
+    EXPECT_EQ(count_decisions(), 0U);
     const auto rows = count_rows();
     EXPECT_TRUE(rows == 0 || rows == servers_.size())
         << "torn: " << rows << " of " << servers_.size();
@@ -169,6 +186,13 @@ std::size_t CrashRig::count_prepared() {
         }
     }
     return prepared;
+}
+
+std::size_t CrashRig::count_decisions() {
+    return has_last_resource_
+               ? static_cast<std::size_t>(Database{sandbox::uri(servers_.back())}.number(
+                     fmt::format("select count(*) from {}", kDecisionTableName)))
+               : 0U;
 }
 
 std::optional<std::string> reported_outcome(const Completed& end) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +12,7 @@
 #include "temporary_directory.h"
 #include "xa_tm/logged_decision.h"
 #include "xa_tm/recovery_report.h"
+#include "xa_tm/transaction_manager.h"
 
 namespace xa_tm::test {
 
@@ -17,6 +21,7 @@ enum class Scenario {
     commit,          ///< every branch writes and commits
     refuse,          ///< PostgreSQL branches vote no: their deferred constraint fails
     rollback,        ///< the application rolls back
+    last_resource,   ///< as commit; the last server is a last resource
     recover,         ///< no transaction: it finishes what an earlier child has left
     order_commit,    ///< a person orders that for what an earlier child has left
     order_rollback,  ///< the same
@@ -31,7 +36,8 @@ enum class Scenario {
 /// Thread safety: one thread at a time.
 class CrashRig {
 public:
-    explicit CrashRig(std::vector<std::string> servers);
+    /// The last server becomes a last resource if so asked, with its decision table.
+    explicit CrashRig(std::vector<std::string> servers, bool has_last_resource = false);
 
     /// Starts a child with its transaction; `point` as in XA_TM_CRASH_POINT, none when empty.
     [[nodiscard]] ChildProcess start(Scenario scenario, const std::string& point);
@@ -49,18 +55,25 @@ public:
     /// Recovers with another log of the same node, which must not touch anything of this one.
     [[nodiscard]] RecoveryReport recover_with_another_log();
 
-    /// Recovers, then expects: nothing in doubt, nothing prepared, nothing left in the log, and the
-    /// row of the last child everywhere or nowhere. Gives which of them.
+    /// Recovers, then expects: nothing in doubt, nothing prepared, nothing left in the log or in a
+    /// decision table, and the row of the last child everywhere or nowhere. Gives which of them.
     [[nodiscard]] bool expect_settled();
     /// How many databases have the row of the last child.
     [[nodiscard]] std::size_t count_rows();
     /// How many branches of ours the servers list as prepared.
     [[nodiscard]] std::size_t count_prepared();
+    /// How many decisions lie at the last resource.
+    [[nodiscard]] std::size_t count_decisions();
 
     [[nodiscard]] const std::vector<std::string>& servers() const noexcept { return servers_; }
 
 private:
+    [[nodiscard]] std::unique_ptr<TransactionManager> open(const std::filesystem::path& log) const;
+    /// Its name, where there is one.
+    [[nodiscard]] std::string last_resource() const;
+
     std::vector<std::string> servers_;
+    bool has_last_resource_;
     TemporaryDirectory log_;
     int key_ = 0;
 };

@@ -64,14 +64,16 @@ const auto* const kEveryPointIsMet = testing::AddGlobalTestEnvironment(new Every
 /// From here on, a transaction that was to commit has committed.
 constexpr auto kAfterDecision = std::to_array<std::string_view>(
     {"coordinator.decision_forced", "coordinator.commit_sent", "coordinator.commit_answered",
-     "coordinator.before_forget", "coordinator.one_phase_answered"});
+     "coordinator.before_forget", "coordinator.one_phase_answered",
+     "coordinator.last_resource_answered"});
 /// Here nobody can know: the kernel may or may not have got the bytes to the disk or the server, or
 /// the log's housekeeping comes there at any moment.
 constexpr auto kEither = std::to_array<std::string_view>(
-    {"log.entry_written", "log.segment_created", "coordinator.one_phase_sent"});
+    {"log.entry_written", "log.segment_created", "coordinator.one_phase_sent",
+     "coordinator.last_resource_sent"});
 
 void expect_outcome(Scenario scenario, std::string_view point, bool is_committed) {
-    if (scenario != Scenario::commit) {
+    if (scenario != Scenario::commit && scenario != Scenario::last_resource) {
         EXPECT_FALSE(is_committed);
     } else if (std::ranges::find(kEither, point) == kEither.end()) {
         const bool is_decided = std::ranges::find(kAfterDecision, point) != kAfterDecision.end();
@@ -103,7 +105,7 @@ void for_each_hit(const std::string& scenario, std::string_view point, Kill&& ki
 class ProcessDeath : public testing::TestWithParam<Servers> {
 protected:
     void kill_everywhere(Scenario scenario) {
-        CrashRig rig{GetParam()};
+        CrashRig rig{GetParam(), scenario == Scenario::last_resource};
         for (const auto point : crash_point_names()) {
             for_each_hit(to_string(scenario), point, [&](const std::string& where) {
                 auto end = rig.run(scenario, where);
@@ -119,11 +121,12 @@ protected:
     }
 
     /// Kills the recovery of what a first child has left.
-    void kill_recovery_of(const std::string& first_point, bool is_committed_in_the_end) {
-        CrashRig rig{GetParam()};
+    void kill_recovery_of(const std::string& first_point, bool is_committed_in_the_end,
+                          Scenario first = Scenario::commit) {
+        CrashRig rig{GetParam(), first == Scenario::last_resource};
         for (const auto point : crash_point_names()) {
             for_each_hit("recovery of " + first_point, point, [&](const std::string& where) {
-                EXPECT_EQ(rig.run(Scenario::commit, first_point).signal, SIGKILL);
+                EXPECT_EQ(rig.run(first, first_point).signal, SIGKILL);
                 rig.wait_until_sessions_are_gone();
                 auto end = rig.run(Scenario::recover, where);
                 EXPECT_EQ(rig.expect_settled(), is_committed_in_the_end);
@@ -143,6 +146,14 @@ TEST_P(ProcessDeath, LeavesNothingOfARollbackAtAnyPoint) {
 
 TEST_P(ProcessDeath, LeavesNothingWhenABranchRefusesAtAnyPoint) {
     kill_everywhere(Scenario::refuse);
+}
+
+TEST_P(ProcessDeath, LeavesACommitWithALastResourceWholeAtEveryPoint) {
+    kill_everywhere(Scenario::last_resource);
+}
+
+TEST_P(ProcessDeath, DuringRecoveryStillCommitsWhatTheLastResourceDecided) {
+    kill_recovery_of("coordinator.last_resource_answered", true, Scenario::last_resource);
 }
 
 TEST_P(ProcessDeath, DuringRecoveryStillCommitsWhatWasDecided) {

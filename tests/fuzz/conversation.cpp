@@ -19,10 +19,11 @@ constexpr std::chrono::seconds kPatience{30};
 const Xid kXid{kFormatId, "shop-1:0123456789abcdef:7:42", "users:1"};
 const Xid kNextXid{kFormatId, "shop-1:0123456789abcdef:7:43", "users:1"};
 constexpr auto kEvidence = "pg_xid=742;timeline=00000001";
+constexpr auto kLog = "0123456789abcdef";
 constexpr auto kStatement = "update t set x = x + 1";
 
 std::vector<Request> batch_of(std::uint8_t choice, const Connection& connection, bool is_prepared) {
-    switch (choice % 12) {
+    switch (choice % 15) {
         case 0: return {{.verb = Verb::start, .xid = kXid}};
         case 1: return {{.verb = Verb::execute, .xid = kXid, .statement = kStatement}};
         case 2: return {{.verb = Verb::prepare, .xid = kXid}};
@@ -34,6 +35,13 @@ std::vector<Request> batch_of(std::uint8_t choice, const Connection& connection,
         case 8: return {{.verb = Verb::end_session, .session = connection.session_id()}};
         case 9: return {{.verb = Verb::end_ended_sessions}};
         case 10: return {{.verb = Verb::examine, .xid = kXid}};
+        case 12:
+            return {{.verb = Verb::commit_with_decision,
+                     .xid = kXid,
+                     .log = kLog,
+                     .decision = std::string{"\0'\\\xFF", 4}}};
+        case 13: return {{.verb = Verb::list_decisions, .log = kLog}};
+        case 14: return {{.verb = Verb::forget_decisions, .gtrids = {kXid.gtrid, kNextXid.gtrid}}};
         default: break;
     }
     std::vector<Request> batch;
@@ -81,6 +89,8 @@ void check_answer(const Request& request, const Answer& answer) {
                     "what is listed with an xid has one");
     }
     XA_TM_CHECK(answer.listed.empty() || request.verb == Verb::recover, "only recover lists");
+    XA_TM_CHECK(answer.decisions.empty() || request.verb == Verb::list_decisions,
+                "only list_decisions gives rows");
     XA_TM_CHECK(answer.code != XaCode::rdonly || request.verb == Verb::prepare ||
                     request.verb == Verb::commit || request.verb == Verb::rollback,
                 "only what can end a branch tells of its end");

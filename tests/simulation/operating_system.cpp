@@ -1,12 +1,17 @@
-// The calls by which the product asks the system for time and for what has arrived. Defined here,
-// they go before those of the system's libraries in every program that has this file, so that the
-// product runs unchanged on the virtual machine; without one they are the system's.
+// The calls by which the product asks the system for time and for what has arrived, and by which it
+// waits. Defined here, they go before those of the system's libraries in every program that has
+// this file, so that the product runs unchanged on the virtual machine; without one they are the
+// system's.
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <span>
 
+#include <dlfcn.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,6 +69,28 @@ extern "C" int nanosleep(const timespec* duration, timespec* left) {
         return 0;
     }
     return static_cast<int>(::syscall(SYS_nanosleep, duration, left));
+}
+
+/// A wait for a condition, which another fiber may make true: it is looked at again and again.
+extern "C" int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex,
+                                      clockid_t clock, const timespec* until) {
+    using namespace std::chrono_literals;
+    auto* machine = VirtualMachine::current();
+    if (machine == nullptr) {
+        static const auto real = reinterpret_cast<decltype(&pthread_cond_clockwait)>(
+            ::dlsym(RTLD_NEXT, "pthread_cond_clockwait"));
+        return real(condition, mutex, clock, until);
+    }
+    const auto left = std::chrono::seconds{until->tv_sec} +
+                      std::chrono::nanoseconds{until->tv_nsec} - machine->now();
+    if (left <= 0ns) {
+        return ETIMEDOUT;
+    }
+    ::pthread_mutex_unlock(mutex);
+    machine->sleep(std::min<std::chrono::nanoseconds>(left, 1ms));
+    ::pthread_mutex_lock(mutex);
+    xa_tm::simulation::end_flow_of_dead_process();
+    return 0;
 }
 
 namespace xa_tm {

@@ -1,6 +1,7 @@
 #include "oracle.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <utility>
 
@@ -24,11 +25,12 @@ TransactionNumber Oracle::begin(const std::string& gtrid) {
     return number;
 }
 
-void Oracle::wrote(TransactionNumber transaction, std::size_t server) {
-    transactions_.at(transaction).wrote |= ServerSet{1} << server;
+void Oracle::wrote(TransactionNumber transaction, std::string_view server) {
+    transactions_.at(transaction).wrote |= bit_of(server);
 }
 
-void Oracle::told(TransactionNumber number, Outcome outcome) {
+void Oracle::told(TransactionNumber number, Outcome outcome, bool is_early) {
+    counts_.told_early += is_early ? 1 : 0;
     auto& transaction = transactions_.at(number);
     transaction.told = outcome;
     switch (outcome) {
@@ -46,6 +48,16 @@ void Oracle::told(TransactionNumber number, Outcome outcome) {
     check_now(number, transaction);
 }
 
+void Oracle::completed(TransactionNumber number, Outcome outcome) {
+    ++counts_.completed;
+    if (outcome != Outcome::committed) {
+        report({"outcomes are true",
+                fmt::format("told committed early, and {} when it was carried through",
+                            to_string(outcome)),
+                number});
+    }
+}
+
 Oracle::Transaction* Oracle::find(const std::vector<std::string>& rows, TransactionNumber& number) {
     if (rows.empty()) {
         return nullptr;
@@ -61,6 +73,11 @@ void Oracle::committed(std::string_view server, const Xid& xid,
     TransactionNumber number = 0;
     if (auto* transaction = find(rows, number)) {
         transaction->committed |= bit_of(server);
+        if (!transaction->is_decided && std::popcount(transaction->wrote) > 1) {
+            report({"decision first",
+                    fmt::format("{} was made to commit, and the decision stands nowhere", server),
+                    number});
+        }
         check_now(number, *transaction);
     } else if (!rows.empty()) {
         report({"only ours",
@@ -91,15 +108,40 @@ void Oracle::came_back(std::string_view server, const Xid&, const std::vector<st
     }
 }
 
+void Oracle::wrote_decision(std::string_view, const std::string& gtrid) {
+    ++counts_.decided_by_row;
+    note_decision(gtrid);
+}
+
+void Oracle::keeps(const Decision& decision) {
+    note_decision(decision.gtrid);
+}
+
+void Oracle::note_decision(const std::string& gtrid) {
+    if (const auto number = number_of(gtrid)) {
+        auto& transaction = transactions_.at(*number);
+        transaction.is_decided = true;
+        check_now(*number, transaction);
+    }
+}
+
+void Oracle::removed_decision(std::string_view server, const std::string& gtrid) {
+    check_forgotten(gtrid, fmt::format("{} was made to remove the row of", server));
+}
+
 void Oracle::forgot(const Decision& decision) {
-    const auto number = number_of(decision.gtrid);
+    check_forgotten(decision.gtrid, "the log forgot");
+}
+
+void Oracle::check_forgotten(const std::string& gtrid, std::string_view who) {
+    const auto number = number_of(gtrid);
     if (!number) {
         return;  // it had come back with a crash, and was judged before
     }
     const auto& transaction = transactions_.at(*number);
     if (transaction.committed != transaction.wrote) {
         report({"forget last",
-                "the log forgot the decision although a branch has not been committed yet",
+                fmt::format("{} the decision although a branch has not been committed yet", who),
                 number});
     }
 }
@@ -107,15 +149,21 @@ void Oracle::forgot(const Decision& decision) {
 void Oracle::check_now(TransactionNumber number, const Transaction& transaction) {
     if (transaction.committed != 0 && transaction.undone != 0) {
         report({"atomicity", "one branch was committed and another one rolled back", number});
+    } else if (transaction.is_decided && transaction.undone != 0) {
+        report({"atomicity", "a branch was rolled back against the decision to commit", number});
     } else if (transaction.told == Outcome::committed && transaction.undone != 0) {
         report({"outcomes are true", "told committed, but a branch was rolled back", number});
     } else if (transaction.told == Outcome::rolled_back && transaction.committed != 0) {
         report({"outcomes are true", "told rolled back, but a branch was committed", number});
+    } else if (transaction.told == Outcome::committed && !transaction.is_decided &&
+               std::popcount(transaction.wrote) > 1) {
+        report({"outcomes are true", "told committed, and the decision stands nowhere", number});
     }
 }
 
 void Oracle::check_outcome(TransactionNumber number, const Transaction& transaction) {
-    if (transaction.committed != 0 && transaction.committed != transaction.wrote) {
+    const bool has_to_be_committed = transaction.committed != 0 || transaction.is_decided;
+    if (has_to_be_committed && transaction.committed != transaction.wrote) {
         report({"atomicity", "some of its branches are committed, and others are not", number});
     } else if (transaction.told == Outcome::committed &&
                transaction.committed != transaction.wrote) {
@@ -126,22 +174,9 @@ void Oracle::check_outcome(TransactionNumber number, const Transaction& transact
 }
 
 void Oracle::check_settled(const std::vector<std::unique_ptr<SimulatedServer>>& servers,
-                           std::size_t open_decisions) {
+                           std::size_t open_decisions, const std::string& log) {
     for (const auto& server : servers) {
-        for (const auto& [xid, branch] : server->prepared()) {
-            if (branch.rows.empty() || branch.rows.front() != kForeignRow) {
-                report({"nothing is left prepared",
-                        fmt::format("{} still holds {}{}", server->name(), xid.gtrid,
-                                    branch.holder == nullptr
-                                        ? ""
-                                        : fmt::format(", in session {}", branch.holder->number)),
-                        number_of(xid.gtrid)});
-            }
-        }
-        if (server->open_branches() > 0) {
-            report({"nothing is left prepared",
-                    fmt::format("a branch is still open at {}", server->name()), std::nullopt});
-        }
+        check_left_at(*server, log);
     }
     // In the order of their beginning, so that the same seed reports the same one.
     std::vector<TransactionNumber> numbers;
@@ -159,6 +194,28 @@ void Oracle::check_settled(const std::vector<std::unique_ptr<SimulatedServer>>& 
     }
     transactions_.clear();
     numbers_.clear();
+}
+
+void Oracle::check_left_at(const SimulatedServer& server, const std::string& log) {
+    for (const auto& [xid, branch] : server.prepared()) {
+        if (branch.rows.empty() || branch.rows.front() != kForeignRow) {
+            report({"nothing is left prepared",
+                    fmt::format("{} still holds {}{}", server.name(), xid.gtrid,
+                                branch.holder == nullptr
+                                    ? ""
+                                    : fmt::format(", in session {}", branch.holder->number)),
+                    number_of(xid.gtrid)});
+        }
+    }
+    if (server.open_branches() > 0) {
+        report({"nothing is left prepared",
+                fmt::format("a branch is still open at {}", server.name()), std::nullopt});
+    }
+    for (const auto& row : server.decisions_of(log)) {
+        report({"every decision is carried through",
+                fmt::format("the decision row of {} is still at {}", row.gtrid, server.name()),
+                number_of(row.gtrid)});
+    }
 }
 
 /// The first one counts: what comes after it may follow from it.

@@ -26,8 +26,8 @@ struct Violation {
 };
 
 /// Judges from outside of the system: by what the servers have committed, and what the application
-/// was told. It knows nothing of protocol states; what it knows of the log is which decisions were
-/// forgotten.
+/// was told. It knows nothing of protocol states; what it knows of the log, and of the rows at last
+/// resources, is which decisions stand there and which were forgotten.
 ///
 /// Ownership: borrows the servers.
 /// Thread safety: one thread.
@@ -36,8 +36,11 @@ public:
     // What the application does and is told.
     [[nodiscard]] TransactionNumber begin(const std::string& gtrid);
     /// A statement was carried out that writes the transaction's row.
-    void wrote(TransactionNumber transaction, std::size_t server);
-    void told(TransactionNumber transaction, Outcome outcome);
+    void wrote(TransactionNumber transaction, std::string_view server);
+    /// Early: before everything is carried through, of which completed() tells.
+    void told(TransactionNumber transaction, Outcome outcome, bool is_early);
+    /// What an early answer has left to be done has come to its end.
+    void completed(TransactionNumber transaction, Outcome outcome);
 
     void committed(std::string_view server, const Xid& xid,
                    const std::vector<std::string>& rows) override;
@@ -45,13 +48,16 @@ public:
                      bool was_prepared) override;
     void came_back(std::string_view server, const Xid& xid,
                    const std::vector<std::string>& rows) override;
-    /// The log forgets a decision (law 6).
+    void wrote_decision(std::string_view server, const std::string& gtrid) override;
+    void removed_decision(std::string_view server, const std::string& gtrid) override;
+    /// The log holds a decision, durably, or forgets it.
+    void keeps(const Decision& decision);
     void forgot(const Decision& decision);
 
     /// Everything was given the time to settle: all or nothing, as told, and nothing is left. The
     /// transactions are forgotten then.
     void check_settled(const std::vector<std::unique_ptr<SimulatedServer>>& servers,
-                       std::size_t open_decisions);
+                       std::size_t open_decisions, const std::string& log);
 
     void report(Violation violation);
     [[nodiscard]] const std::optional<Violation>& violation() const noexcept { return violation_; }
@@ -63,6 +69,12 @@ public:
         std::uint64_t rolled_back = 0;
         std::uint64_t unknown = 0;
         std::uint64_t never_told = 0;
+        /// Decided by a row at a last resource.
+        std::uint64_t decided_by_row = 0;
+        /// Told early that they are committed.
+        std::uint64_t told_early = 0;
+        /// Of those, carried through by the process that had told.
+        std::uint64_t completed = 0;
     };
     [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
 
@@ -74,6 +86,8 @@ private:
         ServerSet committed = 0;
         /// Where a prepared branch was rolled back.
         ServerSet undone = 0;
+        /// The decision to commit stands, or stood, in the log or as a row.
+        bool is_decided = false;
         std::optional<Outcome> told = std::nullopt;
     };
 
@@ -81,6 +95,9 @@ private:
                                     TransactionNumber& number);
     void check_now(TransactionNumber number, const Transaction& transaction);
     void check_outcome(TransactionNumber number, const Transaction& transaction);
+    void check_left_at(const SimulatedServer& server, const std::string& log);
+    void check_forgotten(const std::string& gtrid, std::string_view who);
+    void note_decision(const std::string& gtrid);
     [[nodiscard]] static ServerSet bit_of(std::string_view server);
 
     std::unordered_map<TransactionNumber, Transaction> transactions_;

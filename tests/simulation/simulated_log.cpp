@@ -69,7 +69,6 @@ Forced SimulatedLog::force(recovery_log::Reservation reservation,
                 settle(id);
             }
         });
-        environment_.on_durable(body);
         return {ForceResult::durable, id, {}};
     }
     environment_.machine.sleep(time);
@@ -85,12 +84,12 @@ Forced SimulatedLog::force(recovery_log::Reservation reservation,
         return {ForceResult::unknown, 0, "the sync failed"};
     }
     settle(id);
-    environment_.on_durable(body);
     return {ForceResult::durable, id, {}};
 }
 
 void SimulatedLog::settle(EntryId id) {
     auto node = on_the_way_.extract(id);
+    environment_.on_durable(node.mapped());
     live_.emplace(id, node.mapped());
     disk_.entries.insert(std::move(node));
     for (const auto forgotten : std::exchange(forgotten_, {})) {
@@ -110,7 +109,15 @@ std::vector<Forced> SimulatedLog::force_many(std::vector<recovery_log::ForceRequ
 
 void SimulatedLog::force_async(recovery_log::Reservation reservation, std::vector<std::byte> body,
                                recovery_log::Completion completion) {
-    completion(force(std::move(reservation), body));
+    // A flow is copied, which a reservation can't be.
+    auto kept = std::make_shared<recovery_log::Reservation>(std::move(reservation));
+    environment_.run([this, kept = std::move(kept), body = std::move(body),
+                      completion = std::move(completion), life = environment_.life] {
+        const auto forced = force(std::move(*kept), body);
+        if (!life->is_over) {
+            completion(forced);
+        }
+    });
 }
 
 void SimulatedLog::forget(EntryId id) noexcept {

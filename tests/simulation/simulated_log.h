@@ -43,9 +43,11 @@ public:
         Random& random;
         const LogFaults& faults;
         std::shared_ptr<const ProcessLife> life;
-        /// Told of each entry that is acknowledged as durable, and of each that is forgotten.
+        /// Told of each entry when it is durable, and of each that is forgotten.
         std::function<void(std::span<const std::byte>)> on_durable;
         std::function<void(std::span<const std::byte>)> on_forget;
+        /// Runs a flow of the process beside the caller's: another thread that writes for it.
+        std::function<void(std::function<void()>)> run;
         /// A deliberate fault: says that an entry is durable before it is.
         bool acknowledges_too_early = false;
     };

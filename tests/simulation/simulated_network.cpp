@@ -46,14 +46,14 @@ class Wire : public std::enable_shared_from_this<Wire> {
 public:
     Wire(SimulatedNetwork& network, SimulatedServer& server, std::shared_ptr<ServerSession> session,
          std::vector<std::string> ended, std::shared_ptr<const ProcessLife> life,
-         TrafficListener* listener, DriverFault fault)
+         TrafficListener* listener, std::shared_ptr<DriverState> driver)
         : network_{network},
           server_{server},
           session_{std::move(session)},
           ended_{std::move(ended)},
           life_{std::move(life)},
           listener_{listener},
-          fault_{fault},
+          driver_{std::move(driver)},
           descriptor_{network.machine().open_descriptor()} {
         session_->on_killed = [this] { killed(); };
     }
@@ -114,7 +114,7 @@ private:
     std::vector<std::string> ended_;
     std::shared_ptr<const ProcessLife> life_;
     TrafficListener* listener_;
-    DriverFault fault_;
+    std::shared_ptr<DriverState> driver_;
     int descriptor_;
     // The client's end.
     std::vector<Request> asked_;
@@ -194,13 +194,13 @@ void Wire::carry_out() {
             answers.push_back(not_carried_out());
             continue;
         }
-        if (fault_ == DriverFault::rolls_back_decided && request.verb == Verb::commit &&
+        if (driver_->fault == DriverFault::rolls_back_decided && request.verb == Verb::commit &&
             network_.random().chance(1, 100)) {
             request.verb = Verb::rollback;
         }
         const bool is_end =
             request.verb == Verb::end_session || request.verb == Verb::end_ended_sessions;
-        auto answer = fault_ == DriverFault::ends_no_session && is_end
+        auto answer = driver_->fault == DriverFault::ends_no_session && is_end
                           ? Answer{}
                           : server_.carry_out(*session_, ended_, request);
         tell(Event::carried_out, request, &answer);
@@ -230,13 +230,17 @@ void Wire::carry_out() {
 
 Answer Wire::translated(const Request& request, Answer answer) const {
     const bool finishes = request.verb == Verb::commit || request.verb == Verb::locate;
-    if (finishes && fault_ == DriverFault::takes_retry_for_finished &&
+    if (finishes && driver_->fault == DriverFault::takes_retry_for_finished &&
         answer.code == XaCode::retry) {
         answer.code = request.verb == Verb::commit ? XaCode::ok : XaCode::nota;
     }
-    if (request.verb == Verb::commit && fault_ == DriverFault::takes_nota_for_finished &&
+    if (request.verb == Verb::commit && driver_->fault == DriverFault::takes_nota_for_finished &&
         (answer.code == XaCode::nota || answer.code == XaCode::retry)) {
         answer.code = XaCode::ok;
+    }
+    if (request.verb == Verb::list_decisions && answer.code == XaCode::ok &&
+        driver_->fault == DriverFault::lists_rows_of_last_pass) {
+        answer.decisions.swap(driver_->rows_before);
     }
     return answer;
 }
@@ -397,7 +401,7 @@ std::unique_ptr<Connection> SimulatedDatasource::connect(const SessionMark& mark
         throw refuse();
     }
     auto wire = std::make_shared<Wire>(network_, server_, std::move(session), mark.ended, life_,
-                                       listener_, fault_);
+                                       listener_, driver_);
     std::erase_if(wires_, [](const auto& other) { return other.expired(); });
     wires_.push_back(wire);
     return std::make_unique<SimulatedConnection>(std::move(wire));

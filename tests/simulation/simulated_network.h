@@ -37,6 +37,14 @@ enum class DriverFault {
     takes_retry_for_finished,  ///< so does a branch that another session still holds
     ends_no_session,           ///< says that sessions have ended without ending them
     rolls_back_decided,        ///< sends a rollback in the place of one commit in a hundred
+    lists_rows_of_last_pass,   ///< lists the decision rows as they were when it was asked last
+};
+
+/// What all connections of one datasource share.
+struct DriverState {
+    DriverFault fault = DriverFault::none;
+    /// What lists_rows_of_last_pass answers next.
+    std::vector<DecisionRow> rows_before = {};
 };
 
 /// The network between the processes and the servers: a connection keeps the order of its messages,
@@ -94,13 +102,15 @@ class SimulatedDatasource final : public Datasource {
 public:
     SimulatedDatasource(SimulatedNetwork& network, SimulatedServer& server,
                         std::shared_ptr<const ProcessLife> life, TrafficListener* listener,
-                        DriverFault fault = DriverFault::none)
-        : Datasource{server.name(), {.statement_timeout = kStatementTimeout}},
+                        DriverState driver = {}, bool is_last_resource = false)
+        : Datasource{server.name(),
+                     {.statement_timeout = kStatementTimeout,
+                      .is_last_resource = is_last_resource}},
           network_{network},
           server_{server},
           life_{std::move(life)},
           listener_{listener},
-          fault_{fault} {}
+          driver_{std::make_shared<DriverState>(std::move(driver))} {}
 
     [[nodiscard]] std::string_view kind() const noexcept override {
         return to_string(server_.kind());
@@ -119,7 +129,7 @@ private:
     SimulatedServer& server_;
     std::shared_ptr<const ProcessLife> life_;
     TrafficListener* listener_;
-    DriverFault fault_;
+    std::shared_ptr<DriverState> driver_;
     std::vector<std::weak_ptr<Wire>> wires_;
 };
 

@@ -10,7 +10,9 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <poll.h>
 
+#include "commit_run.h"
 #include "crash_points.h"
 #include "global_id.h"
 #include "xa_tm/error.h"
@@ -36,6 +38,10 @@ constexpr std::array kBreakages{
     Breakage::ends_no_session,
     Breakage::forgets_log,
     Breakage::takes_others_branches,
+    Breakage::notes_no_last_resource,
+    Breakage::takes_rows_for_read,
+    Breakage::reads_rows_too_early,
+    Breakage::loses_rows,
 };
 
 std::optional<Decision> decision_from(std::span<const std::byte> body) {
@@ -45,7 +51,8 @@ std::optional<Decision> decision_from(std::span<const std::byte> body) {
 }
 
 std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& environment,
-                                       std::shared_ptr<const ProcessLife> life) {
+                                       std::shared_ptr<const ProcessLife> life,
+                                       std::function<void(std::function<void()>)> run) {
     auto& machine = environment.network.machine();
     return std::make_unique<SimulatedLog>(
         environment.disk,
@@ -55,9 +62,11 @@ std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& envi
             .faults = environment.log_faults,
             .life = std::move(life),
             .on_durable =
-                [listener = environment.listener](std::span<const std::byte> body) {
+                [&oracle = environment.oracle,
+                 listener = environment.listener](std::span<const std::byte> body) {
                     if (const auto decision = decision_from(body)) {
                         listener->noted(decision->gtrid, "the log holds the decision");
+                        oracle.keeps(*decision);
                     }
                 },
             .on_forget =
@@ -68,6 +77,7 @@ std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& envi
                         oracle.forgot(*decision);
                     }
                 },
+            .run = std::move(run),
             .acknowledges_too_early = environment.breakage == Breakage::commits_before_durable});
 }
 
@@ -90,6 +100,10 @@ std::string_view to_string(Breakage breakage) noexcept {
         case Breakage::ends_no_session: return "ends_no_session";
         case Breakage::forgets_log: return "forgets_log";
         case Breakage::takes_others_branches: return "takes_others_branches";
+        case Breakage::notes_no_last_resource: return "notes_no_last_resource";
+        case Breakage::takes_rows_for_read: return "takes_rows_for_read";
+        case Breakage::reads_rows_too_early: return "reads_rows_too_early";
+        case Breakage::loses_rows: return "loses_rows";
     }
     return "?";
 }
@@ -112,23 +126,32 @@ void end_flow_of_dead_process() {
 SimulatedProcess::SimulatedProcess(Environment environment, std::size_t workers)
     : environment_{std::move(environment)},
       log_{[this] {
-          auto log = open_log(environment_, life_);
+          auto log = open_log(environment_, life_,
+                              [this](std::function<void()> flow) { run(std::move(flow)); });
           simulated_log_ = log.get();
           return log;
       }()},
       mark_{session_mark_of(log_.log().id(), log_.log().incarnation(), log_.log().node())},
       coordinator_{log_, table_, kAnswerTimeout,
                    [this](std::string_view resource) { wake_recovery(resource); }} {
+    auto logged = log_.state_at_open();
+    for (const auto& pending : logged.decisions) {
+        environment_.oracle.keeps(pending.decision);  // also if no answer had told of that
+    }
     if (environment_.breakage != Breakage::forgets_log) {
-        for (const auto replaced : table_.load(log_.state_at_open())) {
+        for (const auto replaced : table_.load(std::move(logged))) {
             log_.forget(replaced);
         }
     }
     std::set<std::string, std::less<>> names;
     for (const auto& server : environment_.servers) {
-        names.insert(server->name());
-        datasources_.push_back(std::make_unique<SimulatedDatasource>(
-            environment_.network, *server, life_, environment_.listener, driver_fault()));
+        if (server->name() != environment_.left_out) {
+            names.insert(server->name());
+            datasources_.push_back(std::make_unique<SimulatedDatasource>(
+                environment_.network, *server, life_, environment_.listener,
+                DriverState{driver_fault(), server->decisions_of(log_.log().id().to_string())},
+                environment_.last_resources.contains(server->name())));
+        }
     }
     for (const auto& datasource : datasources_) {
         recoveries_.push_back(std::make_unique<RecoveryWorker>(
@@ -143,13 +166,17 @@ DriverFault SimulatedProcess::driver_fault() const noexcept {
         case Breakage::takes_nota_for_finished: return DriverFault::takes_nota_for_finished;
         case Breakage::commits_over_held_session: return DriverFault::takes_retry_for_finished;
         case Breakage::ends_no_session: return DriverFault::ends_no_session;
+        case Breakage::reads_rows_too_early: return DriverFault::lists_rows_of_last_pass;
         case Breakage::none:
         case Breakage::commits_before_durable:
         case Breakage::ignores_live_set:
         case Breakage::uses_old_snapshot:
         case Breakage::forgets_too_early:
         case Breakage::forgets_log:
-        case Breakage::takes_others_branches: break;
+        case Breakage::takes_others_branches:
+        case Breakage::notes_no_last_resource:
+        case Breakage::takes_rows_for_read:
+        case Breakage::loses_rows: break;
     }
     return DriverFault::none;
 }
@@ -172,8 +199,9 @@ Fiber& SimulatedProcess::run(std::function<void()> flow) {
     return fiber;
 }
 
-/// As TransactionManager::start().
+/// As TransactionManager::start(); where that throws, the application ends.
 void SimulatedProcess::start(std::size_t workers) {
+    keep_last_resources();
     std::vector<ResourcePass> passes;
     for (auto& worker : recoveries_) {
         passes.push_back(worker->recovery.survey(
@@ -191,6 +219,18 @@ void SimulatedProcess::start(std::size_t workers) {
     work(workers);
 }
 
+void SimulatedProcess::keep_last_resources() {
+    for (const auto& datasource : datasources_) {
+        const bool is_new =
+            datasource->options().is_last_resource && table_.add_last_resource(datasource->name());
+        if (is_new && environment_.breakage != Breakage::notes_no_last_resource &&
+            !log_.record(LastResource{datasource->name()})) {
+            die("its start, because its log can't note a last resource");
+        }
+        end_flow_of_dead_process();
+    }
+}
+
 /// As a worker of RecoveryService.
 void SimulatedProcess::recover(RecoveryWorker& worker) {
     auto retry = kFirstRetry;
@@ -200,6 +240,8 @@ void SimulatedProcess::recover(RecoveryWorker& worker) {
             worker.recovery.recover([this, &worker] { return known(worker); }, table_, log_);
         end_flow_of_dead_process();
         ++worker.passes;
+        environment_.waits_for_rows += static_cast<std::uint64_t>(std::ranges::count(
+            pass.planned, TransactionState::at_last_resource, &PlannedBranch::state));
         worker.is_idle =
             !worker.is_woken && pass.is_done() && table_.waiting_for(pass.resource.name).empty();
         retry = worker.is_idle ? kFirstRetry : std::min(retry * 2, kRecoveryInterval);
@@ -236,6 +278,10 @@ KnownTransactions SimulatedProcess::known(RecoveryWorker& worker) {
                             .transactions = table_.snapshot()};
     if (environment_.breakage == Breakage::ignores_live_set) {
         known.transactions.live.clear();
+    } else if (environment_.breakage == Breakage::takes_rows_for_read) {
+        for (auto& [resource, is_read] : known.transactions.last_resources) {
+            is_read = true;
+        }
     } else if (environment_.breakage == Breakage::takes_others_branches && is_started_) {
         known.log.id = kOtherLog;
     } else if (environment_.breakage == Breakage::uses_old_snapshot) {
@@ -274,55 +320,148 @@ void SimulatedProcess::transact() {
                                  .incarnation = log_.log().incarnation(),
                                  .sequence = ++sequence_});
     table_.enter(gtrid);
-    const auto number = environment_.oracle.begin(gtrid);
-    Enlistments enlistments{
-        {.gtrid = gtrid,
-         .mark = &mark_,
-         .answer_timeout = kAnswerTimeout,
-         .wake_recovery = [this](std::string_view resource) { wake_recovery(resource); }}};
+    auto transaction = std::make_shared<OpenTransaction>(
+        gtrid, environment_.oracle.begin(gtrid),
+        Enlistments{
+            {.gtrid = gtrid,
+             .mark = &mark_,
+             .answer_timeout = kAnswerTimeout,
+             .wake_recovery = [this](std::string_view resource) { wake_recovery(resource); }}});
     bool commits = true;
     try {
-        work_in(enlistments, number);
+        work_in(transaction->enlistments, transaction->number);
         commits = !random.chance(1, 20);
     } catch (const Error&) {
         commits = false;
     }
-    const auto outcome = commits ? coordinator_.commit(gtrid, enlistments.branches()).outcome()
-                                 : coordinator_.rollback(gtrid, enlistments.branches()).outcome();
-    if (!is_dead()) {
-        environment_.listener->noted(gtrid,
-                                     fmt::format("the application is told {}", to_string(outcome)));
-        environment_.oracle.told(number, outcome);
-        if (environment_.breakage == Breakage::forgets_too_early) {
-            const auto snapshot = table_.snapshot();
-            const auto found = snapshot.decisions.find(gtrid);
-            if (found != snapshot.decisions.end() && found->second.entry) {
-                log_.forget(*found->second.entry);
-            }
+    if (commits) {
+        commit(std::move(transaction));
+    } else {
+        const auto report =
+            coordinator_.rollback(transaction->gtrid, transaction->enlistments.branches());
+        tell(*transaction, report.outcome(), false);
+    }
+}
+
+/// In each way that an application can: as Transaction::commit() with either Return, or event by
+/// event, as async_commit() does, which waits for no row.
+void SimulatedProcess::commit(std::shared_ptr<OpenTransaction> transaction) {
+    auto& random = environment_.network.random();
+    const auto until = random.chance(1, 3) ? Return::when_decided : Return::when_finished;
+    const bool is_async = random.chance(1, 4);
+    const CommitOptions options{.row_patience = kAnswerTimeout};
+    if (until == Return::when_finished && !is_async) {
+        const auto report =
+            coordinator_.commit(transaction->gtrid, transaction->enlistments.branches(), options);
+        tell(*transaction, report.outcome(), false);
+        return;
+    }
+    transaction->run =
+        coordinator_.make_run(transaction->gtrid, transaction->enlistments.branches(), options);
+    auto& run = *transaction->run;
+    run.start_commit();
+    if (is_async) {
+        drive(run, until);
+    } else {
+        run.wait_until(until);
+        if (run.is_finished()) {
+            run.await_row();
         }
     }
+    tell(*transaction, run.report().outcome(), !run.is_finished());
+    if (!run.is_finished()) {
+        ++workers_;
+        this->run([this, transaction = std::move(transaction)] { complete(*transaction); });
+    }
+}
+
+/// As whoever drives a CommitOperation, or CompletionService.
+void SimulatedProcess::drive(CommitRun& run, Return until) {
+    auto& machine = environment_.network.machine();
+    for (;;) {
+        if (run.has_to_force()) {
+            run.force([&machine, fiber = machine.running()] { machine.wake(*fiber); });
+        }
+        if (run.has_reached(until)) {
+            return;
+        }
+        std::vector<CommitOperation::Wait> waits;
+        run.append_waits(waits);
+        std::vector<pollfd> polled;
+        for (const auto& wait : waits) {
+            polled.push_back(to_pollfd(wait.readiness));
+        }
+        if (const auto deadline = run.deadline()) {
+            std::ignore = ::poll(polled.data(), polled.size(), milliseconds_until(*deadline));
+        } else {
+            end_flow_of_dead_process();
+            machine.suspend();  // until the log has answered
+            end_flow_of_dead_process();
+        }
+        run.advance();
+    }
+}
+
+/// As CompletionService.
+void SimulatedProcess::complete(OpenTransaction& transaction) {
+    drive(*transaction.run, Return::when_finished);
+    const auto outcome = transaction.run->report().outcome();
+    if (!is_dead()) {
+        environment_.listener->noted(transaction.gtrid, "the early answer is carried through");
+        environment_.oracle.completed(transaction.number, outcome);
+    }
+    --workers_;
+}
+
+void SimulatedProcess::tell(const OpenTransaction& transaction, Outcome outcome, bool is_early) {
+    if (is_dead()) {
+        return;
+    }
+    environment_.listener->noted(
+        transaction.gtrid,
+        fmt::format("the application is told {}{}", to_string(outcome), is_early ? ", early" : ""));
+    environment_.oracle.told(transaction.number, outcome, is_early);
+    if (environment_.breakage == Breakage::forgets_too_early) {
+        const auto snapshot = table_.snapshot();
+        const auto found = snapshot.decisions.find(transaction.gtrid);
+        if (found != snapshot.decisions.end() && found->second.entry) {
+            log_.forget(*found->second.entry);
+        }
+    }
+}
+
+/// One to four, in any order, of which one at most is a last resource.
+std::vector<SimulatedDatasource*> SimulatedProcess::draw_datasources() {
+    auto& random = environment_.network.random();
+    std::vector<SimulatedDatasource*> drawn;
+    for (const auto& datasource : datasources_) {
+        drawn.push_back(datasource.get());
+        std::swap(drawn.back(), drawn[random.below(drawn.size())]);
+    }
+    const std::size_t wanted = random.chance(1, 8) ? 1 : 2 + random.below(3);
+    drawn.resize(std::min(wanted, drawn.size()));
+    const auto is_last = [](const auto* one) { return one->options().is_last_resource; };
+    const auto first = std::ranges::find_if(drawn, is_last);
+    if (first != drawn.end()) {
+        drawn.erase(std::remove_if(first + 1, drawn.end(), is_last), drawn.end());
+    }
+    return drawn;
 }
 
 /// Statements in one to four branches, in every way that an application has. Throws Error where
 /// one fails.
 void SimulatedProcess::work_in(Enlistments& enlistments, TransactionNumber number) {
     auto& random = environment_.network.random();
-    std::vector<std::size_t> places(datasources_.size());
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        places[i] = i;
-        std::swap(places[i], places[random.below(i + 1)]);
-    }
-    const std::size_t wanted = random.chance(1, 8) ? 1 : 2 + random.below(3);
-    places.resize(std::min(wanted, places.size()));
+    const auto datasources = draw_datasources();
     std::vector<std::size_t> indices;
-    indices.reserve(places.size());
-    for (const auto place : places) {
-        indices.push_back(enlistments.add(*datasources_[place]));
+    indices.reserve(datasources.size());
+    for (auto* datasource : datasources) {
+        indices.push_back(enlistments.add(*datasource));
     }
     if (random.chance(1, 4)) {
         std::ignore = enlistments.open(indices.front());
     }
-    for (std::size_t i = 0; i < places.size(); ++i) {
+    for (std::size_t i = 0; i < datasources.size(); ++i) {
         if (random.chance(1, 50)) {
             std::ignore = enlistments.execute(indices[i], random.chance(1, 2) ? "fail" : "deadlock",
                                               random.chance(1, 2));
@@ -332,7 +471,7 @@ void SimulatedProcess::work_in(Enlistments& enlistments, TransactionNumber numbe
             std::ignore = enlistments.execute(indices[i], "read", is_last);
         } else {
             std::ignore = enlistments.execute(indices[i], std::to_string(number), is_last);
-            environment_.oracle.wrote(number, places[i]);
+            environment_.oracle.wrote(number, datasources[i]->name());
         }
         if (random.chance(1, 10)) {
             sleep(random.between(10us, 2ms));
@@ -375,7 +514,7 @@ void SimulatedProcess::die(std::string_view where) {
 
 bool SimulatedProcess::is_settled() const {
     const auto counts = table_.counts();
-    return is_at_rest() && counts.live + counts.open_decisions == 0 &&
+    return is_at_rest() && counts.live + counts.open_decisions + counts.waiting_for_row == 0 &&
            std::ranges::all_of(recoveries_, [](const auto& worker) { return worker->is_idle; });
 }
 
@@ -385,12 +524,13 @@ std::string SimulatedProcess::unsettled() const {
         std::ranges::count_if(recoveries_, [](const auto& worker) { return !worker->is_idle; });
     return fmt::format(
         "{} threads of the application at work, {} live transactions, {} open decisions, {} "
-        "resources with recovery at work",
-        workers_, counts.live, counts.open_decisions, busy);
+        "transactions that wait for a row, {} resources with recovery at work",
+        workers_, counts.live, counts.open_decisions, counts.waiting_for_row, busy);
 }
 
 bool SimulatedProcess::needs_restart() const {
-    return log_.log().status().health != recovery_log::Health::healthy || table_.has_log_doubt();
+    return log_.log().status().health != recovery_log::Health::healthy || table_.has_log_doubt() ||
+           environment_.left_out.has_value();
 }
 
 }  // namespace xa_tm::simulation

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -34,6 +35,10 @@ enum class Breakage {
     ends_no_session,            ///< law 7: sessions of the dead are left alone
     forgets_log,                ///< law 3: a restart presumes abort without reading the log
     takes_others_branches,      ///< law 4: recovery takes another log's branches for its own
+    notes_no_last_resource,     ///< law 3: the log is not told where decisions may lie as rows
+    takes_rows_for_read,        ///< law 3: a restart presumes abort before it has read the rows
+    reads_rows_too_early,       ///< law 7: the rows are read before the sessions have ended
+    loses_rows,                 ///< law 6: a server comes back without its rows, and keeps quiet
 };
 
 [[nodiscard]] std::span<const Breakage> breakages() noexcept;
@@ -51,10 +56,16 @@ public:
     struct Environment {
         SimulatedNetwork& network;
         std::span<const std::unique_ptr<SimulatedServer>> servers;
+        /// By their names.
+        const std::set<std::string, std::less<>>& last_resources;
+        /// A last resource that this incarnation is not told of.
+        std::optional<std::string> left_out;
         SimulatedDisk& disk;
         const LogFaults& log_faults;
         Oracle& oracle;
         TrafficListener* listener;
+        /// See WorldReport.
+        std::uint64_t& waits_for_rows;
         Breakage breakage;
         /// How often, in parts of 100000 of the points that it passes, the process dies.
         const std::uint32_t& deaths;
@@ -87,6 +98,13 @@ public:
     void reach(std::string_view point) noexcept;
 
 private:
+    /// A transaction with what its commit has borrowed.
+    struct OpenTransaction {
+        std::string gtrid;
+        TransactionNumber number;
+        Enlistments enlistments;
+        std::unique_ptr<CommitRun> run = nullptr;
+    };
     struct RecoveryWorker {
         explicit RecoveryWorker(ResourceRecovery worker) : recovery{std::move(worker)} {}
         ResourceRecovery recovery;
@@ -100,9 +118,15 @@ private:
 
     Fiber& run(std::function<void()> flow);
     void start(std::size_t workers);
+    void keep_last_resources();
     void recover(RecoveryWorker& worker);
     void application();
     void transact();
+    void commit(std::shared_ptr<OpenTransaction> transaction);
+    void drive(CommitRun& run, Return until);
+    void complete(OpenTransaction& transaction);
+    void tell(const OpenTransaction& transaction, Outcome outcome, bool is_early);
+    [[nodiscard]] std::vector<SimulatedDatasource*> draw_datasources();
     void work_in(Enlistments& enlistments, TransactionNumber number);
     void sleep(VirtualMachine::Duration duration);
     void wake_recovery(std::string_view resource);

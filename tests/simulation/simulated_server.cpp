@@ -200,17 +200,21 @@ Answer SimulatedServer::commit_with_decision(ServerSession& session, const Reque
         undo(session);
         return {.code = XaCode::rbintegrity, .message = "the gtrid has a decision already"};
     }
-    auto answer = commit_one_phase(session, request.xid);
-    if (answer.code == XaCode::ok) {
-        decisions_.emplace(request.xid.gtrid, Decided{request.log, request.decision});
-        sync();
+    decisions_.emplace(request.xid.gtrid, Decided{request.log, request.decision});
+    if (watcher_ != nullptr) {
+        watcher_->wrote_decision(name_, request.xid.gtrid);
     }
-    return answer;
+    sync();
+    return commit_one_phase(session, request.xid);
 }
 
 void SimulatedServer::drop_decision_table() {
     has_decision_table_ = false;
     decisions_.clear();
+}
+
+void SimulatedServer::lose_decisions_of(const std::string& log) {
+    std::erase_if(decisions_, [&log](const auto& row) { return row.second.log == log; });
 }
 
 Answer SimulatedServer::no_decision_table() const {
@@ -221,13 +225,17 @@ Answer SimulatedServer::list_decisions(const ServerSession& session, const std::
     if (session.active || !has_decision_table_) {
         return session.active ? wrong_state() : no_decision_table();
     }
-    Answer answer{.position = {.history = "1", .flushed = flushed_}};
+    return {.position = {.history = "1", .flushed = flushed_}, .decisions = decisions_of(log)};
+}
+
+std::vector<DecisionRow> SimulatedServer::decisions_of(const std::string& log) const {
+    std::vector<DecisionRow> rows;
     for (const auto& [gtrid, row] : decisions_) {
         if (row.log == log) {
-            answer.decisions.push_back({gtrid, row.decision});
+            rows.push_back({gtrid, row.decision});
         }
     }
-    return answer;
+    return rows;
 }
 
 Answer SimulatedServer::forget_decisions(const ServerSession& session,
@@ -236,7 +244,9 @@ Answer SimulatedServer::forget_decisions(const ServerSession& session,
         return session.active ? wrong_state() : no_decision_table();
     }
     for (const auto& gtrid : gtrids) {
-        decisions_.erase(gtrid);
+        if (decisions_.erase(gtrid) > 0 && watcher_ != nullptr) {
+            watcher_->removed_decision(name_, gtrid);
+        }
     }
     return {};
 }

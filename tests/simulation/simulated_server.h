@@ -38,6 +38,9 @@ public:
     /// A prepared branch whose rollback was not durable stands there again after a crash.
     virtual void came_back(std::string_view server, const Xid& xid,
                            const std::vector<std::string>& rows) = 0;
+    /// A row of the decision table is there for good, with the work of the branch that wrote it.
+    virtual void wrote_decision(std::string_view server, const std::string& gtrid) = 0;
+    virtual void removed_decision(std::string_view server, const std::string& gtrid) = 0;
 };
 
 class SimulatedServer;
@@ -120,11 +123,17 @@ public:
     /// Every server has the decision table at first.
     void set_up_decision_table() { has_decision_table_ = true; }
     void drop_decision_table();
+    /// What no server does: the rows are gone, and nobody is told.
+    void lose_decisions_of(const std::string& log);
 
     /// A branch that another program has prepared.
     void plant(const Xid& xid);
     /// One that is no xid.
     void plant(std::string name) { strangers_.push_back(std::move(name)); }
+    /// A row of the decision table that another log's transaction has written.
+    void plant_decision(const std::string& gtrid, Decided row) {
+        decisions_.emplace(gtrid, std::move(row));
+    }
     /// For looking at, and for tests.
     [[nodiscard]] const std::map<Xid, Prepared>& prepared() const noexcept { return prepared_; }
     [[nodiscard]] const std::vector<std::string>& strangers() const noexcept { return strangers_; }
@@ -133,6 +142,8 @@ public:
     [[nodiscard]] const std::map<std::string, Decided>& decisions() const noexcept {
         return decisions_;
     }
+    /// Those of one log, as they are listed.
+    [[nodiscard]] std::vector<DecisionRow> decisions_of(const std::string& log) const;
     [[nodiscard]] std::size_t open_branches() const;
     void block(const Xid& xid, BlockedSession session);
     /// Whether committed rows are kept, for has_row().

@@ -1,8 +1,11 @@
 // That the simulator finds nothing in the product, everything in what is broken on purpose, and the
 // same for the same seed.
 
+#include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <random>
+#include <string>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -65,10 +68,18 @@ TEST(Simulation, IsTheSameForTheSameSeedAlsoWhenItIsTraced) {
 
 TEST(Simulation, MeetsFaultsOfEveryKind) {
     WorldReport all;
-    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         const auto report = simulate({.seed = seed, .transactions = 1000});
         all.counts.unknown += report.counts.unknown;
         all.counts.never_told += report.counts.never_told;
+        all.counts.decided_by_row += report.counts.decided_by_row;
+        all.counts.told_early += report.counts.told_early;
+        all.counts.completed += report.counts.completed;
+        all.left_out += report.left_out;
+        all.waits_for_rows += report.waits_for_rows;
+        for (const auto& [point, deaths] : report.deaths_at) {
+            all.deaths_at[point] += deaths;
+        }
         all.process_deaths += report.process_deaths;
         all.server_deaths += report.server_deaths;
         all.cuts += report.cuts;
@@ -77,6 +88,12 @@ TEST(Simulation, MeetsFaultsOfEveryKind) {
     }
     EXPECT_GT(all.counts.unknown, 0U);
     EXPECT_GT(all.counts.never_told, 0U);
+    EXPECT_GT(all.counts.decided_by_row, 0U);
+    EXPECT_GT(all.counts.told_early, all.counts.completed);
+    EXPECT_GT(all.left_out, 0U);
+    EXPECT_GT(all.waits_for_rows, 0U);
+    EXPECT_GT(all.deaths_at["coordinator.last_resource_sent"], 0U);
+    EXPECT_GT(all.deaths_at["coordinator.last_resource_answered"], 0U);
     EXPECT_GT(all.process_deaths, 0U);
     EXPECT_GT(all.server_deaths, 0U);
     EXPECT_GT(all.cuts, 0U);
@@ -87,22 +104,22 @@ TEST(Simulation, MeetsFaultsOfEveryKind) {
 class BrokenSimulation : public testing::TestWithParam<Breakage> {};
 
 TEST_P(BrokenSimulation, IsFoundAndExplainedByATrace) {
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         const auto report =
             simulate_and_explain({.seed = seed, .transactions = 3000, .breakage = GetParam()});
         if (!report.violation) {
             continue;
         }
         EXPECT_THAT(report.violation->law,
-                    AnyOf(Eq("atomicity"), Eq("outcomes are true"), Eq("forget last"),
-                          Eq("only ours"), Eq("nothing is left prepared")));
+                    AnyOf(Eq("atomicity"), Eq("decision first"), Eq("outcomes are true"),
+                          Eq("forget last"), Eq("only ours"), Eq("nothing is left prepared")));
         if (report.violation->transaction) {
             EXPECT_THAT(report.trace, Contains(HasSubstr("carries out prepare")));
         }
         fmt::print("seed {}: {}\n", seed, report.violation->words);
         return;
     }
-    FAIL() << "nobody has noticed in 20 worlds";
+    FAIL() << "nobody has noticed in 40 worlds";
 }
 
 INSTANTIATE_TEST_SUITE_P(By, BrokenSimulation, testing::ValuesIn(breakages()),

@@ -7,11 +7,14 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include <boost/log/core.hpp>
 #include <fmt/format.h>
 
+#include "decision_record.h"
 #include "global_id.h"
 
 namespace xa_tm::simulation {
@@ -53,7 +56,10 @@ public:
 
 private:
     void make_servers();
+    void choose_last_resources();
+    [[nodiscard]] std::optional<std::string> leave_out();
     void plant_foreign_branches();
+    void plant_foreign_decisions();
     void begin_round();
     void draw_faults();
     void calm_down();
@@ -63,7 +69,7 @@ private:
     void schedule_server_death();
     void schedule_clock_jump();
     bool run_until(const std::function<bool()>& is_done, VirtualMachine::Duration patience);
-    void check_foreign_branches();
+    void check_foreign();
     [[nodiscard]] bool is_traced(const std::string& gtrid) const;
     void note(const std::string& text);
     void mix(std::uint64_t value) noexcept {
@@ -77,6 +83,7 @@ private:
     Oracle oracle_;
     SimulatedNetwork network_;
     std::vector<std::unique_ptr<SimulatedServer>> servers_;
+    std::set<std::string, std::less<>> last_resources_;
     std::vector<std::pair<std::size_t, Xid>> foreign_;
     SimulatedDisk disk_;
     LogFaults log_faults_;
@@ -94,7 +101,9 @@ World::World(const WorldOptions& options)
     disk_.id = recovery_log::LogId{random_.next() | 1U};
     disk_.node = kNode;
     make_servers();
+    choose_last_resources();
     plant_foreign_branches();
+    plant_foreign_decisions();
 }
 
 void World::make_servers() {
@@ -105,6 +114,15 @@ void World::make_servers() {
         const auto kind = kKinds[(first + i) % kKinds.size()];
         servers_.push_back(std::make_unique<SimulatedServer>(server_name(kind, i), kind, machine_,
                                                              random_, &oracle_));
+    }
+}
+
+/// None in a quarter of the worlds, else one or two; never all servers, or each transaction would
+/// have one branch.
+void World::choose_last_resources() {
+    const auto count = std::min({random_.below(4), std::uint64_t{2}, servers_.size() - 1});
+    while (last_resources_.size() < count) {
+        last_resources_.insert(servers_[random_.below(servers_.size())]->name());
     }
 }
 
@@ -131,6 +149,18 @@ void World::plant_foreign_branches() {
     }
 }
 
+/// Another log's, which shares the decision table: of a branch that is planted, too.
+void World::plant_foreign_decisions() {
+    const auto gtrid = to_gtrid({std::string{kNode}, kOtherLog, 1, 1});
+    for (const auto& server : servers_) {
+        const auto bytes =
+            encode(Decision{gtrid, {}, {{server->name(), to_bqual({server->name(), 1}), {}, {}}}});
+        server->plant_decision(
+            gtrid, {kOtherLog.to_string(),
+                    std::string{reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
+    }
+}
+
 void World::draw_faults() {
     NetworkFaults faults;
     const auto maybe = [this](std::uint64_t most) {
@@ -143,7 +173,7 @@ void World::draw_faults() {
     faults.silent_ends = maybe(50'000);
     faults.refusals = maybe(5000);
     network_.set_faults(faults);
-    deaths_ = maybe(80);
+    deaths_ = maybe(200);
     log_faults_ = {.failed_syncs = random_.chance(1, 4) ? maybe(600) : 0,
                    .refusals = random_.chance(1, 4) ? maybe(2000) : 0};
     schedule_server_death();
@@ -163,6 +193,9 @@ void World::schedule_server_death() {
             ++report_.server_deaths;
             note(fmt::format("{} dies", server.name()));
             server.crash();
+            if (options_.breakage == Breakage::loses_rows) {
+                server.lose_decisions_of(disk_.id.to_string());
+            }
             machine_.after(random_.between(1ms, 400ms), [this, &server] {
                 if (!server.is_up()) {
                     server.restart();
@@ -196,20 +229,35 @@ void World::calm_down() {
     }
 }
 
+/// A configuration that lacks a last resource for a while.
+std::optional<std::string> World::leave_out() {
+    if (is_quiet_ || last_resources_.empty() || !random_.chance(1, 3)) {
+        return std::nullopt;
+    }
+    ++report_.left_out;
+    auto chosen = last_resources_.begin();
+    std::advance(chosen, static_cast<std::ptrdiff_t>(random_.below(last_resources_.size())));
+    return *chosen;
+}
+
 void World::start_process() {
     process_ = std::make_unique<SimulatedProcess>(
         SimulatedProcess::Environment{
             .network = network_,
             .servers = servers_,
+            .last_resources = last_resources_,
+            .left_out = leave_out(),
             .disk = disk_,
             .log_faults = log_faults_,
             .oracle = oracle_,
             .listener = this,
+            .waits_for_rows = report_.waits_for_rows,
             .breakage = options_.breakage,
             .deaths = deaths_,
             .on_death =
                 [this](std::string_view where) {
                     ++report_.process_deaths;
+                    ++report_.deaths_at[std::string{where}];
                     note(fmt::format("the process of incarnation {} dies at {}", disk_.incarnation,
                                      where));
                     machine_.after(random_.between(1us, 300ms), [this] { reap(); });
@@ -261,6 +309,7 @@ void World::begin_round() {
 bool World::settle() {
     calm_down();
     note("quiet begins");
+    const auto log = disk_.id.to_string();
     const auto end_of_delays = machine_.now() + 3s;
     VirtualMachine::Time next_look = end_of_delays;
     return run_until(
@@ -278,7 +327,7 @@ bool World::settle() {
                 return entry.second.rows.empty() || entry.second.rows.front() != kForeignRow;
             };
             const bool is_server_settled = std::ranges::all_of(servers_, [&](const auto& server) {
-                return server->open_branches() == 0 &&
+                return server->open_branches() == 0 && server->decisions_of(log).empty() &&
                        std::ranges::none_of(server->prepared(), is_ours);
             });
             return !process_->is_dead() && process_->is_settled() && is_server_settled;
@@ -286,12 +335,20 @@ bool World::settle() {
         kPatience);
 }
 
-void World::check_foreign_branches() {
+void World::check_foreign() {
     for (const auto& [server, xid] : foreign_) {
         if (!servers_[server]->prepared().contains(xid)) {
             oracle_.report({"only ours",
                             fmt::format("{} does not hold the foreign branch {} any more",
                                         servers_[server]->name(), xid.gtrid),
+                            std::nullopt});
+        }
+    }
+    for (const auto& server : servers_) {
+        if (server->decisions_of(kOtherLog.to_string()).size() != 1) {
+            oracle_.report({"only ours",
+                            fmt::format("{} does not hold the decision of another log any more",
+                                        server->name()),
                             std::nullopt});
         }
     }
@@ -308,8 +365,8 @@ WorldReport World::live() {
             1h);
         const bool has_settled = settle();
         if (!oracle_.violation()) {
-            check_foreign_branches();
-            oracle_.check_settled(servers_, process_->open_decisions());
+            check_foreign();
+            oracle_.check_settled(servers_, process_->open_decisions(), disk_.id.to_string());
         }
         if (!has_settled) {
             oracle_.report({"recovery comes to rest", process_->unsettled(), std::nullopt});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,12 @@ struct WorldReport {
     Oracle::Counts counts;
     std::uint64_t rounds = 0;
     std::uint64_t process_deaths = 0;
+    /// Of those, by the point at which it died.
+    std::map<std::string, std::uint64_t, std::less<>> deaths_at;
+    /// Incarnations that were not told of a last resource.
+    std::uint64_t left_out = 0;
+    /// Judgements of recovery that left a branch alone until a last resource could be asked.
+    std::uint64_t waits_for_rows = 0;
     std::uint64_t server_deaths = 0;
     std::uint64_t cuts = 0;
     std::uint64_t lost_answers = 0;

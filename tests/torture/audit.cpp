@@ -70,22 +70,29 @@ void judge_told(const BankTransfer& transfer, const BankOutcome& told, bool is_w
     }
 }
 
+/// Both ways: what is ours has gone, what is not is still there.
+void judge_left(const std::set<std::string>& left, const std::set<std::string>& planted,
+                std::string_view held_as, std::string_view database, Violations& violations) {
+    Violations ours;
+    std::ranges::set_difference(left, planted, std::back_inserter(ours));
+    for (const auto& one : ours) {
+        violations.push_back(fmt::format("{} still holds {} {}", database, one, held_as));
+    }
+    Violations touched;
+    std::ranges::set_difference(planted, left, std::back_inserter(touched));
+    for (const auto& one : touched) {
+        violations.push_back(
+            fmt::format("{} holds the foreign {} {} no more", database, one, held_as));
+    }
+}
+
 void judge_server(const BankBooks& books, Violations& violations) {
     for (const auto account : books.wrong_accounts) {
         violations.push_back(fmt::format("account {} of {} does not hold what its ledger says",
                                          account, books.database));
     }
-    Violations left;
-    std::ranges::set_difference(books.prepared, books.planted, std::back_inserter(left));
-    for (const auto& branch : left) {
-        violations.push_back(fmt::format("{} still holds {} prepared", books.database, branch));
-    }
-    Violations touched;
-    std::ranges::set_difference(books.planted, books.prepared, std::back_inserter(touched));
-    for (const auto& branch : touched) {
-        violations.push_back(
-            fmt::format("{} holds the foreign branch {} no more", books.database, branch));
-    }
+    judge_left(books.prepared, books.planted, "prepared", books.database, violations);
+    judge_left(books.rows, books.planted_rows, "as a decision row", books.database, violations);
 }
 
 }  // namespace
@@ -100,20 +107,28 @@ void Audit::read(std::string_view line) {
         return;
     }
     const auto& told = std::get<BankOutcome>(*parsed);
-    transfers_.at(told.id).told = told;
+    auto& known = transfers_.at(told.id);
+    if (known.told) {
+        known.told_in_the_end = told;
+        return;
+    }
+    known.told = told;
     committed_ += told.outcome == Outcome::committed ? 1U : 0U;
 }
 
 std::vector<std::string> Audit::judge(const std::vector<BankBooks>& books, std::int64_t first_id) {
     Violations violations;
     for (auto known = transfers_.lower_bound(first_id); known != transfers_.end(); ++known) {
-        auto& [transfer, told, was_written] = known->second;
+        auto& [transfer, told, told_in_the_end, was_written] = known->second;
         const auto written = is_written(transfer, books, violations);
         if (!written) {
             continue;
         }
         if (told) {
             judge_told(transfer, *told, *written, violations);
+            if (told_in_the_end) {
+                judge_told(transfer, *told_in_the_end, *written, violations);
+            }
         } else if (*written && transfer.intent != BankIntent::commit) {
             violations.push_back(
                 fmt::format("transfer {} was not to be committed, and was", transfer.id));
@@ -148,7 +163,13 @@ std::vector<std::string> Audit::judge(const std::vector<BankBooks>& books, std::
 BankTally Audit::tally() const {
     BankTally tally;
     for (const auto& [id, known] : transfers_) {
+        const auto& way = known.transfer.way;
+        tally.with_last_resource += way.last_resource ? 1U : 0U;
+        tally.early += way.is_early ? 1U : 0U;
+        tally.async += way.is_async ? 1U : 0U;
+        tally.with_timeout += way.timeout_ms > 0 ? 1U : 0U;
         if (known.told) {
+            tally.timed_out += known.told->is_timed_out ? 1U : 0U;
             ++tally.told[known.told->outcome];
             tally.not_begun += known.told->gtrid == kNotBegun ? 1U : 0U;
         } else if (known.was_written.value_or(false)) {

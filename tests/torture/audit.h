@@ -32,10 +32,21 @@ struct BankBooks {
     std::set<std::string> prepared = {};
     /// Of other transaction managers, there from the start.
     std::set<std::string> planted = {};
+    /// Of the decision table, by gtrid.
+    std::set<std::string> rows = {};
+    /// One of another transaction manager, there from the start.
+    std::set<std::string> planted_rows = {};
 };
 
-/// How the transfers have ended, as far as somebody knows.
+/// How the transfers have gone and ended, as far as somebody knows.
 struct BankTally {
+    // Begun so; one may be several of these.
+    std::size_t with_last_resource = 0;
+    std::size_t early = 0;
+    std::size_t async = 0;
+    std::size_t with_timeout = 0;
+    /// Of all, those whose time was over before they were decided.
+    std::size_t timed_out = 0;
     std::map<Outcome, std::size_t> told = {};
     /// Of those told rolled back: not even begun, because the log refused.
     std::size_t not_begun = 0;
@@ -64,6 +75,8 @@ private:
     struct Known {
         BankTransfer transfer;
         std::optional<BankOutcome> told = {};
+        /// Behind an early answer.
+        std::optional<BankOutcome> told_in_the_end = {};
         std::optional<bool> was_written = {};
     };
 

@@ -25,7 +25,11 @@ class TortureAudit : public testing::Test {
 protected:
     TortureAudit() {
         for (const auto* name : {"a", "b", "c"}) {
-            books_.push_back({.database = name, .prepared = {"other"}, .planted = {"other"}});
+            books_.push_back({.database = name,
+                              .prepared = {"other"},
+                              .planted = {"other"},
+                              .rows = {"other:1"},
+                              .planted_rows = {"other:1"}});
         }
     }
 
@@ -145,13 +149,40 @@ TEST_F(TortureAudit, SeesABranchThatIsLeft) {
 
 TEST_F(TortureAudit, SeesThatAForeignBranchWasTouched) {
     books_[1].prepared.clear();
-    EXPECT_THAT(judge(), ElementsAre("b holds the foreign branch other no more"));
+    EXPECT_THAT(judge(), ElementsAre("b holds the foreign other prepared no more"));
+}
+
+TEST_F(TortureAudit, SeesADecisionRowThatIsLeft) {
+    books_[1].rows.insert("torture-1:0:1:1");
+    EXPECT_THAT(judge(), ElementsAre("b still holds torture-1:0:1:1 as a decision row"));
+}
+
+TEST_F(TortureAudit, SeesThatAForeignDecisionRowWasTouched) {
+    books_[1].rows.clear();
+    EXPECT_THAT(judge(), ElementsAre("b holds the foreign other:1 as a decision row no more"));
+}
+
+TEST_F(TortureAudit, SeesThatAnEarlyAnswerWasNotKept) {
+    begin(kTransfer);
+    tell(Outcome::committed);
+    tell(Outcome::rolled_back);
+    write_everywhere();
+    EXPECT_THAT(judge(), ElementsAre(HasSubstr("told \"rolled back\", is in the ledgers")));
+}
+
+TEST_F(TortureAudit, CountsAnEarlyAnswerOnce) {
+    begin(kTransfer);
+    tell(Outcome::committed);
+    tell(Outcome::committed);
+    EXPECT_EQ(audit_.committed(), 1U);
+    EXPECT_EQ(audit_.tally().told.at(Outcome::committed), 1U);
 }
 
 TEST(TortureBank, WritesLinesThatAreReadBack) {
     for (const auto intent : {BankIntent::commit, BankIntent::refuse, BankIntent::roll_back}) {
         auto transfer = kTransfer;
         transfer.intent = intent;
+        transfer.way = {.last_resource = 1, .is_async = true, .timeout_ms = 7};
         auto line = to_line(transfer);
         line.pop_back();
         EXPECT_EQ(std::get<BankTransfer>(parse_line(line).value()), transfer);
@@ -159,13 +190,16 @@ TEST(TortureBank, WritesLinesThatAreReadBack) {
     for (const auto outcome :
          {Outcome::committed, Outcome::rolled_back, Outcome::unknown, Outcome::heuristic_rollback,
           Outcome::heuristic_mixed, Outcome::heuristic_hazard}) {
-        const BankOutcome ended{
-            .id = kId, .outcome = outcome, .is_settled = true, .gtrid = "torture-1:a:1:2"};
+        const BankOutcome ended{.id = kId,
+                                .outcome = outcome,
+                                .is_settled = true,
+                                .is_timed_out = true,
+                                .gtrid = "torture-1:a:1:2"};
         auto line = to_line(ended);
         line.pop_back();
         EXPECT_EQ(std::get<BankOutcome>(parse_line(line).value()), ended);
     }
-    EXPECT_FALSE(parse_line("ended 7 1 torture-1:a:1:2 comm").has_value());
+    EXPECT_FALSE(parse_line("ended 7 1 0 torture-1:a:1:2 comm").has_value());
 }
 
 TEST(TortureBank, MovesASumThatIsLostNowhere) {

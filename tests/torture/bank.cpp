@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view kBegun = "begun";
 constexpr std::string_view kEnded = "ended";
+/// In place of a last resource.
+constexpr int kNone = -1;
 
 constexpr std::array kOutcomes{Outcome::committed,       Outcome::rolled_back,
                                Outcome::unknown,         Outcome::heuristic_rollback,
@@ -29,7 +31,13 @@ std::string_view word_of(BankIntent intent) {
 std::optional<BankTransfer> parse_transfer(std::istream& words) {
     BankTransfer transfer;
     std::string intent;
-    words >> transfer.id >> transfer.account >> transfer.amount >> transfer.parties >> intent;
+    int last_resource = kNone;
+    auto& way = transfer.way;
+    words >> transfer.id >> transfer.account >> transfer.amount >> transfer.parties >> intent >>
+        last_resource >> way.is_early >> way.is_async >> way.timeout_ms;
+    if (last_resource != kNone) {
+        way.last_resource = static_cast<std::size_t>(last_resource);
+    }
     for (const auto known : {BankIntent::commit, BankIntent::refuse, BankIntent::roll_back}) {
         if (words && intent == word_of(known)) {
             transfer.intent = known;
@@ -42,7 +50,7 @@ std::optional<BankTransfer> parse_transfer(std::istream& words) {
 std::optional<BankOutcome> parse_outcome(std::istream& words) {
     BankOutcome ended;
     std::string outcome;
-    words >> ended.id >> ended.is_settled >> ended.gtrid >> std::ws;
+    words >> ended.id >> ended.is_settled >> ended.is_timed_out >> ended.gtrid >> std::ws;
     std::getline(words, outcome);
     const auto* const known = std::ranges::find_if(
         kOutcomes, [&](Outcome candidate) { return to_string(candidate) == outcome; });
@@ -66,13 +74,16 @@ std::int64_t share_of(const BankTransfer& transfer, std::size_t database) noexce
 }
 
 std::string to_line(const BankTransfer& transfer) {
-    return fmt::format("{} {} {} {} {} {}\n", kBegun, transfer.id, transfer.account,
-                       transfer.amount, transfer.parties, word_of(transfer.intent));
+    const auto& way = transfer.way;
+    return fmt::format("{} {} {} {} {} {} {} {:d} {:d} {}\n", kBegun, transfer.id, transfer.account,
+                       transfer.amount, transfer.parties, word_of(transfer.intent),
+                       way.last_resource ? static_cast<int>(*way.last_resource) : kNone,
+                       way.is_early, way.is_async, way.timeout_ms);
 }
 
 std::string to_line(const BankOutcome& outcome) {
-    return fmt::format("{} {} {:d} {} {}\n", kEnded, outcome.id, outcome.is_settled, outcome.gtrid,
-                       to_string(outcome.outcome));
+    return fmt::format("{} {} {:d} {:d} {} {}\n", kEnded, outcome.id, outcome.is_settled,
+                       outcome.is_timed_out, outcome.gtrid, to_string(outcome.outcome));
 }
 
 std::optional<std::variant<BankTransfer, BankOutcome>> parse_line(std::string_view line) {

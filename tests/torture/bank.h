@@ -23,6 +23,20 @@ enum class BankIntent {
     roll_back,  ///< by the application itself
 };
 
+/// By what road a transfer goes to its end; a part of the mix each.
+struct BankWay {
+    /// The database that takes part as last resource: it is not prepared, and decides.
+    std::optional<std::size_t> last_resource = {};
+    /// Answers once it is decided.
+    bool is_early = false;
+    /// Carried on by an event loop, while the thread goes on with its next transfer.
+    bool is_async = false;
+    /// Of the whole transaction; 0: the manager's own.
+    int timeout_ms = 0;
+
+    friend bool operator==(const BankWay&, const BankWay&) = default;
+};
+
 /// A sum that moves between some of the databases, told before anything of it is begun.
 struct BankTransfer {
     /// Never used twice, not even by another process.
@@ -32,6 +46,7 @@ struct BankTransfer {
     /// The bit 1 << i is set when database i takes part.
     unsigned parties = 0;
     BankIntent intent = BankIntent::commit;
+    BankWay way = {};
 
     friend bool operator==(const BankTransfer&, const BankTransfer&) = default;
 };
@@ -43,11 +58,13 @@ struct BankTransfer {
 /// Stands for the gtrid of a transfer that could not be begun, because the log refused.
 inline constexpr std::string_view kNotBegun = "not-begun";
 
-/// What the application was told of its transfer.
+/// What the application was told of its transfer; after an early answer once more, in the end.
 struct BankOutcome {
     std::int64_t id = 0;
     Outcome outcome = Outcome::unknown;
     bool is_settled = false;
+    /// Its time was over before it was decided.
+    bool is_timed_out = false;
     std::string gtrid = {};
 
     friend bool operator==(const BankOutcome&, const BankOutcome&) = default;

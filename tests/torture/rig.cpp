@@ -30,6 +30,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTormentMin{2000};
 constexpr milliseconds kTormentMax{8000};
 constexpr milliseconds kGapMax{600};
+/// Where nothing but servers is killed, so that all are up now and then and something commits.
+constexpr milliseconds kGapOfServersMax{5000};
 /// For everything that has to happen sooner or later once all servers are up.
 constexpr std::chrono::seconds kPatience{60};
 /// So many transactions have to be committed after the faults, so that service has come back.
@@ -37,6 +39,8 @@ constexpr std::size_t kCommitsAfterwards = 20;
 constexpr std::int64_t kIdsPerApplication = 10'000'000;
 /// Room for a segment of xa-recover's, which are of the default size.
 constexpr std::size_t kDiskBytes = std::size_t{512} << 20;
+/// In the commit of a last resource, and nowhere else.
+constexpr const char* kDecision = "xa_tm_decision (gtrid, log_id, decision) values";
 /// Of xa-recover, in seconds.
 constexpr int kToolTimeout = 5;
 
@@ -64,6 +68,7 @@ Rig::Rig(RigOptions options) : options_{std::move(options)}, random_{options_.se
     for (const auto& server : options_.servers) {
         servers_.emplace_back(server);
     }
+    set_up_last_resources();
     summary_.seed = options_.seed;
     summary_.servers = options_.servers;
     if (options_.disk_obstacle) {
@@ -98,7 +103,8 @@ Summary Rig::run() {
 
 void Rig::run_round() {
     const auto first_id = next_first_id_;
-    const auto clearing = kClearings[draw(kClearings.size())];
+    const auto clearing = options_.is_only_servers ? Clearing::living_application
+                                                   : kClearings[draw(kClearings.size())];
     note(fmt::format("round {}", ++summary_.rounds));
     start_application(options_.threads);
     torment();
@@ -115,8 +121,10 @@ void Rig::run_round() {
 }
 
 void Rig::torment() {
-    const auto end = Clock::now() + draw(kTormentMin, kTormentMax);
-    auto next = Clock::now() + draw(milliseconds{0}, kGapMax);
+    const auto end = options_.is_only_servers ? begun_ + options_.time
+                                              : Clock::now() + draw(kTormentMin, kTormentMax);
+    const auto gap_max = options_.is_only_servers ? kGapOfServersMax : kGapMax;
+    auto next = Clock::now() + draw(milliseconds{0}, gap_max);
     while (Clock::now() < end && !is_failed()) {
         auto wake = next;
         for (const auto& lasting : lasting_) {
@@ -127,11 +135,12 @@ void Rig::torment() {
         look_after_tool();
         end_what_is_due(Clock::now());
         if (Clock::now() >= next) {
-            const auto fault = kFaults[draw(kFaults.size())];
+            const auto fault =
+                options_.is_only_servers ? Fault::kill_server : kFaults[draw(kFaults.size())];
             if (inject(fault)) {
                 ++summary_.faults[fault];
             }
-            next = Clock::now() + draw(milliseconds{0}, kGapMax);
+            next = Clock::now() + draw(milliseconds{0}, gap_max);
         }
     }
 }
@@ -159,6 +168,26 @@ void Rig::end_everything() {
     }
     look_after_application();
     read_outcomes();
+}
+
+/// Also writes the configuration by which xa-recover knows all resources.
+void Rig::set_up_last_resources() {
+    std::ofstream file{options_.directory / "xa.toml"};
+    file << fmt::format("node = \"{}\"\nlog = \"{}\"\n[resources]\n", kBankNode, log_.native());
+    for (const auto& server : servers_) {
+        file << fmt::format("{} = \"{}\"\n", server.resource(), server.uri());
+        file << fmt::format("{} = {{ uri = \"{}\", last_resource = true }}\n",
+                            server.last_resource(), server.uri());
+    }
+    file.close();
+    const auto end = run_program(tool_command("setup-last-resource"));
+    if (end.exit_code != 0) {
+        throw std::runtime_error{
+            fmt::format("xa-recover setup-last-resource: {}{}", end.out, end.err)};
+    }
+    for (auto& server : servers_) {
+        server.plant_row();
+    }
 }
 
 // ---- Faults ---------------------------------------------------------------------------------
@@ -262,10 +291,10 @@ void Rig::delay_link() {
 
 void Rig::lose_reply() {
     auto& server = any_server();
-    const bool is_prepare = draw(2) == 0;
-    const std::string verb = server.is_postgresql()
-                                 ? (is_prepare ? "prepare transaction" : "commit prepared")
-                                 : (is_prepare ? "xa prepare" : "xa commit");
+    const auto verbs = server.is_postgresql()
+                           ? std::array{"prepare transaction", "commit prepared", kDecision}
+                           : std::array{"xa prepare", "xa commit", kDecision};
+    const std::string verb = verbs[draw(verbs.size())];
     note(fmt::format("next reply of {} to {} to be lost", server.name(), verb));
     server.proxy().lose_reply_to(0, verb);
 }
@@ -427,9 +456,12 @@ void Rig::start_application(std::size_t threads) {
                                      std::to_string(threads),
                                      "--patience",
                                      std::to_string(kPatience.count())};
+    std::vector<std::string> last_resources;
     for (const auto& server : servers_) {
         command.push_back(fmt::format("{}={}", server.resource(), server.uri()));
+        last_resources.push_back(fmt::format("{}={}", server.last_resource(), server.uri()));
     }
+    command.push_back(fmt::format("--last-resources={}", fmt::join(last_resources, ",")));
     next_first_id_ += kIdsPerApplication;
     note("application starts");
     application_.emplace(std::move(command));
@@ -479,11 +511,8 @@ std::vector<std::string> Rig::tool_command(const std::string& verb) const {
     } else if (verb == "apply") {
         command.push_back(plan);
     }
-    command.insert(command.end(), {"--log", log_, "--timeout", std::to_string(kToolTimeout)});
-    for (const auto& server : servers_) {
-        command.insert(command.end(),
-                       {"--resource", fmt::format("{}={}", server.resource(), server.uri())});
-    }
+    command.insert(command.end(), {"--config", options_.directory / "xa.toml", "--timeout",
+                                   std::to_string(kToolTimeout)});
     return command;
 }
 

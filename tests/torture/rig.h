@@ -26,6 +26,9 @@ struct RigOptions {
     /// Of the sandbox, 2 to kBankDatabasesMax.
     std::vector<std::string> servers = {};
     std::size_t threads = 8;
+    /// Nothing but servers is killed, in one round for all of the time: what ThreadSanitizer shall
+    /// see, which a process that is killed keeps to itself.
+    bool is_only_servers = false;
     /// Made new: the log, what the application told and said, and when each fault came.
     std::filesystem::path directory = {};
     /// Why the log can't have a disk of its own, which could be filled; nothing when it can.
@@ -74,6 +77,8 @@ private:
     [[nodiscard]] bool fill_disk();
     [[nodiscard]] bool run_tool();
     [[nodiscard]] bool kill_tool();
+
+    void set_up_last_resources();
 
     void clear_up(Clearing clearing);
     void clear_up_by_living_application();

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <initializer_list>
 #include <stdexcept>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -15,6 +17,7 @@
 #include "bank.h"
 #include "database.h"
 #include "sandbox.h"
+#include "xa_tm/decision_table.h"
 
 namespace xa_tm::test {
 namespace {
@@ -25,8 +28,12 @@ Wire wire_of(const std::string& uri) {
 
 /// Of the same node name up to the last character, and of the same format: only an exact comparison
 /// tells it from ours.
+std::string lookalike_gtrid() {
+    return fmt::format("{}0:0123456789abcdef:1:1", kBankNode);
+}
+
 std::string lookalike(bool is_postgresql, const std::string& resource) {
-    const auto gtrid = fmt::format("{}0:0123456789abcdef:1:1", kBankNode);
+    const auto gtrid = lookalike_gtrid();
     return is_postgresql ? fmt::format("'xa_tm:{}/{}:1'", gtrid, resource)
                          : fmt::format("'{}','{}:1',1480676429", gtrid, resource);
 }
@@ -74,6 +81,14 @@ void TortureServer::plant() const {
     }
 }
 
+void TortureServer::plant_row() {
+    Database{direct_uri_}.execute(
+        fmt::format("insert into {} (gtrid, log_id, decision) values ('{}', "
+                    "'0123456789abcdef', '00')",
+                    kDecisionTableName, lookalike_gtrid()));
+    planted_rows_ = {lookalike_gtrid()};
+}
+
 /// Also what was never there.
 void TortureServer::drop() const {
     Database database{direct_uri_};
@@ -87,7 +102,8 @@ void TortureServer::drop() const {
     if (is_postgresql_) {
         database.execute("set client_min_messages = warning");
     }
-    for (const auto* table : {"bank_accounts", "bank_ledger", "bank_foreign"}) {
+    for (const auto table : std::initializer_list<std::string_view>{
+             "bank_accounts", "bank_ledger", "bank_foreign", kDecisionTableName}) {
         database.execute(fmt::format("drop table if exists {}", table));
     }
 }
@@ -157,7 +173,7 @@ std::size_t TortureServer::count_prepared() const {
 }
 
 BankBooks TortureServer::books(std::int64_t first_id) const {
-    BankBooks books{.database = name_, .planted = planted_};
+    BankBooks books{.database = name_, .planted = planted_, .planted_rows = planted_rows_};
     const auto session = sandbox::open_session(direct_uri_);
     const soci::rowset<soci::row> entries =
         (session->prepare << fmt::format(
@@ -178,6 +194,8 @@ BankBooks TortureServer::books(std::int64_t first_id) const {
     books.balance = database.number("select coalesce(sum(balance), 0) from bank_accounts");
     const auto prepared = database.prepared();
     books.prepared = {prepared.begin(), prepared.end()};
+    const auto rows = database.column(fmt::format("select gtrid from {}", kDecisionTableName));
+    books.rows = {rows.begin(), rows.end()};
     return books;
 }
 

@@ -31,6 +31,8 @@ public:
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     /// As resource of the application and of xa-recover: without what is no letter and no digit.
     [[nodiscard]] const std::string& resource() const noexcept { return resource_; }
+    /// The same database as a last resource.
+    [[nodiscard]] std::string last_resource() const { return resource_ + "-last"; }
     [[nodiscard]] bool is_postgresql() const noexcept { return is_postgresql_; }
     /// Through the proxy.
     [[nodiscard]] const std::string& uri() const noexcept { return uri_; }
@@ -48,6 +50,8 @@ public:
     /// Waits until it is up, whatever it was.
     void bring_up();
 
+    /// Plants a decision row of another transaction manager, once there is the table.
+    void plant_row();
     /// Branches that are prepared and not planted.
     [[nodiscard]] std::size_t count_prepared() const;
     /// Reads the books; the server is up and nothing goes on.
@@ -69,6 +73,7 @@ private:
     /// In the server's own syntax.
     std::vector<std::string> foreign_;
     std::set<std::string> planted_;
+    std::set<std::string> planted_rows_;
     State state_ = State::up;
     std::future<void> start_;
 };

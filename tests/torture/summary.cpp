@@ -50,8 +50,13 @@ std::string to_string(const Summary& summary) {
         add(fmt::format("told \"{}\"", to_string(outcome)), count);
     }
     add("  of them not begun, as the log refused", transactions.not_begun);
+    add("  of them because their time was over", transactions.timed_out);
     add("untold, as the application died; found everywhere", transactions.untold_written);
     add("untold; found nowhere", transactions.untold_absent);
+    add("with a last resource", transactions.with_last_resource);
+    add("answered early", transactions.early);
+    add("asynchronous", transactions.async);
+    add("with a short timeout", transactions.with_timeout);
     text += fmt::format("cleared up: longest {} ms\n", summary.longest_clearing.count());
     for (const auto& [clearing, count] : summary.clearings) {
         add(fmt::format("by {}", to_string(clearing)), count);

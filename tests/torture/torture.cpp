@@ -36,6 +36,8 @@ int torture(int argc, char** argv) {
     app.add_option("--seconds", seconds, "How long; the round that has begun is ended");
     app.add_option("--seed", options.seed, "Draws the same faults again");
     app.add_option("--threads", options.threads, "Of the application");
+    app.add_flag("--only-servers", options.is_only_servers,
+                 "One round for all of the time, in which nothing but servers is killed");
     app.add_option("--servers", options.servers, "Of the sandbox, with commas between")
         ->delimiter(',')
         ->expected(2, kBankDatabasesMax);

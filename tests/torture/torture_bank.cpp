@@ -17,6 +17,9 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/log/core.hpp>
 #include <boost/log/expressions.hpp>
 #include <boost/log/trivial.hpp>
@@ -27,6 +30,7 @@
 
 #include "bank.h"
 #include "resources.h"
+#include "xa_tm/async_commit.h"
 #include "xa_tm/transaction_manager.h"
 
 namespace xa_tm::test {
@@ -34,7 +38,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// Less than there are threads, so that some wait.
 constexpr std::size_t kPoolSize = 6;
+constexpr std::size_t kPoolSizeMin = 2;
 constexpr milliseconds kPoolTimeout{2000};
 constexpr std::chrono::seconds kConnectTimeout{2};
 constexpr milliseconds kStatementTimeout{3000};
@@ -44,6 +50,12 @@ constexpr milliseconds kRecoveryInterval{200};
 constexpr std::size_t kSegmentBytes = std::size_t{64} << 10;
 constexpr std::int64_t kAmountMax = 1000;
 constexpr std::uint64_t kTransfersPerRollback = 10;
+constexpr std::uint64_t kTransfersPerTimeout = 10;
+/// About what a transfer takes, so that some are in time.
+constexpr std::uint64_t kTimeoutMaxMs = 25;
+/// Of a last resource, of an early answer and of an asynchronous commit, each by itself.
+constexpr std::uint64_t kTransfersPerWay = 4;
+constexpr std::size_t kLoopThreads = 2;
 /// How long a thread stays away after a failure, so that the others' work goes on.
 constexpr milliseconds kBackOff{10};
 
@@ -56,6 +68,7 @@ struct Arguments {
     std::size_t threads = 0;
     int patience_s = 60;
     std::vector<std::string> resources;
+    std::vector<std::string> last_resources;
 };
 
 Arguments parse(int argc, char** argv) {
@@ -71,6 +84,10 @@ Arguments parse(int argc, char** argv) {
     app.add_option("resources", arguments.resources, "NAME=URI")
         ->required()
         ->expected(2, kBankDatabasesMax);
+    app.add_option("--last-resources", arguments.last_resources,
+                   "NAME=URI of the same databases, in the same order, with commas between")
+        ->required()
+        ->delimiter(',');
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -88,20 +105,21 @@ int open_to_append(const std::string& file) {
     return descriptor;
 }
 
+/// Both of the same tables: a transfer takes the one or the other.
+struct Account {
+    std::unique_ptr<Resource> plain;
+    std::unique_ptr<Resource> last;
+};
+
 class Bank {
 public:
     Bank(TransactionManager& manager, const Arguments& arguments)
         : manager_{manager},
           outcomes_{open_to_append(arguments.outcomes)},
           next_id_{arguments.first_id} {
-        for (const auto& argument : arguments.resources) {
-            const auto equals = argument.find('=');
-            resources_.push_back(Resource::add(manager, argument.substr(0, equals),
-                                               argument.substr(equals + 1),
-                                               {.pool_size_max = kPoolSize,
-                                                .pool_timeout = kPoolTimeout,
-                                                .connect_timeout = kConnectTimeout,
-                                                .statement_timeout = kStatementTimeout}));
+        for (std::size_t i = 0; i < arguments.resources.size(); ++i) {
+            accounts_.push_back(
+                {add(arguments.resources[i], false), add(arguments.last_resources.at(i), true)});
         }
     }
     Bank(const Bank&) = delete;
@@ -112,6 +130,9 @@ public:
     }
 
     void start(std::size_t threads, std::uint64_t seed) {
+        for (std::size_t i = 0; i < kLoopThreads; ++i) {
+            loop_threads_.emplace_back([this] { loop_.run(); });
+        }
         for (std::size_t i = 0; i < threads; ++i) {
             threads_.emplace_back([this, random = std::mt19937_64{seed + i}]() mutable {
                 while (!is_stopping_) {
@@ -120,24 +141,48 @@ public:
             });
         }
     }
-    /// Lets every thread end the transfer that it is at.
+    /// Lets every thread, and then the event loop, end the transfers that they are at.
     void stop() {
         is_stopping_ = true;
-        for (auto& thread : threads_) {
-            thread.join();
-        }
-        threads_.clear();
+        join(threads_);
+        loop_work_.reset();
+        join(loop_threads_);
     }
 
 private:
+    static void join(std::vector<std::thread>& threads) {
+        for (auto& thread : threads) {
+            thread.join();
+        }
+        threads.clear();
+    }
+
+    [[nodiscard]] std::unique_ptr<Resource> add(const std::string& argument,
+                                                bool is_last_resource) {
+        const auto equals = argument.find('=');
+        return Resource::add(manager_, argument.substr(0, equals), argument.substr(equals + 1),
+                             {.pool_size_max = kPoolSize,
+                              .pool_size_min = kPoolSizeMin,
+                              .pool_timeout = kPoolTimeout,
+                              .connect_timeout = kConnectTimeout,
+                              .statement_timeout = kStatementTimeout,
+                              .is_last_resource = is_last_resource});
+    }
+
+    [[nodiscard]] Resource& resource_of(const BankTransfer& transfer, std::size_t database) const {
+        const auto& account = accounts_[database];
+        return database == transfer.way.last_resource ? *account.last : *account.plain;
+    }
+
     [[nodiscard]] BankTransfer draw(std::mt19937_64& random) {
         BankTransfer transfer{.id = next_id_++,
                               .account = static_cast<int>(random() % kBankAccounts),
                               .amount = static_cast<std::int64_t>(random() % kAmountMax)};
-        const auto everyone = (1U << resources_.size()) - 1;
+        const auto everyone = (1U << accounts_.size()) - 1;
         do {
             transfer.parties = static_cast<unsigned>(random()) & everyone;
         } while (std::popcount(transfer.parties) < 2);
+        transfer.way = draw_way(random, transfer);
         if (random() % kTransfersPerRollback == 0) {
             transfer.intent = random() % 2 == 0 && can_refuse(transfer) ? BankIntent::refuse
                                                                         : BankIntent::roll_back;
@@ -145,9 +190,29 @@ private:
         return transfer;
     }
 
+    [[nodiscard]] BankWay draw_way(std::mt19937_64& random, const BankTransfer& transfer) const {
+        BankWay way{.is_early = random() % kTransfersPerWay == 0,
+                    .is_async = random() % kTransfersPerWay == 0};
+        if (random() % kTransfersPerWay == 0) {
+            do {
+                way.last_resource = random() % accounts_.size();
+            } while (!takes_part(transfer, *way.last_resource));
+        }
+        if (random() % kTransfersPerTimeout == 0) {
+            way.timeout_ms = 1 + static_cast<int>(random() % kTimeoutMaxMs);
+        }
+        return way;
+    }
+
+    /// A last resource is not asked for its vote.
+    [[nodiscard]] bool can_refuse(const BankTransfer& transfer, std::size_t database) const {
+        return takes_part(transfer, database) && database != transfer.way.last_resource &&
+               accounts_[database].plain->is_postgresql();
+    }
+
     [[nodiscard]] bool can_refuse(const BankTransfer& transfer) const {
-        for (std::size_t i = 0; i < resources_.size(); ++i) {
-            if (takes_part(transfer, i) && resources_[i]->is_postgresql()) {
+        for (std::size_t i = 0; i < accounts_.size(); ++i) {
+            if (can_refuse(transfer, i)) {
                 return true;
             }
         }
@@ -156,29 +221,43 @@ private:
 
     void carry_out(const BankTransfer& transfer, std::uint64_t style) {
         tell(to_line(transfer));
+        bool has_failed = true;
         try {
-            auto transaction = manager_.begin();
-            const bool has_failed = !write(transfer, transaction, style);
+            TransactionOptions options;
+            if (transfer.way.timeout_ms > 0) {
+                options.timeout = milliseconds{transfer.way.timeout_ms};
+            }
+            auto transaction = manager_.begin(options);
+            has_failed = !write(transfer, transaction, style);
             if (has_failed || transfer.intent == BankIntent::roll_back) {
                 transaction.rollback();
             }
-            const auto report = transaction.commit();
-            tell(to_line(BankOutcome{.id = transfer.id,
-                                     .outcome = report.outcome(),
-                                     .is_settled = report.is_settled(),
-                                     .gtrid = report.gtrid()}));
-            if (report.outcome() != Outcome::committed &&
-                report.outcome() != Outcome::rolled_back) {
-                std::cerr << to_string(report) << std::endl;
-            }
-            if (has_failed) {
-                std::this_thread::sleep_for(kBackOff);
-            }
+            end(transfer, transaction, style);
         } catch (const Error& error) {  // of begin(): the log has no space, or is poisoned
             tell(to_line(BankOutcome{.id = transfer.id,
                                      .outcome = Outcome::rolled_back,
                                      .gtrid = std::string{kNotBegun}}));
+        }
+        if (has_failed) {
             std::this_thread::sleep_for(kBackOff);
+        }
+    }
+
+    void end(const BankTransfer& transfer, Transaction& transaction, std::uint64_t style) {
+        const auto until = transfer.way.is_early ? Return::when_decided : Return::when_finished;
+        if (transfer.way.is_async) {
+            async_commit(transaction,
+                         boost::asio::bind_executor(
+                             loop_, [this, id = transfer.id](
+                                        const CommitReport& report) { tell(id, report); }),
+                         until);
+            return;
+        }
+        const auto report = transaction.commit(until);
+        tell(transfer.id, report);
+        const bool is_waited_for = style % 2 == 0;
+        if (transfer.way.is_early && is_waited_for) {
+            tell(transfer.id, report.completion().get());
         }
     }
 
@@ -188,17 +267,17 @@ private:
                              std::uint64_t style) {
         try {
             bool is_to_refuse = transfer.intent == BankIntent::refuse;
-            for (std::size_t i = 0; i < resources_.size(); ++i) {
+            for (std::size_t i = 0; i < accounts_.size(); ++i) {
                 if (takes_part(transfer, i)) {
-                    std::ignore = resources_[i]->branch_of(transaction);
+                    std::ignore = resource_of(transfer, i).branch_of(transaction);
                 }
             }
-            for (std::size_t i = 0; i < resources_.size(); ++i) {
+            for (std::size_t i = 0; i < accounts_.size(); ++i) {
                 if (!takes_part(transfer, i)) {
                     continue;
                 }
-                auto& resource = *resources_[i];
-                if (is_to_refuse && resource.is_postgresql()) {
+                auto& resource = resource_of(transfer, i);
+                if (is_to_refuse && can_refuse(transfer, i)) {
                     // PostgreSQL: PREPARE TRANSACTION, Notes. It says so when it is asked to
                     // prepare.
                     resource.branch_of(transaction)
@@ -231,6 +310,18 @@ private:
         }
     }
 
+    void tell(std::int64_t id, const CommitReport& report) const {
+        tell(to_line(BankOutcome{
+            .id = id,
+            .outcome = report.outcome(),
+            .is_settled = report.is_settled(),
+            .is_timed_out = report.reason().find("transaction timed out") != std::string::npos,
+            .gtrid = report.gtrid()}));
+        if (report.outcome() != Outcome::committed && report.outcome() != Outcome::rolled_back) {
+            std::cerr << to_string(report) << std::endl;
+        }
+    }
+
     void tell(const std::string& line) const {
         if (::write(outcomes_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
             std::cerr << "the file of the outcomes takes no more" << std::endl;
@@ -239,11 +330,15 @@ private:
     }
 
     TransactionManager& manager_;
-    std::vector<std::unique_ptr<Resource>> resources_;
+    std::vector<Account> accounts_;
     int outcomes_;
     std::atomic<std::int64_t> next_id_;
     std::atomic<bool> is_stopping_ = false;
+    boost::asio::io_context loop_{kLoopThreads};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> loop_work_{
+        loop_.get_executor()};
     std::vector<std::thread> threads_;
+    std::vector<std::thread> loop_threads_;
 };
 
 bool is_poisoned(const TransactionManager& manager) {

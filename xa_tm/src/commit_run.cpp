@@ -444,15 +444,15 @@ void CommitRun::leave_to_recovery() {
         keep_progress(gtrid_, environment_.table, environment_.log);
         return;
     }
-    environment_.table.leave(gtrid_);
-    if (pending.entry) {
-        XA_TM_CRASH_POINT("coordinator.before_forget");
-        environment_.log.forget(*pending.entry);
-    }
     if (!pending.row_at.empty()) {
         environment_.table.add_needless_row(pending.row_at, gtrid_);
     }
     environment_.table.add_needless_witnesses(pending.decision);
+    environment_.table.leave(gtrid_);  // behind that, so that whoever drains sees the row
+    if (pending.entry) {
+        XA_TM_CRASH_POINT("coordinator.before_forget");
+        environment_.log.forget(*pending.entry);
+    }
 }
 
 void CommitRun::await_row() {

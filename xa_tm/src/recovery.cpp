@@ -84,10 +84,7 @@ void in_batches(Take take, GiveBack give_back, Forget forget) {
 
 bool ResourcePass::is_done() const noexcept {
     return resource.is_reachable && resource.unended_session.empty() &&
-           std::ranges::all_of(planned, [](const PlannedBranch& branch) {
-               return branch.action == RecoveryAction::none &&
-                      branch.state != TransactionState::at_last_resource;
-           });
+           std::ranges::none_of(planned, &PlannedBranch::is_unfinished);
 }
 
 ResourcePass ResourceRecovery::look(const Known& known) {

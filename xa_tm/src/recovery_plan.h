@@ -56,6 +56,11 @@ struct PlannedBranch {
     std::optional<XaCode> heuristic = std::nullopt;
     /// That is what this plan has found out, so that the log's owner has to keep it.
     bool is_finding = false;
+
+    /// True when recovery has something to do here, or waits for what a last resource will tell.
+    [[nodiscard]] bool is_unfinished() const noexcept {
+        return action != RecoveryAction::none || state == TransactionState::at_last_resource;
+    }
 };
 
 /// One action and its reason for every branch that stands in both lists, and for every branch that

@@ -15,14 +15,10 @@ namespace {
 constexpr std::chrono::minutes kWarningAge{1};
 constexpr std::chrono::minutes kCriticalAge{10};
 
-bool is_to_be_finished(const PlannedBranch& planned) {
-    return planned.action != RecoveryAction::none;
-}
-
 bool waits_for_a_person(const PlannedBranch& planned, RecoveredState state) {
     const bool is_there = state == RecoveredState::prepared || state == RecoveredState::heuristic;
-    return is_there && planned.action == RecoveryAction::none &&
-           planned.state != TransactionState::live && planned.state != TransactionState::foreign;
+    return is_there && !planned.is_unfinished() && planned.state != TransactionState::live &&
+           planned.state != TransactionState::foreign;
 }
 
 LogLevel level_of(AlarmLevel alarm) {
@@ -113,7 +109,7 @@ void ResourceWatch::keep_ages(const ResourcePass& pass,
         keep(key);
     }
     for (const auto& planned : pass.planned) {
-        if (is_to_be_finished(planned) && planned.listed.xid) {
+        if (planned.is_unfinished() && planned.listed.xid) {
             keep({planned.listed.xid->gtrid, planned.listed.xid->bqual});
         }
     }

@@ -18,6 +18,10 @@ namespace xa_tm {
 namespace {
 
 constexpr std::chrono::milliseconds kPauseBetweenPasses{50};
+/// Once all is done but that, because the resources are looked at at once: the first finishes
+/// branches of what a last resource's row was found to have decided behind the look at theirs, the
+/// second removes rows of what was finished behind the pass over the last resource.
+constexpr int kPassesForRows = 2;
 /// Longer waits are a mistake, and "for ever" would overflow the clock.
 constexpr std::chrono::hours kMaxDuration{24};
 
@@ -425,11 +429,14 @@ RecoveryReport TransactionManager::recover(const RecoverOptions& options) {
     auto passes = survey(*state_, recoveries);
     Progress progress{options, passes};
     carry_out(*state_, recoveries, passes, progress);
-    for (;;) {
+    for (int left_for_rows = kPassesForRows;;) {
         const auto next = std::chrono::steady_clock::now() + kPauseBetweenPasses;
-        if (std::ranges::all_of(passes, &ResourcePass::is_done) || next >= deadline) {
+        const bool is_done = std::ranges::all_of(passes, &ResourcePass::is_done);
+        const bool is_tidy = left_for_rows == 0 || !state_->table.has_rows_left();
+        if ((is_done && is_tidy) || next >= deadline) {
             return make_report(state_->known(), passes);
         }
+        left_for_rows -= is_done ? 1 : 0;
         std::this_thread::sleep_until(next);
         pass_over(*state_, recoveries, passes, progress);
     }
@@ -440,9 +447,13 @@ DrainReport TransactionManager::drain(std::chrono::milliseconds timeout) {
                           std::min<std::chrono::milliseconds>(timeout, kMaxDuration);
     state_->is_draining = true;
     const bool have_all_ended = state_->table.wait_until_none_is_live(deadline);
-    const bool is_idle = state_->recovery_service == nullptr
-                             ? !has_work_left()
-                             : state_->recovery_service->wait_until_idle(deadline);
+    if (state_->recovery_service == nullptr) {
+        return {.is_drained = have_all_ended && !has_work_left(), .left = recovery_status()};
+    }
+    bool is_idle = state_->recovery_service->wait_until_idle(deadline);
+    for (int pass = 0; is_idle && pass < kPassesForRows && state_->table.has_rows_left(); ++pass) {
+        is_idle = state_->recovery_service->wait_until_idle(deadline);
+    }
     return {.is_drained = have_all_ended && is_idle, .left = recovery_status()};
 }
 

@@ -333,6 +333,14 @@ void TransactionTable::add_needless_row(const std::string& resource, std::string
     needless_rows_[resource].push_back(std::move(gtrid));
 }
 
+bool TransactionTable::has_rows_left() const {
+    const std::scoped_lock lock{mutex_};
+    return std::ranges::any_of(needless_rows_,
+                               [](const auto& entry) { return !entry.second.empty(); }) ||
+           std::ranges::any_of(state_.decisions,
+                               [](const auto& entry) { return !entry.second.row_at.empty(); });
+}
+
 std::vector<std::string> TransactionTable::take_needless_rows(std::string_view resource,
                                                               std::size_t count_max) {
     const std::scoped_lock lock{mutex_};

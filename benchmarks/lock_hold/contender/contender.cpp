@@ -1,10 +1,24 @@
 #include "contender.h"
 
+#include <map>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 namespace xa_tm::bench {
+namespace {
+
+std::optional<OursWay> ours_way(const std::string& name) {
+    static const std::map<std::string, OursWay> ways{{"ours", OursWay::plain},
+                                                     {"ours_last", OursWay::last_told},
+                                                     {"ours_last_resource", OursWay::last_resource},
+                                                     {"ours_early", OursWay::early}};
+    const auto found = ways.find(name);
+    return found != ways.end() ? std::optional{found->second} : std::nullopt;
+}
+
+}  // namespace
 
 std::unique_ptr<Contender> make_contender(const Workload& workload) {
     const auto& name = workload.contender;
@@ -15,8 +29,8 @@ std::unique_ptr<Contender> make_contender(const Workload& workload) {
         }
         return make_alone(workload);
     }
-    if (name == "ours" || name == "ours_last") {
-        return make_ours(workload, name == "ours_last");
+    if (const auto way = ours_way(name)) {
+        return make_ours(workload, *way);
     }
     if (name == "by_hand") {
         return make_by_hand(workload);
@@ -28,8 +42,9 @@ std::unique_ptr<Contender> make_contender(const Workload& workload) {
         return make_local(workload, name == "local_scatter");
     }
     throw std::runtime_error(
-        fmt::format("there is no contender \"{}\"; there are ours, ours_last, by_hand, scatter, "
-                    "local and local_scatter",
+        fmt::format("there is no contender \"{}\"; there are ours, ours_last, "
+                    "ours_last_resource, ours_early, ours_async, by_hand, scatter, local and "
+                    "local_scatter",
                     name));
 }
 

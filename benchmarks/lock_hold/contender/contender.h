@@ -25,7 +25,11 @@ public:
     virtual void run(std::size_t branch, const std::string& statement) = 0;
     /// Throws unless the transaction is committed.
     virtual void commit() = 0;
-    /// After one of the others has thrown: ready to begin again. Throws when a server is gone.
+    /// At the end of a turn: when what it has committed is complete in every branch. Throws when
+    /// something is not.
+    virtual void finish() {}
+    /// After begin(), run() or commit() has thrown: ready to begin again. Throws when a server is
+    /// gone.
     virtual void abandon() = 0;
 };
 
@@ -51,8 +55,14 @@ public:
 
 // One a file.
 
-/// The transaction manager, each statement by Branch::execute(), or by Branch::execute_last().
-[[nodiscard]] std::unique_ptr<Contender> make_ours(const Workload& workload, bool is_last_told);
+/// How the transaction manager is used.
+enum class OursWay {
+    plain,          ///< each statement by Branch::execute()
+    last_told,      ///< each statement by Branch::execute_last()
+    last_resource,  ///< plain, and the last branch is a last resource, with the decision in its row
+    early,          ///< plain, and commit() returns when the decision is durable
+};
+[[nodiscard]] std::unique_ptr<Contender> make_ours(const Workload& workload, OursWay way);
 /// The transaction manager over resources that do nothing.
 [[nodiscard]] std::unique_ptr<Contender> make_alone(const Workload& workload);
 /// The verbs by the C clients, one branch after the other, each in a trip of its own: no decision

@@ -2,6 +2,7 @@
 // JSON on its standard input; its answers are lines of JSON on its standard output.
 
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <stdexcept>
 
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "memory.h"
+#include "ours_async.h"
 #include "turn.h"
 
 namespace xa_tm::bench {
@@ -47,16 +49,26 @@ Turn turn_of(const std::string& line) {
 }
 
 /// Until standard input ends.
-void take_turns(const Workload& workload) {
+void take_turns(const std::string& settings, const std::function<TurnResult(const Turn&)>& run) {
+    say({{"event", "ready"}, {"settings", settings}});
+    for (std::string line; std::getline(std::cin, line);) {
+        say(to_json(run(turn_of(line))));
+    }
+}
+
+void take_turns_in_threads(const Workload& workload) {
     const auto contender = make_contender(workload);
     std::vector<std::unique_ptr<Session>> sessions;
     for (std::size_t i = 0; i < workload.threads; ++i) {
         sessions.push_back(contender->open_session());
     }
-    say({{"event", "ready"}, {"settings", contender->settings()}});
-    for (std::string line; std::getline(std::cin, line);) {
-        say(to_json(run_turn(workload, sessions, turn_of(line))));
-    }
+    take_turns(contender->settings(),
+               [&](const Turn& turn) { return run_turn(workload, sessions, turn); });
+}
+
+void take_turns_in_loop(const Workload& workload) {
+    OursAsync contender{workload};
+    take_turns(contender.settings(), [&](const Turn& turn) { return contender.run(turn); });
 }
 
 void measure(const std::filesystem::path& file) {
@@ -66,8 +78,10 @@ void measure(const std::filesystem::path& file) {
         say({{"event", "memory"},
              {"growth_bytes_over_million", use.growth_bytes_over_million},
              {"bytes_per_open_transaction", use.bytes_per_open_transaction}});
+    } else if (workload.open > 0) {
+        take_turns_in_loop(workload);
     } else {
-        take_turns(workload);
+        take_turns_in_threads(workload);
     }
 }
 

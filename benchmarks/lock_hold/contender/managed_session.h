@@ -1,5 +1,7 @@
 #pragma once
 
+#include <deque>
+#include <future>
 #include <optional>
 
 #include "contender.h"
@@ -16,11 +18,19 @@ namespace xa_tm::bench {
 /// Thread safety: one thread at a time.
 class ManagedSession : public Session {
 public:
+    explicit ManagedSession(Return until = Return::when_finished) : until_{until} {}
+
     void commit() override;
+    void finish() override;
     void abandon() override;
 
 protected:
     std::optional<Transaction> transaction;
+
+private:
+    Return until_;
+    /// Of what was committed early, the oldest first.
+    std::deque<std::shared_future<CommitReport>> completions_;
 };
 
 }  // namespace xa_tm::bench

@@ -1,25 +1,23 @@
+#include <optional>
+
 #include <fmt/format.h>
 
-#include "managed_session.h"
-#include "resources.h"
-#include "session_isolation.h"
+#include "our_manager.h"
 
 namespace xa_tm::bench {
 namespace {
 
-using Resources = std::vector<std::unique_ptr<test::Resource>>;
-
 class OursSession final : public ManagedSession {
 public:
-    OursSession(TransactionManager& manager, const Resources& resources, bool is_last_told)
-        : manager_{manager}, resources_{resources}, is_last_told_{is_last_told} {}
+    OursSession(OurManager& manager, OursWay way)
+        : ManagedSession{way == OursWay::early ? Return::when_decided : Return::when_finished},
+          manager_{manager},
+          is_last_told_{way == OursWay::last_told} {}
 
     void begin() override {
-        transaction.emplace(manager_.begin());
-        branches_.clear();
-        for (const auto& resource : resources_) {
-            branches_.push_back(resource->branch_of(*transaction));
-        }
+        auto work = manager_.begin();
+        transaction.emplace(std::move(work.transaction));
+        branches_ = std::move(work.branches);
     }
 
     void run(std::size_t branch, const std::string& statement) override {
@@ -31,59 +29,53 @@ public:
     }
 
 private:
-    TransactionManager& manager_;
-    const Resources& resources_;
+    OurManager& manager_;
     bool is_last_told_;
     std::vector<Branch> branches_;
 };
 
+/// What is committed early keeps its connections while the next transaction is under way.
+std::size_t connections_a_thread(OursWay way) {
+    return way == OursWay::early ? 2 : 1;
+}
+
+const char* words_for(OursWay way) {
+    switch (way) {
+        case OursWay::plain: return "execute(), a connection a thread and branch";
+        case OursWay::last_told: return "execute_last(), a connection a thread and branch";
+        case OursWay::last_resource:
+            return "execute(), a connection a thread and branch, the last branch a last resource, "
+                   "recovery_interval 1 s";
+        case OursWay::early:
+            return "execute(), commit(Return::when_decided), two connections a thread and branch";
+    }
+    return "";
+}
+
 class Ours final : public Contender {
 public:
-    Ours(const Workload& workload, bool is_last_told)
-        : is_last_told_{is_last_told}, manager_{config_of(workload)} {
-        for (const auto& branch : workload.branches) {
-            resources_.push_back(test::Resource::add(manager_, branch.name, branch.uri,
-                                                     {.pool_size_max = workload.threads}));
-        }
-        manager_.start();
-        open_connections(workload);
-    }
+    Ours(const Workload& workload, OursWay way)
+        : way_{way},
+          manager_{workload,
+                   {.connections = workload.threads * connections_a_thread(way),
+                    .has_last_resource = way == OursWay::last_resource}} {}
 
     std::string settings() const override {
-        return fmt::format("xa_tm " XA_TM_VERSION
-                           ", {}, a connection a thread and branch, defaults otherwise",
-                           is_last_told_ ? "execute_last()" : "execute()");
+        return fmt::format("xa_tm " XA_TM_VERSION ", {}, defaults otherwise", words_for(way_));
     }
     std::unique_ptr<Session> open_session() override {
-        return std::make_unique<OursSession>(manager_, resources_, is_last_told_);
+        return std::make_unique<OursSession>(manager_, way_);
     }
 
 private:
-    /// As many as threads, which stay in the pool for them.
-    void open_connections(const Workload& workload) {
-        std::vector<std::unique_ptr<OursSession>> sessions;
-        for (std::size_t i = 0; i < workload.threads; ++i) {
-            auto& session =
-                *sessions.emplace_back(std::make_unique<OursSession>(manager_, resources_, false));
-            session.begin();
-            for (std::size_t branch = 0; branch < workload.branches.size(); ++branch) {
-                session.run(branch, read_committed_for(workload.branches[branch]));
-            }
-        }
-        for (const auto& session : sessions) {
-            session->commit();
-        }
-    }
-
-    bool is_last_told_;
-    TransactionManager manager_;
-    Resources resources_;
+    OursWay way_;
+    OurManager manager_;
 };
 
 }  // namespace
 
-std::unique_ptr<Contender> make_ours(const Workload& workload, bool is_last_told) {
-    return std::make_unique<Ours>(workload, is_last_told);
+std::unique_ptr<Contender> make_ours(const Workload& workload, OursWay way) {
+    return std::make_unique<Ours>(workload, way);
 }
 
 }  // namespace xa_tm::bench

@@ -3,77 +3,36 @@
 #include <algorithm>
 #include <atomic>
 #include <barrier>
-#include <cmath>
 #include <exception>
 #include <mutex>
 #include <random>
 #include <thread>
 
-#include <fmt/format.h>
+#include "statements.h"
 
 namespace xa_tm::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kColdRows = 100;
-constexpr std::size_t kErrorsMax = 5;
-
-/// What one thread sends to one branch, one statement a row.
-struct BranchStatements {
-    std::vector<std::string> updates;
-    std::vector<std::string> reads;
-};
-
-/// Every transaction takes from the first branch what it adds to the others.
-BranchStatements statements_of(const Workload& workload, std::size_t branch, std::size_t thread) {
-    const auto& [name, uri, table] = workload.branches[branch];
-    const bool takes = branch == 0 && workload.branches.size() > 1;
-    const auto amount = takes ? 1 - static_cast<int>(workload.branches.size()) : 1;
-    const auto* clock =
-        workload.branches[branch].is_postgresql() ? "clock_timestamp()" : "sysdate(6)";
-    BranchStatements statements;
-    for (std::size_t i = 0; i < (workload.is_hot ? 1 : kColdRows); ++i) {
-        const auto id = workload.is_hot ? 1 : 2 + thread * kColdRows + i;
-        statements.updates.push_back(
-            fmt::format("update {} set balance = balance + {}, granted_at = {} where id = {}",
-                        table, amount, clock, id));
-        statements.reads.push_back(fmt::format("select balance from {} where id = {}", table, id));
-    }
-    return statements;
-}
-
 struct Shared {
     const Workload& workload;
     const Turn& turn;
     std::barrier<> start;
     std::atomic<std::uint64_t> begun{0};
+    FirstErrors errors = {};
     std::mutex mutex = {};
-    // Guarded by mutex.
-    std::vector<std::string> errors = {};
-    std::exception_ptr fatal = {};
-
-    void note(const char* error) {
-        const std::scoped_lock lock{mutex};
-        if (errors.size() < kErrorsMax && std::ranges::find(errors, error) == errors.end()) {
-            errors.emplace_back(error);
-        }
-    }
+    std::exception_ptr fatal = {};  ///< guarded by mutex
 };
-
-float us(Clock::duration duration) {
-    return std::chrono::duration<float, std::micro>(duration).count();
-}
 
 /// One thread's transactions.
 class Runner {
 public:
     Runner(Shared& shared, Session& session, std::size_t thread)
-        : shared_{shared}, session_{session}, random_{static_cast<unsigned>(thread)} {
-        for (std::size_t i = 0; i < shared.workload.branches.size(); ++i) {
-            statements_.push_back(statements_of(shared.workload, i, thread));
-        }
-    }
+        : shared_{shared},
+          session_{session},
+          statements_{statements_of(shared.workload, thread)},
+          random_{static_cast<unsigned>(thread)} {}
 
     void run() {
         shared_.start.arrive_and_wait();
@@ -84,12 +43,13 @@ public:
                 run_one();
             } catch (const std::exception& error) {
                 ++failed;
-                shared_.note(error.what());
+                shared_.errors.note(error.what());
                 session_.abandon();
                 now_ = Clock::now();
             }
         }
-        ended = now_;
+        session_.finish();
+        ended = Clock::now();
     }
 
     std::vector<float> transactions_us;
@@ -117,8 +77,8 @@ private:
         const auto commits = Clock::now();
         session_.commit();
         now_ = Clock::now();
-        transactions_us.push_back(us(now_ - begun));
-        commits_us.push_back(us(now_ - commits));
+        transactions_us.push_back(to_us(now_ - begun));
+        commits_us.push_back(to_us(now_ - commits));
     }
 
     Shared& shared_;
@@ -131,21 +91,13 @@ private:
     Clock::time_point now_;
 };
 
-float quantile(std::vector<float>& samples, double share) {
-    const auto rank =
-        static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(samples.size()))) - 1;
-    std::ranges::nth_element(samples, samples.begin() + rank);
-    return samples[static_cast<std::size_t>(rank)];
-}
-
-Quantiles quantiles_of(std::span<const std::unique_ptr<Runner>> runners,
-                       std::vector<float> Runner::*samples) {
+Quantiles quantiles_over(std::span<const std::unique_ptr<Runner>> runners,
+                         std::vector<float> Runner::*samples) {
     std::vector<float> all;
     for (const auto& runner : runners) {
         all.insert(all.end(), ((*runner).*samples).begin(), ((*runner).*samples).end());
     }
-    return all.empty() ? Quantiles{}
-                       : Quantiles{quantile(all, 0.5), quantile(all, 0.99), quantile(all, 1)};
+    return quantiles_of(std::move(all));
 }
 
 /// From the first thread's start to the last one's end, whenever this thread had the processor.
@@ -186,9 +138,9 @@ TurnResult run_turn(const Workload& workload, std::span<const std::unique_ptr<Se
         std::rethrow_exception(shared.fatal);
     }
     TurnResult result{.seconds = time_of(runners).count(),
-                      .transaction_us = quantiles_of(runners, &Runner::transactions_us),
-                      .commit_us = quantiles_of(runners, &Runner::commits_us),
-                      .errors = std::move(shared.errors)};
+                      .transaction_us = quantiles_over(runners, &Runner::transactions_us),
+                      .commit_us = quantiles_over(runners, &Runner::commits_us),
+                      .errors = shared.errors.all()};
     for (const auto& runner : runners) {
         result.committed += runner->commits_us.size();
         result.failed += runner->failed;

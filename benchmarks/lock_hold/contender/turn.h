@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contender.h"
+#include "samples.h"
 
 namespace xa_tm::bench {
 
@@ -17,13 +18,6 @@ struct Turn {
     std::chrono::duration<double> time;
     /// In sum; it may end sooner by this.
     std::optional<std::uint64_t> transactions = std::nullopt;
-};
-
-/// Exact, in microseconds; zeros when there are no samples.
-struct Quantiles {
-    double p50 = 0;
-    double p99 = 0;
-    double max = 0;
 };
 
 struct TurnResult {

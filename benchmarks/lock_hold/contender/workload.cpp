@@ -57,6 +57,7 @@ Workload workload_of(const json& object) {
                       .branches = {},
                       .null_resources = object.value("null_resources", std::size_t{0}),
                       .threads = object.at("threads").get<std::size_t>(),
+                      .open = object.value("open", std::size_t{0}),
                       .is_hot = is_first_of(object, "rows", "hot", "cold"),
                       .read_only_share = object.value("read_only_share", 0.0),
                       .is_log_durable = is_first_of(object, "log", "durable", "none"),
@@ -75,6 +76,9 @@ void check(const Workload& workload) {
     }
     if (workload.threads == 0) {
         throw std::runtime_error("\"threads\" is 0; it must be at least 1");
+    }
+    if ((workload.contender == "ours_async") != (workload.open > 0)) {
+        throw std::runtime_error("\"open\" must be given to ours_async, and only to it");
     }
     if (!workload.is_log_durable && workload.null_resources == 0) {
         throw std::runtime_error("only null resources can do with \"log\": \"none\"");

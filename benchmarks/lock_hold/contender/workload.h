@@ -24,6 +24,8 @@ struct Workload {
     /// Resources that do nothing, in place of branches: the transaction manager alone.
     std::size_t null_resources = 0;
     std::size_t threads = 1;
+    /// Transactions that are open at once, of the contender whose threads don't say that.
+    std::size_t open = 0;
     bool is_hot = true;
     double read_only_share = 0;
     bool is_log_durable = true;

@@ -9,6 +9,9 @@ const result = JSON.parse(document.getElementById('result').textContent);
 const kContenders = {
     ours: {label: 'xa_tm', family: 'ours', about: 'This transaction manager, statement by statement, as embedding.md recommends.'},
     ours_last: {label: 'xa_tm, last', family: 'ours', isSecond: true, about: 'The same; the last statement shares its trip with END and PREPARE.'},
+    ours_early: {label: 'xa_tm, early', family: 'ours', isSecond: true, about: 'xa_tm; commit() returns when the decision is durable, and the branches are committed behind it. Two connections a thread.'},
+    ours_last_resource: {label: 'xa_tm, last resource', family: 'ours', isSecond: true, about: 'xa_tm; the last branch is never prepared: its local commit holds the decision as a row, and the log is not forced.'},
+    ours_async: {label: 'xa_tm, async', family: 'ours', isSecond: true, about: 'xa_tm; many transactions open at once on a few threads of an event loop, committed by async_commit().'},
     scatter: {label: 'scatter/gather', family: 'hand', about: 'The verbs by hand, sent to all branches before the first answer is read, and one raw log force between.'},
     by_hand: {label: 'by hand', family: 'hand', isSecond: true, about: 'The verbs by hand, one branch after another, no log: the floor.'},
     narayana_best: {label: 'Narayana best', family: 'narayana', isPeer: true, about: 'Narayana at its best documented settings.'},
@@ -127,7 +130,7 @@ function setUp() {
         ...Object.entries(object(result.versions)).map(([key, value]) => [mixName(key), plain(value)]),
     ];
     const settings = object(result.settings);
-    const names = [...new Set([...namesIn([...list(result.cells), ...list(result.hold), ...list(result.counted), ...list(result.tm_alone)]),
+    const names = [...new Set([...namesIn([...list(result.cells), ...list(result.hold), ...list(result.counted), ...list(result.many_open), ...list(result.tm_alone)]),
         ...Object.keys(settings)])].sort((a, b) => rank(a) - rank(b));
     return [
         rows.length ? table([{name: 'machine and versions'}, {name: ''}], rows) : missing('This result says nothing about its machine.'),
@@ -323,6 +326,32 @@ function prediction() {
                         : missing('This result holds no prediction beside a measurement.');
 }
 
+function manyOpen() {
+    const drawn = groupsBy(list(result.many_open), cell => `${mixOf(cell)}|${cell.open}`).flatMap(group => {
+        const rtts = ascending(group.map(cell => cell.rtt_ms));
+        const entrants = group.flatMap(cell => list(cell.contenders)).filter(({throughput}) => isNumber(throughput?.median));
+        const idOf = ({name, threads}) => `${name}|${threads}`;
+        const at = (entrant, rtt) => list(group.find(cell => cell.rtt_ms === rtt)?.contenders).find(one => idOf(one) === idOf(entrant));
+        const shown = entrants.filter((one, i) => entrants.findIndex(other => idOf(other) === idOf(one)) === i);
+        if (shown.length === 0) return [];
+        const labelOf = ({name, threads}) => `${styleOf(name).label}, ${count(threads, 'thread')}`;
+        const bars = shown.map(entrant => ({style: {...styleOf(entrant.name), label: labelOf(entrant)}, bars: rtts.map(rtt => {
+            const {median: value, min: low, max: high} = object(at(entrant, rtt)?.throughput);
+            return {value, low, high, text: formatNumber(value)};
+        })}));
+        return [{mix: mixOf(group[0]), panel: barChart({caption: `${mixName(mixOf(group[0]))}, 2 branches, cold rows, async with ${formatNumber(group[0].open)} open at once`,
+            groups: bars, keys: rtts.map(nameOfRtt), valueName: 'transactions a second',
+            description: 'Bars, a group for each number of threads: throughput, with the extremes of the rounds. The table holds the figures.',
+            figures: table([{name: 'contender'}, ...rtts.flatMap(rtt => [`tx/s, ${nameOfRtt(rtt)}`, 'commit p50', 'commit p99'])
+                .map(name => ({name, number: true})), {name: 'not committed', number: true}],
+            shown.map(entrant => [labelOf(entrant), ...rtts.flatMap(rtt => [throughputText(at(entrant, rtt)),
+                formatTime(at(entrant, rtt)?.commit_us?.p50), formatTime(at(entrant, rtt)?.commit_us?.p99)]),
+                formatNumber(rtts.reduce((sum, rtt) => sum + failedIn(at(entrant, rtt)), 0))]))})}];
+    });
+    return drawn.length ? [html('p', {}, 'Async opens all its transactions, whose statements block, and then commits all at once, wave after wave; the others have one transaction open a thread. A commit in a wave waits for the others of the wave.'), ...panels(drawn)]
+                        : missing('Many transactions open at once were not measured in this run.');
+}
+
 function tmAlone() {
     const caption = cell => cell.log === 'none' ? 'Without a log' : cell.log === 'durable' ? 'With a durable log' : `Log: ${cell.log}`;
     const cells = list(result.tm_alone).filter(cell => list(cell.contenders).some(one => median(one) > 0));
@@ -364,6 +393,7 @@ const kSections = [
     ['Where lock-hold goes', phases],
     ['Counted: trips and forces', counted],
     ['Prediction and measurement', prediction],
+    ['Many transactions open at once', manyOpen],
     ['The transaction manager alone', tmAlone],
     ['Memory', memory],
     ['Not measured', notMeasured],

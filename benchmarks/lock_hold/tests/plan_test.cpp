@@ -18,7 +18,7 @@ const std::vector<Resource> kResources{{.name = "p", .uri = {}, .kind = Kind::po
                                        {.name = "p2", .uri = {}, .kind = Kind::postgres}};
 
 TEST(Plan, HasEveryCellThatACriterionIsJudgedBy) {
-    const auto plan = full_plan(kResources);
+    const auto plan = full_plan(kResources, 1000);
     json result{{"cells", json::array()}, {"tm_alone", json::array()}};
     const auto figures = [](const char* name) {
         return json{{"name", name},
@@ -42,9 +42,17 @@ TEST(Plan, HasEveryCellThatACriterionIsJudgedBy) {
 }
 
 TEST(Plan, VariesTheServersAmongThoseThatAreThere) {
-    const auto plan = full_plan(kResources);
+    const auto plan = full_plan(kResources, 1000);
     EXPECT_THAT(plan.cells, Contains(Cell{.servers = {"p", "p2"}}));
     EXPECT_THAT(plan.cells, Contains(Cell{.servers = {"p", "m"}}));
+}
+
+TEST(Plan, OpensManyTransactionsAtOnceInTheBasePair) {
+    for (const auto& plan : {full_plan(kResources, 1000), quick_plan(kResources, 1000)}) {
+        ASSERT_FALSE(plan.many_open.empty());
+        EXPECT_EQ(to_json(plan.many_open.front()),
+                  (json{{"servers", {"p", "m"}}, {"rtt_ms", 0.0}, {"open", 1000}}));
+    }
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ namespace {
 using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 /// Which of the pair that the tests run on.
 enum class Server { postgres, mysql };
@@ -43,7 +44,8 @@ protected:
     }
     std::vector<std::string> tables() {
         const auto rows = session->query(
-            "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'xa_bench%'");
+            "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'xa_bench%' "
+            "OR table_name = 'xa_tm_decision'");
         std::vector<std::string> names;
         std::ranges::transform(rows, std::back_inserter(names),
                                [](const auto& row) { return row.at(0); });
@@ -63,6 +65,19 @@ TEST_P(LockHoldServerTest, RefusesATableThatItDidNotMake) {
     EXPECT_THROW(DatabaseClaim{resource}, std::runtime_error);
     EXPECT_THROW((ScratchTables{{resource, resource, resource}, 1}), std::runtime_error);
     EXPECT_THAT(tables(), ElementsAre("xa_bench_account_3"));
+}
+
+TEST_P(LockHoldServerTest, RefusesADecisionTableThatItDidNotMake) {
+    session->send("CREATE TABLE xa_tm_decision (precious INT)");
+    EXPECT_THROW(DatabaseClaim{resource}, std::runtime_error);
+    EXPECT_THROW((ScratchTables{{resource}, 1}), std::runtime_error);
+    EXPECT_THAT(tables(), ElementsAre("xa_tm_decision"));
+}
+
+TEST_P(LockHoldServerTest, MakesADecisionTableForTheLastBranch) {
+    const ScratchTables scratch{{resource, resource}, 1};
+    EXPECT_THAT(tables(),
+                UnorderedElementsAre("xa_bench_account_1", "xa_bench_account_2", "xa_tm_decision"));
 }
 
 TEST_P(LockHoldServerTest, RemovesWhatItHasMadeAndReplacesWhatAKilledRunHasLeft) {
@@ -111,16 +126,37 @@ protected:
     std::string file = directory.path() / "result.json";
 };
 
+void expect_what_the_others_save(const json& counted) {
+    const auto &ours = counted.at(1), &early = counted.at(2), &last_resource = counted.at(3);
+    EXPECT_EQ(early.at("name"), "ours_early");
+    EXPECT_NEAR(early.at("waits").get<double>(), 3, 0.5) << "all but the commits";
+    EXPECT_EQ(last_resource.at("name"), "ours_last_resource");
+    EXPECT_NEAR(ours.at("log_forces").get<double>(), 1, 0.1);
+    EXPECT_EQ(last_resource.at("log_forces"), 0);
+}
+
+void expect_many_open(const json& place) {
+    EXPECT_EQ(place.at("open"), 20);
+    const auto& contenders = place.at("contenders");
+    ASSERT_EQ(contenders.size(), 3U) << place;
+    EXPECT_EQ(contenders.at(0).at("name"), "ours_async");
+    EXPECT_EQ(contenders.at(0).at("threads"), 2);
+    for (const auto& round : contenders.at(0).at("rounds")) {
+        EXPECT_EQ(round.at("committed").get<unsigned>() % 20, 0U) << "whole waves";
+        EXPECT_EQ(round.at("failed"), 0);
+    }
+}
+
 TEST_F(LockHoldRunTest, MeasuresItsContendersAndNamesThoseThatItCanNot) {
     const auto whole = run({"--quick", "--rounds", "2", "--seconds", "0.1", "--contenders",
-                            "local,ours,narayana_best", "--json", file, "--html",
-                            directory.path() / "result.html"});
+                            "local,ours,ours_early,ours_last_resource,narayana_best", "--open",
+                            "20", "--json", file, "--html", directory.path() / "result.html"});
     ASSERT_EQ(whole.exit_code, 0) << whole;
     EXPECT_THAT(whole.out, HasSubstr("narayana_best is not measured"));
     const auto result = json::parse(std::ifstream{file});
     ASSERT_EQ(result.at("cells").size(), 2U) << whole;
     const auto& contenders = result.at("cells").at(0).at("contenders");
-    ASSERT_EQ(contenders.size(), 2U) << whole;
+    ASSERT_EQ(contenders.size(), 4U) << whole;
     EXPECT_EQ(contenders.at(1).at("name"), "ours");
     EXPECT_EQ(contenders.at(1).at("rounds").size(), 2U);
     EXPECT_GT(contenders.at(1).at("throughput").at("median"), 0);
@@ -131,8 +167,11 @@ TEST_F(LockHoldRunTest, MeasuresItsContendersAndNamesThoseThatItCanNot) {
     const auto& hold = result.at("hold").at(0).at("contenders").at(1);
     EXPECT_EQ(hold.at("branches").size(), 2U);
     EXPECT_GT(hold.at("branches").at(0).at("hold_us").at("p50"), 3000) << "three trips of 1 ms";
+    expect_what_the_others_save(result.at("counted").at(0).at("contenders"));
+    expect_many_open(result.at("many_open").at(0));
 
-    const auto resumed = run({"--quick", "--contenders", "local,ours", "--resume", file});
+    const auto resumed =
+        run({"--quick", "--open", "20", "--contenders", "local,ours", "--resume", file});
     EXPECT_EQ(resumed.exit_code, 0) << resumed;
     EXPECT_THAT(resumed.out, testing::Not(HasSubstr("[1/")));
 }

@@ -56,6 +56,17 @@ TEST_F(Watch, CountsFromWhenABranchWasFirstSeenInDoubt) {
     EXPECT_FALSE(watch_.is_idle());
 }
 
+TEST_F(Watch, CountsABranchInDoubtWhoseLastResourceHasNotToldYet) {
+    const auto undecided =
+        pass_with({planned("g1", RecoveryAction::none, TransactionState::at_last_resource)});
+    EXPECT_FALSE(undecided.is_done());
+    watch_.note(undecided, {}, start_);
+    const auto status = watch_.status(start_);
+    EXPECT_EQ(status.in_doubt, 1U);
+    EXPECT_EQ(status.for_a_person, 0U);
+    EXPECT_FALSE(watch_.is_idle());
+}
+
 TEST_F(Watch, StartsAnewForABranchThatComesAfterAnotherHasGone) {
     watch_.note(pass_with({planned("g1", RecoveryAction::commit)}), {}, start_);
     watch_.note(pass_with({planned("g2", RecoveryAction::commit)}), {}, start_ + minutes{5});

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "workload.h"
+
+namespace xa_tm::bench {
+
+/// What one place sends to one branch, one statement a row; a place is what runs one transaction
+/// after the other, and has cold rows of its own.
+struct BranchStatements {
+    std::vector<std::string> updates;
+    std::vector<std::string> reads;
+};
+
+/// For every branch. A transaction takes from the first one what it adds to the others.
+[[nodiscard]] std::vector<BranchStatements> statements_of(const Workload& workload,
+                                                          std::size_t place);
+
+}  // namespace xa_tm::bench
