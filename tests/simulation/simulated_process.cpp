@@ -326,6 +326,7 @@ void SimulatedProcess::transact() {
             {.gtrid = gtrid,
              .mark = &mark_,
              .answer_timeout = kAnswerTimeout,
+             .log = log_.log().id(),
              .wake_recovery = [this](std::string_view resource) { wake_recovery(resource); }}});
     bool commits = true;
     try {

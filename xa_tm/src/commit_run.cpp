@@ -450,12 +450,12 @@ void CommitRun::leave_to_recovery() {
     if (!pending.row_at.empty()) {
         environment_.table.add_needless_row(pending.row_at, gtrid_);
     }
+    environment_.table.add_needless_witnesses(pending.decision);
     environment_.table.leave(gtrid_);  // behind that, so that whoever drains sees the row
     if (pending.entry) {
         XA_TM_CRASH_POINT("coordinator.before_forget");
         environment_.log.forget(*pending.entry);
     }
-    environment_.table.add_needless_witnesses(pending.decision);
 }
 
 void CommitRun::await_row() {

@@ -341,8 +341,9 @@ void TransactionTable::add_needless_row(const std::string& resource, std::string
 
 bool TransactionTable::has_rows_left() const {
     const std::scoped_lock lock{mutex_};
-    return std::ranges::any_of(needless_rows_,
-                               [](const auto& entry) { return !entry.second.empty(); }) ||
+    const auto has_rows = [](const auto& entry) { return !entry.second.empty(); };
+    return std::ranges::any_of(needless_rows_, has_rows) ||
+           std::ranges::any_of(needless_witnesses_, has_rows) ||
            std::ranges::any_of(state_.decisions,
                                [](const auto& entry) { return !entry.second.row_at.empty(); });
 }

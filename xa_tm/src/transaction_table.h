@@ -150,7 +150,8 @@ public:
                         const std::vector<std::string>& waited_for, std::uint32_t incarnation);
     /// A transaction is finished whose decision lies at this last resource: its row is needless.
     void add_needless_row(const std::string& resource, std::string gtrid);
-    /// True while a decision that lies in a row is unfinished, or a row is needless.
+    /// True while a decision that lies in a row is unfinished, or a row, also a witness, is
+    /// needless.
     [[nodiscard]] bool has_rows_left() const;
     /// Gives up to `count_max` needless rows of this resource; add_needless_row() gives one back.
     [[nodiscard]] std::vector<std::string> take_needless_rows(std::string_view resource,
