@@ -14,7 +14,12 @@ using testing::SizeIs;
 
 class WitnessRows : public ManagerFixture {
 protected:
-    WitnessRows() { options_.has_witness = true; }
+    WitnessRows() {
+        options_.has_witness = true;
+        for (auto* server : {&users_, &points_, &audit_}) {
+            server->set_up_decision_table();
+        }
+    }
 
     static CommitReport commit(Life& life) {
         auto tx = life.tm.begin();
