@@ -116,7 +116,7 @@ std::optional<Judgement> judge_by_last_resources(const PlanInput& input, const G
         if (!is_read) {
             return open(
                 fmt::format("its decision may be a row at the last resource {}, which {}", resource,
-                            input.resources.contains(resource) ? "could not be asked yet"
+                            input.resources.contains(resource) ? "could not be asked yet, or is not configured as one here"
                                                                : "is not configured here: add it"));
         }
     }
