@@ -114,10 +114,11 @@ std::optional<Judgement> judge_by_last_resources(const PlanInput& input, const G
     }
     for (const auto& [resource, is_read] : input.known.last_resources) {
         if (!is_read) {
-            return open(
-                fmt::format("its decision may be a row at the last resource {}, which {}", resource,
-                            input.resources.contains(resource) ? "could not be asked yet, or is not configured as one here"
-                                                               : "is not configured here: add it"));
+            return open(fmt::format("its decision may be a row at the last resource {}, which {}",
+                                    resource,
+                                    input.resources.contains(resource)
+                                        ? "could not be asked yet, or is not configured as one here"
+                                        : "is not configured here: add it"));
         }
     }
     for (const auto& doubt : input.known.server_doubts) {
