@@ -134,7 +134,7 @@ SimulatedProcess::SimulatedProcess(Environment environment, std::size_t workers)
       mark_{session_mark_of(log_.log().id(), log_.log().incarnation(), log_.log().node())},
       coordinator_{log_, table_, kAnswerTimeout,
                    [this](std::string_view resource) { wake_recovery(resource); }} {
-    auto logged = log_.state_at_open();
+    auto logged = log_.live_state();
     for (const auto& pending : logged.decisions) {
         environment_.oracle.keeps(pending.decision);  // also if no answer had told of that
     }

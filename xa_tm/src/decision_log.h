@@ -68,7 +68,7 @@ public:
 
     [[nodiscard]] const recovery_log::RecoveryLog& log() const noexcept { return *log_; }
     [[nodiscard]] recovery_log::RecoveryLog& log() noexcept { return *log_; }
-    [[nodiscard]] LoggedState state_at_open() const { return state_of(log_->live_entries()); }
+    [[nodiscard]] LoggedState live_state() const { return state_of(log_->live_entries()); }
 
     /// False while the log is full or poisoned.
     [[nodiscard]] bool takes_decisions();

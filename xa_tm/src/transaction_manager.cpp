@@ -203,9 +203,18 @@ std::vector<Datasource*> last_resources_of(const TransactionManagerState& state)
 /// The log has to say where decisions may lie before one does, or a later incarnation that is not
 /// told of the resource would presume abort. Throws Error when it can't.
 void keep_last_resources(TransactionManagerState& state) {
-    for (const auto* datasource : last_resources_of(state)) {
-        if (state.table.add_last_resource(datasource->name()) &&
-            !state.log.record(LastResource{datasource->name()})) {
+    const auto last_resources = last_resources_of(state);
+    if (last_resources.empty()) {
+        return;
+    }
+    // The log itself is asked: the table also knows of what only recover() has looked at.
+    const auto noted = state.log.live_state().last_resources;
+    for (const auto* datasource : last_resources) {
+        std::ignore = state.table.add_last_resource(datasource->name());
+        const bool is_noted = std::ranges::any_of(noted, [&](const Kept<LastResource>& one) {
+            return one.record.resource == datasource->name();
+        });
+        if (!is_noted && !state.log.record(LastResource{datasource->name()})) {
             throw Error({.code = ErrorCode::log_refuses_decisions, .resource = datasource->name()},
                         fmt::format("resource {} can't become a last resource, because the "
                                     "recovery log can't note that: {}",
@@ -254,7 +263,7 @@ TransactionManagerState::TransactionManagerState(Config wanted,
       coordinator{log, table, config.answer_timeout,
                   [this](std::string_view resource) { wake_recovery(resource); }},
       session_mark_{session_mark_of(log.log().id(), log.log().incarnation(), config.node)} {
-    auto logged = log.state_at_open();
+    auto logged = log.live_state();
     note_opening(log.log(), logged.decisions.size());
     for (const auto replaced : table.load(std::move(logged))) {
         log.forget(replaced);

@@ -81,6 +81,29 @@ TEST_F(DecisionRows, AreGoneAfterARecoveryInTheForeground) {
     EXPECT_THAT(stock_.decided(), IsEmpty());
 }
 
+// Law 3: a later incarnation that is not told of the last resource must not presume abort.
+TEST_F(DecisionRows, AreAnnouncedInTheLogBeforeTheFirstAlsoBehindARecoveryInTheForeground) {
+    const auto notes = [this] {
+        std::size_t count = 0;
+        for (const auto& record : records()) {
+            const auto* last = std::get_if<LastResource>(&record);
+            count += last != nullptr && last->resource == "stock" ? 1 : 0;
+        }
+        return count;
+    };
+    {
+        const auto life = open_with_stock();
+        std::ignore = life->tm.recover({.timeout = 1s});
+        life->tm.start();
+    }
+    EXPECT_EQ(notes(), 1U);
+    {
+        const auto life = open_with_stock();
+        life->tm.start();
+    }
+    EXPECT_EQ(notes(), 1U) << "once is enough";
+}
+
 TEST_F(DecisionRows, KeepNobodyWaitingWhereTheServerLetsThemNotBeRemoved) {
     const auto life = open_with_stock();
     life->tm.start();
