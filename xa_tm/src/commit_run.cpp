@@ -447,11 +447,7 @@ void CommitRun::leave_to_recovery() {
         keep_progress(gtrid_, environment_.table, environment_.log);
         return;
     }
-    if (!pending.row_at.empty()) {
-        environment_.table.add_needless_row(pending.row_at, gtrid_);
-    }
-    environment_.table.add_needless_witnesses(pending.decision);
-    environment_.table.leave(gtrid_);  // behind that, so that whoever drains sees the row
+    environment_.table.leave(pending);
     if (pending.entry) {
         XA_TM_CRASH_POINT("coordinator.before_forget");
         environment_.log.forget(*pending.entry);

@@ -84,6 +84,13 @@ void TransactionTable::leave(const std::string& gtrid) {
     changed_.notify_all();
 }
 
+void TransactionTable::leave(const PendingDecision& finished) {
+    const std::scoped_lock lock{mutex_};
+    drop_rows_of(finished);
+    state_.live.erase(finished.decision.gtrid);
+    changed_.notify_all();
+}
+
 void TransactionTable::hand_over(PendingDecision pending) {
     const std::scoped_lock lock{mutex_};
     state_.live.erase(pending.decision.gtrid);
@@ -361,12 +368,7 @@ void TransactionTable::drop_rows_of(const PendingDecision& pending) {
     if (!pending.row_at.empty()) {
         needless_rows_[pending.row_at].push_back(pending.decision.gtrid);
     }
-    drop_witnesses_of(pending.decision);
-}
-
-/// Called with the lock held.
-void TransactionTable::drop_witnesses_of(const Decision& decision) {
-    for (const auto& branch : decision.branches) {
+    for (const auto& branch : pending.decision.branches) {
         const auto found = needless_witnesses_.find(branch.resource);
         if (found != needless_witnesses_.end() && !branch.evidence.empty()) {
             found->second.push_back(branch.evidence);
@@ -377,11 +379,6 @@ void TransactionTable::drop_witnesses_of(const Decision& decision) {
 void TransactionTable::add_witness_resource(const std::string& resource) {
     const std::scoped_lock lock{mutex_};
     needless_witnesses_.try_emplace(resource);
-}
-
-void TransactionTable::add_needless_witnesses(const Decision& decision) {
-    const std::scoped_lock lock{mutex_};
-    drop_witnesses_of(decision);
 }
 
 void TransactionTable::add_left_witnesses(const std::string& resource,

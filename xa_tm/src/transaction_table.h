@@ -83,6 +83,8 @@ public:
     /// It has ended without a decision that is left to do: branches that still show up are aborted
     /// ones.
     void leave(const std::string& gtrid);
+    /// It has ended with a decision that every branch has carried out: its rows are needless.
+    void leave(const PendingDecision& finished);
     /// It has ended with a decision that recovery has to carry through.
     void hand_over(PendingDecision pending);
     /// It has ended without an answer from its last resource, whose session was closed before this
@@ -148,7 +150,7 @@ public:
     /// is not there was never decided.
     void settle_by_rows(const std::string& resource, std::vector<Decision> rows,
                         const std::vector<std::string>& waited_for, std::uint32_t incarnation);
-    /// A transaction is finished whose decision lies at this last resource: its row is needless.
+    /// The row of this transaction at this last resource is needless.
     void add_needless_row(const std::string& resource, std::string gtrid);
     /// True while a decision that lies in a row is unfinished, or a row, also a witness, is
     /// needless.
@@ -159,8 +161,6 @@ public:
 
     /// The branches there leave witness rows: only then the two below have something to gather.
     void add_witness_resource(const std::string& resource);
-    /// This decision is forgotten: the witness rows of its branches are needless.
-    void add_needless_witnesses(const Decision& decision);
     /// Of the rows at this resource, those that earlier incarnations have left there and that no
     /// decision waits for.
     void add_left_witnesses(const std::string& resource, const std::vector<WitnessRow>& rows,
@@ -178,7 +178,6 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     void drop_rows_of(const PendingDecision& pending);
-    void drop_witnesses_of(const Decision& decision);
     [[nodiscard]] bool is_waited_for_at(std::string_view resource) const;
 
     Snapshot state_;

@@ -276,8 +276,8 @@ Decision witnessed(const std::string& gtrid, std::string evidence = "w1") {
 TEST(TransactionTable, GivesWitnessRowsBackOfResourcesThatLeaveThem) {
     TransactionTable table;
     table.add_witness_resource("users");
-    table.add_needless_witnesses(witnessed("a"));
-    table.add_needless_witnesses(witnessed("b", ""));
+    table.leave(PendingDecision::fresh(witnessed("a"), std::nullopt));
+    table.leave(PendingDecision::fresh(witnessed("b", ""), std::nullopt));
     EXPECT_THAT(table.take_needless_witnesses("points", 10), IsEmpty());
     EXPECT_THAT(table.take_needless_witnesses("users", 10), ElementsAre("w1"));
     EXPECT_THAT(table.take_needless_witnesses("users", 10), IsEmpty());
@@ -304,7 +304,7 @@ TEST(TransactionTable, GivesWitnessRowsBackWithTheDecisionThatIsFinishedOrForgot
 TEST(TransactionTable, GivesNoWitnessRowBackWhileADecisionWaitsForABranchThere) {
     TransactionTable table;
     table.add_witness_resource("users");
-    table.add_needless_witnesses(witnessed("done"));
+    table.leave(PendingDecision::fresh(witnessed("done"), std::nullopt));
     table.hand_over(PendingDecision::fresh(witnessed("open", "w2"), 5));
     EXPECT_THAT(table.take_needless_witnesses("users", 10), IsEmpty());
     table.add({Heuristic{"open", "users:1", XaCode::heurrb}, 6});
