@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "xa_tm/value.h"
 #include "xa_tm/xa_code.h"
 #include "xa_tm/xid.h"
 
@@ -90,6 +91,12 @@ struct Request {
     Xid xid = {};
     /// Of execute.
     std::string statement = {};
+    /// Of execute: what the statement's placeholders stand for, in their order: $1, $2 and so on,
+    /// or question marks, as the server's own clients write them. They are values and nothing else,
+    /// whatever they hold. Another number of them than there are placeholders: XAER_RMERR.
+    std::vector<Value> arguments = {};
+    /// Of execute: the answer has the rows themselves in `result`.
+    bool wants_result = false;
     /// Of commit and locate: what the answer to prepare gave as evidence, or empty.
     std::string evidence = {};
     /// Of end_session.
@@ -210,6 +217,8 @@ struct Answer {
     bool is_proven = false;
     /// The answer to Verb::execute: rows that the statement wrote, or gave.
     std::uint64_t rows = 0;
+    /// The answer to Verb::execute with Request::wants_result.
+    ResultSet result = {};
     /// The answer to Verb::execute: another transaction's locks or changes stood in the way, so
     /// that the same work may succeed in a new transaction.
     bool is_conflict = false;
@@ -284,8 +293,8 @@ public:
     /// answer is not_carried_out(), or XAER_RMFAIL when the connection was lost: then the server
     /// may have carried out, or may still carry out, all of it. A batch is any one request, or, in
     /// this order and with any of them left out: commit of the branch that was prepared on this
-    /// connection; start, execute, prepare of one other branch. All answers to the batch before
-    /// have been received.
+    /// connection; start, execute as often as wanted, prepare of one other branch. All answers to
+    /// the batch before have been received.
     virtual void send(std::vector<Request> batch) noexcept = 0;
     /// One request.
     void send(Verb verb, const Xid& xid) noexcept {

@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "xa_tm/connection.h"
+#include "xa_tm/statement.h"
 
 namespace xa_tm {
 
@@ -108,6 +110,15 @@ public:
     /// its witness rows. May be repeated. Throws Error when the server can't be reached or refuses;
     /// the message says what to change.
     virtual void set_up_decision_table();
+
+    /// One statement here, with its arguments, for TransactionManager::run() and
+    /// Transaction::finish_with(). Its placeholders are those of the server's own clients: $1, $2
+    /// and so on for PostgreSQL, question marks for MySQL and MariaDB. Arguments are integers,
+    /// floating point numbers, bool, text, Bytes, nullptr for NULL, and optionals of these.
+    template <class... Arguments>
+    [[nodiscard]] Statement statement(std::string text, const Arguments&... arguments) {
+        return {*this, std::move(text), std::vector<Value>{to_value(arguments)...}};
+    }
 
     /// A consistent look at the pool; it waits for no server.
     [[nodiscard]] PoolStatus pool_status() const;
