@@ -55,8 +55,8 @@ ServerPosition position_from(const Reply& reply) {
 }
 
 ResultSet result_set_of(std::span<const Reply> results) {
-    const auto found = std::ranges::find_if(
-        results, [](const Reply& reply) { return !reply.columns.empty(); });
+    const auto found =
+        std::ranges::find_if(results, [](const Reply& reply) { return !reply.columns.empty(); });
     return found == results.end() ? ResultSet{}
                                   : ResultSet{.columns = found->columns, .rows = found->rows};
 }

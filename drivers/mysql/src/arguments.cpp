@@ -68,9 +68,10 @@ std::string fault_of_arguments(const Request& execute, Bytewise is_bytewise) {
                             "comments with ! and question marks that touch a name";
     }
     if (places->size() != count) {
-        return fmt::format("the statement has {} question marks and {} arguments; give one "
-                           "argument for each",
-                           places->size(), count);
+        return fmt::format(
+            "the statement has {} question marks and {} arguments; give one "
+            "argument for each",
+            places->size(), count);
     }
     if (!std::ranges::all_of(execute.arguments, is_finite)) {
         return "no column holds a number that is infinite or NaN; give nullptr in its place";

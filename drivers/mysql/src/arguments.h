@@ -21,8 +21,8 @@ struct TextRules {
 };
 
 /// `escape` as in TextRules. Not for a double that is infinite or not a number.
-[[nodiscard]] std::string literal_of(
-    const Value& value, const std::function<std::string(std::string_view)>& escape);
+[[nodiscard]] std::string literal_of(const Value& value,
+                                     const std::function<std::string(std::string_view)>& escape);
 
 /// Why the arguments can't take their places, in one line; empty when they can, and for a statement
 /// without arguments whose text is not certain.

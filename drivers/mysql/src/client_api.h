@@ -38,7 +38,7 @@ struct Reply {
     /// errno of the server or the client library.
     int error = 0;
     std::string sqlstate = {};
-    std::string message = {};  ///< one line
+    std::string message = {};               ///< one line
     std::vector<std::string> columns = {};  ///< empty where the statement gives no rows
     std::vector<Row> rows = {};
     /// What a statement without rows has written, as the server counts it.

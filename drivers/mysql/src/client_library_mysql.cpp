@@ -61,8 +61,7 @@ int socket_of(MYSQL& mysql) {
 std::string escaped(MYSQL& mysql, std::string_view text) {
     std::string to(2 * text.size() + 1, '\0');
     // Without the quote's name it refuses to work where a backslash is a plain character.
-    to.resize(
-        ::mysql_real_escape_string_quote(&mysql, to.data(), text.data(), text.size(), '\''));
+    to.resize(::mysql_real_escape_string_quote(&mysql, to.data(), text.data(), text.size(), '\''));
     return to;
 }
 

@@ -589,9 +589,8 @@ std::optional<Answer> Connection::execute_answer(std::span<const Reply> results)
         const bool must_have_marker = needs_marker(in_flight());
         if (!must_have_marker || is_marker(last, in_flight(), marker_)) {
             const auto own = results.first(results.size() - (must_have_marker ? 1 : 0));
-            return Answer{
-                .rows = rows_of(own),
-                .result = front().wants_result ? result_set_of(own) : ResultSet{}};
+            return Answer{.rows = rows_of(own),
+                          .result = front().wants_result ? result_set_of(own) : ResultSet{}};
         }
         history_.add_swallowing();
         return Answer{.code = XaCode::rmerr,

@@ -73,7 +73,8 @@ std::size_t end_of_piece(std::string_view text, std::size_t at) noexcept {
         case '`': return end_of_quoted(text, at);
         case '#': return end_of_line(text, at);
         case '-': return end_of_minus(text, at);
-        case '/': return text.substr(at).starts_with("/*") ? end_of_block_comment(text, at) : at + 1;
+        case '/':
+            return text.substr(at).starts_with("/*") ? end_of_block_comment(text, at) : at + 1;
         case ';': return kNowhere;
         // MySQL begins a string with $$ or $word$, unless it is within a name.
         case '$': return is_behind_name ? at + 1 : kNowhere;
@@ -147,15 +148,15 @@ bool is_surely_one(std::string_view statement, Bytewise is_bytewise) {
 bool is_plain(std::string_view statement) noexcept {
     return std::ranges::all_of(without_end(statement), [](char c) {
         constexpr std::string_view kSigns = " \t\r\n_,.()=<>!+*%?";
-        return is_ascii(c) && (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-                               kSigns.find(c) != kNowhere);
+        return is_ascii(c) &&
+               (std::isalnum(static_cast<unsigned char>(c)) != 0 || kSigns.find(c) != kNowhere);
     });
 }
 
 Kind kind_of(std::string_view statement) {
-    constexpr std::array<std::string_view, 9> kOneResult{
-        "delete", "insert", "release", "replace", "rollback", "savepoint",
-        "select", "update", "with"};
+    constexpr std::array<std::string_view, 9> kOneResult{"delete",  "insert",   "release",
+                                                         "replace", "rollback", "savepoint",
+                                                         "select",  "update",   "with"};
     const auto word = first_word(statement);
     if (std::ranges::find(kOneResult, word) != kOneResult.end()) {
         return Kind::one_result;

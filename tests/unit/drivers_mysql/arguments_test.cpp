@@ -52,8 +52,10 @@ TEST(Arguments, ADoubleIsTheSameNumberAgainAndNoDecimal) {
 
 TEST(Arguments, StandInThePlacesOfTheQuestionMarks) {
     const TextRules rules{.escape = escaped};
-    EXPECT_EQ(with_arguments(execute_of("insert into t values (?,'?',?) -- ?", {to_value(1), to_value("?")}), rules),
-              "insert into t values ( 1 ,'?', '<?>' ) -- ?");
+    EXPECT_EQ(
+        with_arguments(
+            execute_of("insert into t values (?,'?',?) -- ?", {to_value(1), to_value("?")}), rules),
+        "insert into t values ( 1 ,'?', '<?>' ) -- ?");
     EXPECT_EQ(with_arguments(execute_of("select 1;", {}), rules), "select 1;");
     EXPECT_EQ(with_arguments(execute_of("select a-?and b=?;", {-1, 2}), rules),
               "select a- -1 and b= 2 ");
@@ -77,8 +79,7 @@ TEST(Arguments, NeedATextThatIsCertain) {
 TEST(Arguments, AreFinite) {
     EXPECT_THAT(fault_of("select ?", {std::numeric_limits<double>::infinity()}),
                 HasSubstr("infinite"));
-    EXPECT_THAT(fault_of("select ?", {std::numeric_limits<double>::quiet_NaN()}),
-                HasSubstr("NaN"));
+    EXPECT_THAT(fault_of("select ?", {std::numeric_limits<double>::quiet_NaN()}), HasSubstr("NaN"));
 }
 
 TEST(Arguments, ArePlainWhereNoEscapingIsNeeded) {

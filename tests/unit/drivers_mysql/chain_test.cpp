@@ -54,8 +54,10 @@ TEST(Chain, PutsTheMarkerBetweenTheStatementAndTheEndOfItsBranch) {
 }
 
 TEST(Chain, NeedsNoMarkerBehindAPlainStatementWithOneResult) {
-    EXPECT_EQ(chain_of({{execute_of("savepoint a"), execute_of("insert ?", {"b"}),
-                         execute_of("insert ?", {"\xc3\xa9"}), execute_of("call p(1)"),
+    EXPECT_EQ(chain_of({{execute_of("savepoint a"),
+                         execute_of("insert ?", {"b"}),
+                         execute_of("insert ?", {"\xc3\xa9"}),
+                         execute_of("call p(1)"),
                          {.verb = Verb::prepare, .xid = kNew}}},
                        kMarker, kRules),
               "savepoint a\n;insert  'b'\n;insert  '\xc3\xa9'\n;select 0x6d61726b00000003;"
@@ -88,19 +90,23 @@ TEST(Chain, LeavesNothingToThePrepareWhenTheMarkerIsSwallowed) {
 }
 
 TEST(Chain, GivesEachOfSeveralStatementsItsResults) {
-    const std::vector<Request> batch{execute_of("savepoint a"), execute_of("call p(1)"),
-                                     execute_of("insert 'a'"), execute_of("update t"),
+    const std::vector<Request> batch{execute_of("savepoint a"),
+                                     execute_of("call p(1)"),
+                                     execute_of("insert 'a'"),
+                                     execute_of("update t"),
                                      {.verb = Verb::prepare, .xid = kNew}};
-    EXPECT_EQ(counts_of(batch, {ok(), row("1"), ok(), marker_of(4), ok(), marker_of(3), ok(), ok(),
-                                ok()}),
+    EXPECT_EQ(counts_of(batch,
+                        {ok(), row("1"), ok(), marker_of(4), ok(), marker_of(3), ok(), ok(), ok()}),
               (std::vector<std::size_t>{1, 3, 2, 1, 2}));
     EXPECT_EQ(counts_of(batch, {ok(), row("1"), {.error = 1}}),
               (std::vector<std::size_t>{1, 2, 0, 0, 0}));
 }
 
 TEST(Chain, TakesNoOtherStatementsMarkerForTheOneThatIsSwallowed) {
-    const std::vector<Request> batch{execute_of("insert 'a'"), execute_of("insert 'b'"),
-                                     execute_of("update t"), {.verb = Verb::prepare, .xid = kNew}};
+    const std::vector<Request> batch{execute_of("insert 'a'"),
+                                     execute_of("insert 'b'"),
+                                     execute_of("update t"),
+                                     {.verb = Verb::prepare, .xid = kNew}};
     EXPECT_EQ(counts_of(batch, {ok(), ok(), marker_of(3), ok(), ok(), ok()}),
               (std::vector<std::size_t>{6, 0, 0, 0}));
 }

@@ -45,17 +45,16 @@ TEST(StatementText, IsNotSurelyOneWhenASecondMayBeginOrTheFirstDoesNotEnd) {
 }
 
 TEST(StatementText, IsNotSurelyOneWhereServersReadADifferentText) {
-    for (const auto* text :
-         {"select $$'$$; delete from t where '1'", "select $a$'$a$ '", "select 1--\x7f ;\n",
-          "select 1--\xa0 'a\n'", "select 1--\xc3\xa9"}) {
+    for (const auto* text : {"select $$'$$; delete from t where '1'", "select $a$'$a$ '",
+                             "select 1--\x7f ;\n", "select 1--\xa0 'a\n'", "select 1--\xc3\xa9"}) {
         EXPECT_FALSE(is_one(text)) << text;
     }
     EXPECT_TRUE(is_one("select a$b$ from t$"));
 }
 
 TEST(StatementText, IsNotSurelyOneWhereAQuoteMayBeHalfACharacter) {
-    for (const auto* text : {"select \x81`; delete from t where \x81`", "select '\x81\\'",
-                             "select `\x81`"}) {
+    for (const auto* text :
+         {"select \x81`; delete from t where \x81`", "select '\x81\\'", "select `\x81`"}) {
         EXPECT_FALSE(is_surely_one(text, Bytewise::no)) << text;
     }
     EXPECT_TRUE(is_surely_one("select '\x81\x40' from `t`", Bytewise::no));
@@ -80,10 +79,10 @@ TEST(StatementText, IsNotCertainOfAQuestionMarkThatWouldBecomeAPartOfSomethingEl
 TEST(StatementText, IsPlainWithoutWhatBeginsOrEndsAnything) {
     EXPECT_TRUE(is_plain("update t set n = n + ? where id in (1, 2) and m >= 1.5;"));
     EXPECT_TRUE(is_plain("savepoint xa_tm_1"));
-    for (const auto* text : {"select 'a'", "select `a`", "select \"a\"", "select 1-1",
-                             "select 1/1", "select 1 # a", "select \\N", "select a$", "select @a",
-                             "select 1; select 2", "select \xc3\xa9", "select {d 1}",
-                             "select 1 \x01"}) {
+    for (const auto* text :
+         {"select 'a'", "select `a`", "select \"a\"", "select 1-1", "select 1/1", "select 1 # a",
+          "select \\N", "select a$", "select @a", "select 1; select 2", "select \xc3\xa9",
+          "select {d 1}", "select 1 \x01"}) {
         EXPECT_FALSE(is_plain(text)) << text;
     }
     EXPECT_FALSE(is_plain({"select\0a", 8}));
