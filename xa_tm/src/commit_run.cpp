@@ -107,7 +107,7 @@ CommitRun::CommitRun(const Environment& environment, const std::string& gtrid,
     : environment_{environment},
       gtrid_{gtrid},
       branches_{branches},
-      options_{options},
+      options_{std::move(options)},
       protocol_{branches.size(), last_resource_of(branches)},
       verbs_(branches.size()),
       successors_(branches.size()) {
@@ -217,6 +217,9 @@ void CommitRun::follow(CommitProtocol::Step step) {
         answer_deadline_ = std::chrono::steady_clock::now() + environment_.answer_timeout;
     }
     has_to_force_ = step.force_decision;
+    if (options_.on_votes && !protocol_.is_voting()) {
+        std::exchange(options_.on_votes, {})();
+    }
     if (protocol_.is_finished()) {
         settle();
     }
