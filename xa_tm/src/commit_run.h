@@ -110,6 +110,7 @@ private:
     void send(const CommitProtocol::Send& send);
     [[nodiscard]] std::vector<Request> batch_of(const CommitProtocol::Send& send);
     void take(Gather::Arrival arrival);
+    void keep_reason(std::size_t branch, std::string_view what_was_answered);
     void give_up(std::string_view why);
     void hand_on(std::size_t branch, bool is_answered);
     void force_and_wait();

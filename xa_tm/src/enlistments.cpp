@@ -441,7 +441,8 @@ void Enlistments::arrive(Trip& trip, TimeLimit::Clock::time_point deadline) {
 void Enlistments::take_opening(Trip& trip, TimeLimit::Clock::time_point deadline) {
     auto& branch = *trip.branch;
     try {
-        if (is_stale(branch, trip.answers.front()) && !trip.prepares) {
+        const bool has_time = TimeLimit::Clock::now() < deadline;
+        if (is_stale(branch, trip.answers.front()) && !trip.prepares && has_time) {
             replace(branch);
             for (auto& request : trip.batch) {
                 request.xid = branch.xid;

@@ -52,27 +52,41 @@ public:
 
     /// Throws Error as OpenTransaction::carry_out().
     void run(const LastRun& options) {
-        const auto deadline = deadline_after(options.lock_wait_timeout);
-        const auto leading = options.sends_all_at_once ? works_.size() : 1;
+        lock_wait_timeout_ = options.lock_wait_timeout;
+        deadline_ = deadline_after(lock_wait_timeout_);
         const auto works = std::span{works_};
-        transaction_.carry_out(works.first(leading), deadline);
-        if (leading < works.size() && is_done(works_.front())) {
-            transaction_.carry_out(works.subspan(leading), deadline);
+        const auto leading =
+            options.sends_all_at_once ? works.size() : std::min<std::size_t>(1, works.size());
+        transaction_.carry_out(works.first(leading), deadline_);
+        if (leading < works.size() && is_done(works.front())) {
+            transaction_.carry_out(works.subspan(leading), deadline_);
         }
-        is_late_ = Clock::now() >= deadline;
     }
 
     /// What the answers tell. They are used up.
-    [[nodiscard]] StatementTally& tally(std::chrono::milliseconds lock_wait_timeout) {
+    [[nodiscard]] StatementTally& tally() {
         for (std::size_t i = 0; i < works_.size(); ++i) {
-            take(shares_[i], works_[i], lock_wait_timeout);
+            take(shares_[i], works_[i]);
         }
         return tally_;
     }
 
+    /// What is not answered once the lock_wait_timeout is over waits for locks.
+    [[nodiscard]] Error explained(const Error& error) const {
+        if (error.code() != ErrorCode::resource_unreachable || Clock::now() < deadline_) {
+            return error;
+        }
+        const auto& resource = error.resource();
+        return {{.code = ErrorCode::conflict, .resource = resource},
+                fmt::format(
+                    "resource {}: not answered within the lock_wait_timeout of {} ms: it waits for "
+                    "locks, perhaps in a deadlock across servers with transactions that don't name "
+                    "the same conflict keys; run the transaction again",
+                    resource, lock_wait_timeout_.count())};
+    }
+
 private:
-    void take(const StatementShare& share, Work& work,
-              std::chrono::milliseconds lock_wait_timeout) {
+    void take(const StatementShare& share, Work& work) {
         for (std::size_t i = 0; i < work.answers.size(); ++i) {
             auto& answer = work.answers[i];
             const auto statement = share.statements[i];
@@ -80,29 +94,17 @@ private:
                 tally_.take_done(statement, std::move(answer));
                 continue;
             }
-            tally_.take_failed(statement, is_late_ && answer.code == XaCode::rmfail
-                                              ? waited_in_vain(share, lock_wait_timeout)
-                                              : transaction_.error_of(work.branch, answer));
+            tally_.take_failed(statement, explained(transaction_.error_of(work.branch, answer)));
             return;  // those behind it were not carried out
         }
-    }
-
-    [[nodiscard]] static Error waited_in_vain(const StatementShare& share,
-                                              std::chrono::milliseconds lock_wait_timeout) {
-        const auto& resource = share.datasource->name();
-        return {{.code = ErrorCode::conflict, .resource = resource},
-                fmt::format(
-                    "resource {}: not answered within the lock_wait_timeout of {} ms: it waits for "
-                    "locks, perhaps in a deadlock across servers with transactions that don't name "
-                    "the same conflict keys; run the transaction again",
-                    resource, lock_wait_timeout.count())};
     }
 
     OpenTransaction& transaction_;
     std::vector<StatementShare> shares_;
     StatementTally tally_;
     std::vector<Work> works_;
-    bool is_late_ = false;
+    std::chrono::milliseconds lock_wait_timeout_{0};
+    Clock::time_point deadline_ = Clock::time_point::max();
 };
 
 /// A transaction that ends with its scope.
@@ -144,15 +146,8 @@ public:
             return run_alone({});
         }
         if (is_combinable()) {
-            ConflictQueue::Passenger passenger{datasources(), statements_, options_.until};
-            auto entered = enter(&passenger);
-            if (auto* turn = std::get_if<ConflictQueue::Turn>(&entered)) {
-                const auto others = turn->take_along(options_.combine->members_max - 1);
-                auto report = others.empty() ? std::nullopt : carry(*turn, passenger, others);
-                return report ? *std::move(report) : run_in_turn(*turn);
-            }
-            if (passenger.report) {
-                return *std::move(passenger.report);
+            if (auto report = run_combined()) {
+                return *std::move(report);
             }
         }
         auto entered = enter(nullptr);
@@ -179,6 +174,21 @@ private:
 
     [[nodiscard]] Entered enter(ConflictQueue::Passenger* passenger) {
         return state_.conflict_queue.enter(keys_, passenger, deadline_, options_.cancel);
+    }
+
+    /// Nothing when it has to run alone, as all others of its batch then.
+    std::optional<RunReport> run_combined() {
+        ConflictQueue::Passenger passenger{datasources(), statements_, options_.until};
+        auto entered = enter(&passenger);
+        if (std::holds_alternative<ConflictQueue::Left>(entered)) {
+            return never_begun();
+        }
+        auto* turn = std::get_if<ConflictQueue::Turn>(&entered);
+        if (turn == nullptr) {
+            return std::move(passenger.report);
+        }
+        const auto others = turn->take_along(options_.combine->members_max - 1);
+        return others.empty() ? run_in_turn(*turn) : carry(*turn, passenger, others);
     }
 
     RunReport run_in_turn(ConflictQueue::Turn& turn) {
@@ -224,9 +234,9 @@ private:
             {.code = ErrorCode::timed_out},
             options_.cancel.stop_requested()
                 ? "the transaction was cancelled while it waited for its turn among those with the "
-                  "same conflict keys; nothing was sent"
+                  "same conflict keys; nothing was done"
                 : fmt::format("the transaction timed out after {} ms while it waited for its turn "
-                              "among those with the same conflict keys; nothing was sent",
+                              "among those with the same conflict keys; nothing was done",
                               timeout_.count())};
         return {CommitReport{"", Outcome::rolled_back, error.what(), {}},
                 std::vector<StatementResult>(statements_.size()), error};
@@ -251,10 +261,10 @@ RunReport run_last(OpenTransaction& transaction, std::span<const Statement> stat
         try {
             last.run(options);
         } catch (const Error& failure) {
-            error = failure;
+            error = last.explained(failure);
         }
     }
-    auto& tally = last.tally(options.lock_wait_timeout);
+    auto& tally = last.tally();
     error = error ? error : tally.fault();
     if (error) {
         transaction.set_rollback_only(error->what());

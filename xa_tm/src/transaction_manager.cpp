@@ -432,14 +432,19 @@ Transaction TransactionManager::begin(const TransactionOptions& options) {
 }
 
 RunReport TransactionManager::run(std::vector<Statement> statements, const RunOptions& options) {
+    state_->check_may_begin({.timeout = options.timeout});
+    check_time_limit("lock_wait_timeout", options.lock_wait_timeout);
     if (options.combine) {
         check_duration("combine.time_max", options.combine->time_max);
         if (options.combine->members_max == 0) {
             throw Error({.code = ErrorCode::invalid_configuration},
-                        "combine.members_max is 0; it must be at least 1");
+                        "combine.members_max is 0; it must be at least 1, the transaction itself");
         }
     }
-    check_time_limit("lock_wait_timeout", options.lock_wait_timeout);
+    if (statements.empty()) {
+        throw Error({.code = ErrorCode::invalid_configuration},
+                    "a one-shot transaction needs at least one statement; give it one");
+    }
     return run_one_shot(*state_, statements, options);
 }
 
