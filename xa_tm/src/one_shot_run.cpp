@@ -255,7 +255,7 @@ RunReport run_last(OpenTransaction& transaction, std::span<const Statement> stat
         }
     }
     auto& tally = last.tally(options.lock_wait_timeout);
-    error = tally.fault() ? tally.fault() : error;
+    error = error ? error : tally.fault();
     if (error) {
         transaction.set_rollback_only(error->what());
     }

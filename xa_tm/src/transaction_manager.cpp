@@ -434,6 +434,10 @@ Transaction TransactionManager::begin(const TransactionOptions& options) {
 RunReport TransactionManager::run(std::vector<Statement> statements, const RunOptions& options) {
     if (options.combine) {
         check_duration("combine.time_max", options.combine->time_max);
+        if (options.combine->members_max == 0) {
+            throw Error({.code = ErrorCode::invalid_configuration},
+                        "combine.members_max is 0; it must be at least 1");
+        }
     }
     check_time_limit("lock_wait_timeout", options.lock_wait_timeout);
     return run_one_shot(*state_, statements, options);

@@ -58,6 +58,13 @@ int socket_of(MYSQL& mysql) {
     return mysql.net.fd;
 }
 
+std::string escaped(MYSQL& mysql, std::string_view text) {
+    std::string to(2 * text.size() + 1, '\0');
+    // Without the quote's name it refuses to work where a backslash is a plain character.
+    to.resize(::mysql_real_escape_string_quote(&mysql, to.data(), text.data(), text.size(), '\''));
+    return to;
+}
+
 std::optional<std::string> connect_string(const ServerAddress& address) {
     const bool is_told = address.ssl_mode.empty() || address.ssl_mode == "preferred" ||
                          address.ssl_mode == "required";
