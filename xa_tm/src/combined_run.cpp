@@ -57,8 +57,7 @@ std::optional<RunReport> CombinedRun::run(TimeLimit::Clock::time_point deadline,
         transaction_.set_rollback_only("every transaction of the batch has failed");
     }
     const auto report = transaction_.commit(until(), std::move(on_votes));
-    if (report.outcome() == Outcome::rolled_back &&
-        combined_.state() == CombinedWork::State::complete) {
+    if (combined_.is_in_vain(report.outcome())) {
         return std::nullopt;
     }
     tell(report);

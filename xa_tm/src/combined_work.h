@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "xa_tm/outcome.h"
+
 namespace xa_tm {
 
 /// The statements of several transactions in the branches of one, as pure data: what was answered
@@ -57,6 +59,12 @@ public:
     }
     [[nodiscard]] bool has_failed(std::size_t member) const {
         return members_.at(member) == Member::failed;
+    }
+    /// Whether nothing of it was committed, so that each member has to run alone, once its
+    /// transaction has ended so. Whoever may be part of a commit never runs again.
+    [[nodiscard]] bool is_in_vain(Outcome outcome) const noexcept {
+        return state_ == State::dissolved ||
+               (state_ == State::complete && outcome == Outcome::rolled_back);
     }
 
 private:
