@@ -211,10 +211,19 @@ TEST_F(CombinedRun, DecidesNothingWhenEveryMemberHasFailed) {
     EXPECT_EQ(copies("a") + copies("b"), 0);
 }
 
-TEST_F(CombinedRun, RunsEachAloneWhenTheJointPrepareFails) {
-    add_all({"a", "b", "c"});
+TEST_F(CombinedRun, RunsEachAloneAndInItsTurnWhenTheJointPrepareFails) {
+    add_all({"a", "b", "c", "d", "e"});
     points_.answer_next(Verb::prepare, XaCode::rbintegrity);
+    int at_work = 0;
+    manager_->points.watch([&](FakeLink::Event event, Verb verb) {
+        if (event == FakeLink::Event::sending && verb == Verb::start) {
+            EXPECT_EQ(++at_work, 1);
+        } else if (event == FakeLink::Event::received && verb == Verb::prepare) {
+            --at_work;
+        }
+    });
     expect_each_alone(release());
+    manager_->points.watch({});
 }
 
 TEST_F(CombinedRun, RunsEachAloneAfterAConflict) {

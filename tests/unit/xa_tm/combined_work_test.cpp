@@ -103,5 +103,21 @@ TEST_F(CombinedWork, IsDissolvedWhenABranchCanNotGoBack) {
     EXPECT_EQ(work_.state(), State::dissolved);
 }
 
+TEST_F(CombinedWork, IsInVainOnlyWhenNothingOfItMayBeCommitted) {
+    trip({kDone, kDone, kDone, kDone}, {kDone, kDone, kDone, kDone});
+    EXPECT_TRUE(work_.is_in_vain(Outcome::rolled_back));
+    for (const auto outcome : {Outcome::committed, Outcome::unknown, Outcome::heuristic_rollback,
+                               Outcome::heuristic_mixed, Outcome::heuristic_hazard}) {
+        EXPECT_FALSE(work_.is_in_vain(outcome)) << to_string(outcome);
+    }
+}
+
+TEST_F(CombinedWork, IsNotInVainWhenEveryOneHasItsOwnFailure) {
+    xa_tm::CombinedWork work{1};
+    work.take(0, kFailed);
+    work.end_trip();
+    EXPECT_FALSE(work.is_in_vain(Outcome::rolled_back));
+}
+
 }  // namespace
 }  // namespace xa_tm::test
