@@ -3,14 +3,21 @@
 //
 //   transfer --log DIR --from postgresql://… --to mysql://… --amount 30
 //
+// With --hot 16 as many threads move the amount at the same time, all at the same two rows, by
+// one-shot transactions that wait for each other here and are combined.
+//
 // Exit code: 0 committed, 1 rolled back, 2 could not begin, 3 unknown or mixed (the report says
-// what happens next).
+// what happens next). With --hot the worst of all.
 
+#include <algorithm>
+#include <future>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <boost/log/core.hpp>
@@ -94,6 +101,59 @@ xa_tm::CommitReport transfer(xa_tm::TransactionManager& tm, Bank from, Bank to, 
     return tx.commit();
 }
 
+/// The n-th placeholder, as the server's own clients write it.
+std::string argument(const xa_tm::Datasource& bank, int n) {
+    return bank.kind() == "mysql" ? "?" : "$" + std::to_string(n);
+}
+
+/// For rows that many want at once. Never throws: what went wrong is in the report.
+xa_tm::RunReport transfer_hot(xa_tm::TransactionManager& tm, xa_tm::Datasource& from,
+                              xa_tm::Datasource& to, int amount) {
+    const auto pay = "update account set balance = balance - " + argument(from, 1) +
+                     " where id = 1 and balance >= " + argument(from, 2);
+    const auto receive =
+        "update account set balance = balance + " + argument(to, 1) + " where id = 1";
+    return tm.run({from.statement(pay, amount, amount).expect_rows(1),
+                   to.statement(receive, amount).expect_rows(1)},
+                  {.conflict_keys = {from.name() + ":1", to.name() + ":1"},
+                   .combine = xa_tm::CombineOptions{}});
+}
+
+int exit_code(xa_tm::Outcome outcome) {
+    return outcome == xa_tm::Outcome::committed     ? 0
+           : outcome == xa_tm::Outcome::rolled_back ? 1
+                                                    : 3;
+}
+
+/// Gives the worst exit code.
+int transfer_at_once(xa_tm::TransactionManager& tm, Bank from, Bank to, int amount, int times) {
+    const auto to_base = [](auto* bank) -> xa_tm::Datasource* { return bank; };
+    auto& source = *std::visit(to_base, from);
+    auto& target = *std::visit(to_base, to);
+    std::vector<std::future<xa_tm::RunReport>> running;
+    for (int i = 0; i < times; ++i) {
+        running.push_back(std::async(std::launch::async, [&tm, &source, &target, amount] {
+            return transfer_hot(tm, source, target, amount);
+        }));
+    }
+    std::set<std::string> commits;
+    int committed = 0;
+    int worst = 0;
+    for (auto& one : running) {
+        const auto report = one.get();
+        worst = std::max(worst, exit_code(report.outcome()));
+        if (report.outcome() == xa_tm::Outcome::committed) {
+            ++committed;
+            commits.insert(report.commit().gtrid());
+        } else {
+            std::cout << to_string(report.commit()) << "\n";
+        }
+    }
+    std::cout << committed << " of " << times << " transfers committed, by " << commits.size()
+              << " commits\n";
+    return worst;
+}
+
 void print_balances(xa_tm::TransactionManager& tm, Bank from, Bank to) {
     auto tx = tm.begin();
     const auto read = [&](auto* source, auto* target) {
@@ -119,6 +179,7 @@ struct Options {
     std::string from;
     std::string to;
     int amount = 0;
+    int hot = 0;  ///< how many at once; 0: one, interactively
 };
 
 int run(const Options& options) {
@@ -130,6 +191,11 @@ int run(const Options& options) {
     const auto to = add_bank(tm, "bank2", options.to);
     tm.start();
     print_balances(tm, from, to);
+    if (options.hot > 0) {
+        const auto worst = transfer_at_once(tm, from, to, options.amount, options.hot);
+        print_balances(tm, from, to);
+        return worst;
+    }
     auto outcome = xa_tm::Outcome::rolled_back;
     try {
         const auto report = transfer(tm, from, to, options.amount);
@@ -139,9 +205,7 @@ int run(const Options& options) {
         std::cout << "rolled back: " << error.what() << "\n";
     }
     print_balances(tm, from, to);
-    return outcome == xa_tm::Outcome::committed     ? 0
-           : outcome == xa_tm::Outcome::rolled_back ? 1
-                                                    : 3;
+    return exit_code(outcome);
 }
 
 }  // namespace
@@ -159,6 +223,8 @@ int main(int argc, char** argv) {
     app.add_option("--to", options.to, "URI of bank2's database")->required();
     app.add_option("--amount", options.amount, "how much to move")
         ->required()
+        ->check(CLI::PositiveNumber);
+    app.add_option("--hot", options.hot, "so many threads move the amount at the same time")
         ->check(CLI::PositiveNumber);
     try {
         app.parse(argc, argv);

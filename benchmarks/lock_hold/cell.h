@@ -7,6 +7,9 @@
 
 namespace xa_tm::bench {
 
+/// So many threads are a crowd.
+inline constexpr unsigned kCrowd = 64;
+
 enum class Rows { hot, cold };
 
 /// One place in the space that is measured.

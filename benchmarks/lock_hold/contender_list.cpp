@@ -28,17 +28,31 @@ bool is_on_path(const std::string& program) {
 }  // namespace
 
 const std::vector<std::string>& all_contenders() {
-    static const std::vector<std::string> names{
-        "local",         "local_scatter",    "scatter",       "by_hand",
-        "ours",          "ours_last",        "ours_early",    "ours_last_resource",
-        "narayana_best", "narayana_default", "atomikos_best", "atomikos_default",
-        "bitronix_best", "bitronix_default"};
+    static const std::vector<std::string> names{"local",
+                                                "local_scatter",
+                                                "scatter",
+                                                "by_hand",
+                                                "ours",
+                                                "ours_last",
+                                                "ours_early",
+                                                "ours_last_resource",
+                                                "ours_one_shot",
+                                                "ours_keys",
+                                                "ours_combined",
+                                                "narayana_best",
+                                                "narayana_default",
+                                                "atomikos_best",
+                                                "atomikos_default",
+                                                "bitronix_best",
+                                                "bitronix_default"};
     return names;
 }
 
 const std::vector<std::string>& quick_contenders() {
     static const std::vector<std::string> names{
-        "local",         "scatter",         "by_hand", "ours", "ours_early", "ours_last_resource",
+        "local",         "scatter",         "by_hand",
+        "ours",          "ours_early",      "ours_last_resource",
+        "ours_one_shot", "ours_keys",       "ours_combined",
         "narayana_best", "bitronix_default"};
     return names;
 }
@@ -47,6 +61,15 @@ const std::vector<std::string>& managers_alone() {
     static const std::vector<std::string> names{"ours", "narayana_best", "atomikos_best",
                                                 "bitronix_best"};
     return names;
+}
+
+bool is_for_crowds(const std::string& contender) {
+    return contender == "local" || contender == "ours_combined" ||
+           (is_peer(contender) && contender.ends_with("_best"));
+}
+
+unsigned counting_threads(const std::string& contender) {
+    return contender == "ours_combined" ? 8 : 1;
 }
 
 unsigned connections_of(const std::string& contender, unsigned threads) {

@@ -13,6 +13,11 @@ namespace xa_tm::bench {
 [[nodiscard]] const std::vector<std::string>& quick_contenders();
 /// Those that are transaction managers, and so can be measured alone; peers at their best.
 [[nodiscard]] const std::vector<std::string>& managers_alone();
+/// Whether it says something where very many threads want one row: not all can have their
+/// connections there.
+[[nodiscard]] bool is_for_crowds(const std::string& contender);
+/// On how many threads its trips are counted: one, unless its transactions share trips.
+[[nodiscard]] unsigned counting_threads(const std::string& contender);
 /// How many connections to the database of a branch it may open.
 [[nodiscard]] unsigned connections_of(const std::string& contender, unsigned threads);
 [[nodiscard]] bool is_peer(const std::string& contender);

@@ -94,6 +94,8 @@ public:
         add_commit(criteria);
         add_hot(criteria);
         add_cold(criteria);
+        add_one_shot_hot(criteria);
+        add_one_shot_cold(criteria);
         add_growth(criteria);
         add_alone(criteria);
         add_memory(criteria);
@@ -156,6 +158,64 @@ private:
                              branches),
                  true, 1.8, ratio(rate(cell, "ours"), best_peer_rate(cell))});
         }
+    }
+
+    /// Statements that are known up front.
+    void add_one_shot_hot(std::vector<Criterion>& criteria) const {
+        struct Limits {
+            unsigned branches;
+            double rtt_ms;
+            double one_shot;
+            double keys;
+            double combined;
+            double crowd_combined;
+        };
+        for (const auto& limits : {Limits{2, 0, 1.2, 1.5, 3, 5}, Limits{4, 0, 1.5, 1.7, 3, 5},
+                                   Limits{2, 1, 1.65, 2.6, 6, 20}, Limits{4, 1, 2.2, 3.7, 8, 20}}) {
+            const auto add_over_peers = [&](const char* name, unsigned threads, double limit) {
+                const auto cell = at(limits.branches, threads, limits.rtt_ms, Rows::hot);
+                criteria.push_back({id_of(name, limits.branches, threads, limits.rtt_ms),
+                                    text_of(name, limits.branches, threads, limits.rtt_ms) +
+                                        ": throughput over the best Java peer",
+                                    true, limit, ratio(rate(cell, name), best_peer_rate(cell))});
+            };
+            add_over_peers("ours_one_shot", 8, limits.one_shot);
+            add_over_peers("ours_keys", 8, limits.keys);
+            add_over_peers("ours_combined", 8, limits.combined);
+            add_over_peers("ours_combined", kCrowd, limits.crowd_combined);
+            for (const unsigned threads : {8U, kCrowd}) {
+                const auto cell = at(limits.branches, threads, limits.rtt_ms, Rows::hot);
+                const auto* name = "ours_combined";
+                criteria.push_back({id_of(name, limits.branches, threads, limits.rtt_ms) + "_local",
+                                    text_of(name, limits.branches, threads, limits.rtt_ms) +
+                                        ": throughput over local commits",
+                                    true, 1, ratio(rate(cell, name), rate(cell, "local"))});
+            }
+        }
+    }
+
+    void add_one_shot_cold(std::vector<Criterion>& criteria) const {
+        for (const double rtt_ms : {0.0, 1.0}) {
+            for (const unsigned branches : {2U, 4U}) {
+                const auto cell = at(branches, 8, rtt_ms, Rows::cold);
+                for (const auto* name : {"ours_one_shot", "ours_keys", "ours_combined"}) {
+                    criteria.push_back({fmt::format("cold_n{}_{:g}ms_{}", branches, rtt_ms, name),
+                                        fmt::format("{}, cold rows, 8 threads, {} branches, {:g} "
+                                                    "ms: throughput over ours",
+                                                    name, branches, rtt_ms),
+                                        true, 0.97, ratio(rate(cell, name), rate(cell, "ours"))});
+                }
+            }
+        }
+    }
+
+    static std::string id_of(const char* name, unsigned branches, unsigned threads, double rtt_ms) {
+        return fmt::format("hot_n{}_{:g}ms_{}_{}threads", branches, rtt_ms, name, threads);
+    }
+    static std::string text_of(const char* name, unsigned branches, unsigned threads,
+                               double rtt_ms) {
+        return fmt::format("{}, hot row, {} threads, {} branches, {:g} ms", name, threads, branches,
+                           rtt_ms);
     }
 
     void add_growth(std::vector<Criterion>& criteria) const {

@@ -67,8 +67,7 @@ Phases watched_phases(ScratchTables& tables, const Cell& cell, RunningContender&
     return phases_of(contender.network().stop_watching());
 }
 
-json hold_entry(const Bench& bench, ScratchTables& tables, const Cell& cell,
-                const std::string& name) {
+json hold_entry(const Bench& bench, ScratchTables& tables, Cell cell, const std::string& name) {
     RunningContender contender{bench, cell, name, route_of(cell)};
     static_cast<void>(checked_go(tables, cell, contender.process(), bench.warm_up_seconds));
     json entry{{"name", name}, {"branches", holds_of(bench, tables, cell, contender.process())}};
@@ -95,8 +94,26 @@ double log_forces(ScratchTables& tables, const Cell& cell, RunningContender& con
     return static_cast<double>(counter.count()) / turn.at("committed").get<double>();
 }
 
-json counted_entry(const Bench& bench, ScratchTables& tables, const Cell& cell,
-                   const std::string& name) {
+/// What the network has seen of so many transactions.
+void note_trips(json& entry, const Network::Counts& before, Network& network, double transactions,
+                bool share_trips) {
+    const auto after = network.counts();
+    const auto passages = network.stop_watching();
+    entry["trips"] = static_cast<double>(after.trips - before.trips) / transactions;
+    if (share_trips) {
+        const auto shared = shared_trips_of(passages);
+        entry["waits"] = nullptr;  // each of them for several
+        entry["trips_in_hold"] = shared.trips_in_hold;
+        entry["transactions_a_commit"] = transactions / static_cast<double>(shared.commits);
+    } else {
+        entry["waits"] = static_cast<double>(after.waits - before.waits) / transactions;
+        entry["trips_in_hold"] = phases_of(passages).trips_in_hold;
+        entry["transactions_a_commit"] = 1;
+    }
+}
+
+json counted_entry(const Bench& bench, ScratchTables& tables, Cell cell, const std::string& name) {
+    cell.threads = counting_threads(name);
     const auto forces_before = server_forces(tables.resources());
     std::uint64_t committed = 0;
     json entry{{"name", name}};
@@ -108,12 +125,8 @@ json counted_entry(const Bench& bench, ScratchTables& tables, const Cell& cell,
         const auto before = contender.network().counts();
         contender.network().watch();
         turn = checked_go(tables, cell, contender.process(), kLongSeconds, kWatchedTransactions);
-        const auto after = contender.network().counts();
         committed += turn.at("committed").get<std::uint64_t>();
-        const auto count = turn.at("committed").get<double>();
-        entry["waits"] = static_cast<double>(after.waits - before.waits) / count;
-        entry["trips"] = static_cast<double>(after.trips - before.trips) / count;
-        entry["trips_in_hold"] = phases_of(contender.network().stop_watching()).trips_in_hold;
+        note_trips(entry, before, contender.network(), turn.at("committed"), cell.threads > 1);
         entry["log_forces"] = log_forces(tables, cell, contender, committed);
     }
     // The contender's sessions have ended, so that each server tells of all its forces.
@@ -126,7 +139,7 @@ json counted_entry(const Bench& bench, ScratchTables& tables, const Cell& cell,
     return entry;
 }
 
-using Entry = json (*)(const Bench&, ScratchTables&, const Cell&, const std::string&);
+using Entry = json (*)(const Bench&, ScratchTables&, Cell, const std::string&);
 
 json for_each_contender(const Bench& bench, const Cell& cell, const std::string& where,
                         const Progress& progress, Result& result, Entry entry_of) {

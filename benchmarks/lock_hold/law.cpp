@@ -36,7 +36,9 @@ std::map<std::string, Rates> rates_of(const json& result, const json& servers,
 
 json prediction(const json& counted, const Rates& rates) {
     const double h0_us = 1e6 / rates.at(0);
-    const double k = counted.at("trips_in_hold");
+    // Those that share a commit share its hold.
+    const double k =
+        counted.at("trips_in_hold").get<double>() / counted.value("transactions_a_commit", 1.0);
     json entry{{"name", counted.at("name")}, {"h0_us", h0_us}, {"k", k}};
     for (const auto& [rtt_ms, rate] : rates) {
         const auto key = fmt::format("{:g}", rtt_ms);

@@ -140,8 +140,7 @@ json key_of_hold(const Cell& cell) {
 /// Those that the result lacks.
 std::vector<Step> steps_of(const Bench& bench, const Plan& plan, const Result& result) {
     std::vector<Step> steps;
-    const auto count = bench.contenders.size();
-    const auto contenders = static_cast<double>(count);
+    const auto contenders = static_cast<double>(bench.contenders.size());
     for (const auto& cell : plan.counted) {
         if (!result.has("counted", {{"servers", cell.servers}, {"branches", cell.branches}})) {
             steps.push_back({"counts: " + to_text(cell), 5 * contenders,
@@ -163,8 +162,9 @@ std::vector<Step> steps_of(const Bench& bench, const Plan& plan, const Result& r
         }
     }
     for (const auto& cell : plan.cells) {
-        if (!result.has("cells", to_json(cell))) {
-            steps.push_back({"throughput: " + to_text(cell), planned_seconds(bench, count),
+        const auto entrants = bench.contenders_in(cell).size();
+        if (entrants > 0 && !result.has("cells", to_json(cell))) {
+            steps.push_back({"throughput: " + to_text(cell), planned_seconds(bench, entrants),
                              [&bench, cell](const auto& progress, auto& into) {
                                  into.add("cells", run_cell(bench, cell, progress, into));
                                  print_cell(into.json().at("cells").back());

@@ -121,6 +121,31 @@ Phases phases_of(std::span<const Passage> passages) {
             .transactions = trips.size()};
 }
 
+SharedTrips shared_trips_of(std::span<const Passage> passages) {
+    std::map<std::size_t, std::optional<std::uint64_t>> answers;  // by link, since its first update
+    std::vector<double> trips;
+    SharedTrips shared;
+    for (const auto& passage : passages) {
+        auto& since_update = answers[passage.link];
+        if (!passage.is_request) {
+            since_update = since_update ? std::optional{*since_update + 1} : std::nullopt;
+            continue;
+        }
+        if (passage.verbs.commit) {
+            shared.commits += passage.upstream == 0 ? 1 : 0;
+            if (since_update) {
+                trips.push_back(static_cast<double>(*since_update));
+            }
+            since_update.reset();
+        }
+        if (passage.verbs.update && !since_update) {
+            since_update = 0;
+        }
+    }
+    shared.trips_in_hold = trips.empty() ? 0 : median_of(trips);
+    return shared;
+}
+
 nlohmann::json to_json(const Phases& phases) {
     return {{"work", phases.work_us},
             {"prepare", phases.prepare_us},

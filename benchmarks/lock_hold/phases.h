@@ -25,6 +25,17 @@ struct Phases {
 /// its time up to the commit in work.
 [[nodiscard]] Phases phases_of(std::span<const Passage> passages);
 
+/// What several threads have sent whose transactions share trips.
+struct SharedTrips {
+    /// As Phases::trips_in_hold, between the first update of a connection and its commit; the
+    /// update may wait at the server for the lock, before the hold.
+    double trips_in_hold = 0;
+    std::uint64_t commits = 0;  ///< of the first branch
+};
+
+/// Of passages in which all branches of a commit are sent to at once.
+[[nodiscard]] SharedTrips shared_trips_of(std::span<const Passage> passages);
+
 [[nodiscard]] nlohmann::json to_json(const Phases& phases);
 
 }  // namespace xa_tm::bench

@@ -54,6 +54,20 @@ Cell with(Cell cell, void (*change)(Cell&)) {
     return cell;
 }
 
+/// A hot row, and cold ones, by which those are judged that hold its lock shorter or share it.
+void add_hot_cells(std::vector<Cell>& cells, const Cell& base) {
+    for (const double rtt_ms : {0.0, 1.0}) {
+        for (const unsigned branches : {2U, 4U}) {
+            auto cell = base;
+            cell.rtt_ms = rtt_ms;
+            cell.branches = branches;
+            add_once(cells, cell);
+            add_once(cells, with(cell, [](Cell& crowded) { crowded.threads = kCrowd; }));
+            add_once(cells, with(cell, [](Cell& cold) { cold.rows = Rows::cold; }));
+        }
+    }
+}
+
 void add_criteria_cells(std::vector<Cell>& cells, const Cell& base) {
     for (const unsigned branches : {2U, 4U}) {
         auto cell = base;
@@ -93,6 +107,7 @@ Plan full_plan(const std::vector<Resource>& resources, unsigned open) {
         add_once(plan.cells, cell);
     }
     add_criteria_cells(plan.cells, base);
+    add_hot_cells(plan.cells, base);
     for (const unsigned threads : {1U, 4U, 16U}) {
         auto cell = base;
         cell.threads = threads;
@@ -104,7 +119,6 @@ Plan full_plan(const std::vector<Resource>& resources, unsigned open) {
         cell.servers = servers;
         add_once(plan.cells, cell);
     }
-    add_once(plan.cells, with(base, [](Cell& cell) { cell.rows = Rows::cold; }));
     add_once(plan.cells, with(base, [](Cell& cell) { cell.read_only_share = 0.5; }));
 
     auto one = base;

@@ -37,12 +37,14 @@ std::vector<Entrant> on_threads(const std::vector<std::string>& names, unsigned 
 json summary_of(const Entrant& entrant, const json& rounds) {
     std::vector<double> rates;
     std::map<std::string, std::map<std::string, std::vector<double>>> times;
+    std::map<std::string, double> longest;
     for (const auto& round : rounds) {
         rates.push_back(round.at("committed").get<double>() / round.at("seconds").get<double>());
         for (const auto* kind : {"transaction_us", "commit_us"}) {
             for (const auto* quantile : {"p50", "p99"}) {
                 times[kind][quantile].push_back(round.at(kind).at(quantile));
             }
+            longest[kind] = std::max(longest[kind], round.at(kind).at("max").get<double>());
         }
     }
     json summary{{"name", entrant.name},
@@ -56,6 +58,7 @@ json summary_of(const Entrant& entrant, const json& rounds) {
         for (const auto& [quantile, values] : quantiles) {
             summary[kind][quantile] = median_of(values);
         }
+        summary[kind]["max"] = longest[kind];
     }
     return summary;
 }
@@ -159,7 +162,7 @@ Turn checked_by(OutcomeCheck& outcome) {
 
 json run_cell(const Bench& bench, const Cell& cell, const Progress& progress, Result& result) {
     const auto resources = bench.resources_of(cell);
-    const auto entrants = on_threads(bench.contenders, cell.threads);
+    const auto entrants = on_threads(bench.contenders_in(cell), cell.threads);
     check_connections(resources, connections_of(entrants));
     ScratchTables tables{resources, cell.threads};
     OutcomeCheck outcome{tables, cell};

@@ -54,6 +54,14 @@ std::vector<Resource> Bench::resources_of(const Cell& cell) const {
     return chosen;
 }
 
+std::vector<std::string> Bench::contenders_in(const Cell& cell) const {
+    auto chosen = contenders;
+    if (cell.threads >= kCrowd) {
+        std::erase_if(chosen, [](const auto& name) { return !is_for_crowds(name); });
+    }
+    return chosen;
+}
+
 Route route_of(const Cell& cell) noexcept {
     return cell.rtt_ms > 0 ? Route::network : Route::direct;
 }

@@ -27,6 +27,8 @@ struct Bench {
 
     /// Those of a cell's branches. Throws std::runtime_error for a server that is not there.
     [[nodiscard]] std::vector<Resource> resources_of(const Cell& cell) const;
+    /// Those that run in a cell.
+    [[nodiscard]] std::vector<std::string> contenders_in(const Cell& cell) const;
 };
 
 /// How a contender reaches its servers.

@@ -59,9 +59,9 @@ namespace {
 
 /// label(contender) begins each line.
 void print_throughput(const json& entry, const std::function<std::string(const json&)>& label) {
-    constexpr auto kFormat = "  {:<18} {:>9} {:>17} {:>10} {:>10} {:>10} {:>10} {:>7}\n";
+    constexpr auto kFormat = "  {:<18} {:>9} {:>17} {:>10} {:>10} {:>10} {:>10} {:>10} {:>7}\n";
     fmt::print(kFormat, "", "tx/s", "min .. max", "commit p50", "p99 us", "tx p50", "p99 us",
-               "failed");
+               "max us", "failed");
     for (const auto& contender : entry.at("contenders")) {
         std::uint64_t failed = 0;
         for (const auto& round : contender.at("rounds")) {
@@ -72,7 +72,8 @@ void print_throughput(const json& entry, const std::function<std::string(const j
                                number_at(contender, "/throughput/max")),
                    number_at(contender, "/commit_us/p50"), number_at(contender, "/commit_us/p99"),
                    number_at(contender, "/transaction_us/p50"),
-                   number_at(contender, "/transaction_us/p99"), failed);
+                   number_at(contender, "/transaction_us/p99"),
+                   number_at(contender, "/transaction_us/max"), failed);
     }
     std::fflush(stdout);
 }
@@ -114,12 +115,14 @@ void print_hold(const json& entry) {
 }
 
 void print_counted(const json& entry) {
-    constexpr auto kFormat = "  {:<18} {:>8} {:>8} {:>14} {:>14} {:>11}\n";
-    fmt::print(kFormat, "", "trips", "waits", "trips in hold", "server forces", "log forces");
+    constexpr auto kFormat = "  {:<18} {:>8} {:>8} {:>14} {:>14} {:>11} {:>14}\n";
+    fmt::print(kFormat, "", "trips", "waits", "trips in hold", "server forces", "log forces",
+               "tx a commit");
     for (const auto& contender : entry.at("contenders")) {
         fmt::print(kFormat, name_of(contender), number_at(contender, "/trips"),
                    number_at(contender, "/waits"), number_at(contender, "/trips_in_hold"),
-                   number_at(contender, "/server_forces"), number_at(contender, "/log_forces"));
+                   number_at(contender, "/server_forces"), number_at(contender, "/log_forces"),
+                   number_at(contender, "/transactions_a_commit"));
     }
     std::fflush(stdout);
 }

@@ -33,6 +33,9 @@ public:
     void fail_statement(Connection&) override {}
     std::string insert_statement(int id) const override { return std::to_string(id); }
     std::string failing_statement() const override { return "fail"; }
+    std::string update_statement(int count) const override {
+        return "rows " + std::to_string(count);
+    }
 
 private:
     using Memory = CustomDatasource<test::MemoryStore>;

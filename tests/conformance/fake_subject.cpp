@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "fake_resource_manager.h"
 #include "subjects.h"
 
@@ -13,6 +15,8 @@ public:
                 .keeps_prepared_branch_in_session = false,
                 .vote_after_failed_statement = XaCode::rbrollback,
                 .takes_statements = true,
+                .takes_arguments = true,
+                .has_savepoints = true,
                 .is_server = true,
                 .has_locks = true,
                 .keeps_decisions = true,
@@ -34,6 +38,12 @@ public:
 
     std::string insert_statement(int id) const override { return std::to_string(id); }
     std::string failing_statement() const override { return "fail"; }
+
+    std::string update_statement(int count) const override {
+        return fmt::format("rows {} updated", count);
+    }
+    std::string keep_statement(const Value&) const override { return "?=?"; }
+    std::string recall_statement(const Value&) const override { return "read ?"; }
 
     void insert(Connection& connection, int id) override {
         FakeResourceManager::branch_of(connection).write(std::to_string(id));

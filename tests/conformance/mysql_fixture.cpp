@@ -10,13 +10,17 @@ std::vector<Answer> run_batch(Connection& connection, std::vector<Request> batch
     const auto count = batch.size();
     std::vector<Answer> answers;
     connection.send(std::move(batch));
-    const auto take = [&] {
-        if (auto answer = connection.receive()) {
+    const auto take_all = [&] {
+        while (answers.size() < count) {
+            auto answer = connection.receive();
+            if (!answer) {
+                return false;
+            }
             answers.push_back(*std::move(answer));
         }
-        return answers.size() == count;
+        return true;
     };
-    if (!eventually(take)) {
+    if (!eventually(take_all)) {
         throw std::runtime_error("an answer of the batch is missing");
     }
     return answers;

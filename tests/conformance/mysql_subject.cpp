@@ -25,6 +25,8 @@ public:
                 .keeps_prepared_branch_in_session = !detaches_,
                 .vote_after_failed_statement = XaCode::ok,
                 .takes_statements = true,
+                .takes_arguments = true,
+                .has_savepoints = true,
                 .is_server = true,
                 .has_locks = true,
                 .keeps_decisions = true,
@@ -35,6 +37,13 @@ public:
     std::unique_ptr<Connection> connect_with_witness() override {
         witness_.set_up_decision_table();
         return witness_.connect({.text = "xa_tm-conformance"});
+    }
+
+    std::string keep_statement(const Value& like) const override {
+        return fmt::format("insert into kept (id, {}) values (?, ?)", column_for(like));
+    }
+    std::string recall_statement(const Value& like) const override {
+        return fmt::format("select {} from kept where id = ?", column_for(like));
     }
 
     void end_session(Connection& connection) override {
@@ -51,6 +60,11 @@ public:
     }
 
 protected:
+    std::string kept_columns() const override {
+        return ", words longtext character set utf8mb4, truth boolean, whole bigint, "
+               "natural_number bigint unsigned, fraction double, binary_data longblob";
+    }
+
     std::int64_t waiting_sessions() override {
         // innodb_trx would be an old copy for as long as somebody keeps asking for it.
         return admin().number(

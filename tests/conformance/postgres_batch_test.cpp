@@ -5,6 +5,7 @@
 
 #include "eventually.h"
 #include "postgres_fixture.h"
+#include "wire_proxy.h"
 
 namespace xa_tm::test {
 namespace {
@@ -38,6 +39,31 @@ TEST_P(PostgresBatch, CommitOfTheOldAndAllOfTheNewBranchGoInOneBatch) {
     EXPECT_EQ(run(*connection, Verb::commit, old).code, XaCode::ok);
     EXPECT_EQ(rows(), 3);
     EXPECT_TRUE(serves_again(*connection));
+}
+
+TEST_P(PostgresBatch, AllStatementsOfABranchGoInOneTripUpToItsVote) {
+    auto uri = sandbox::tcp_uri(GetParam());
+    const auto at = uri.rfind(':') + 1;
+    const auto port = uri.substr(at, uri.find('/', at) - at);
+    WireProxy proxy{{{Wire::postgresql, static_cast<std::uint16_t>(std::stoi(port))}}};
+    uri.replace(at, port.size(), std::to_string(proxy.port(0)));
+    postgres::Datasource datasource{"users", uri};
+    const auto connection = datasource.connect({});
+    const auto xid = unique_xid();
+    auto insert = execute(xid, "insert into only_postgres values ($1)");
+    insert.arguments = {std::int64_t{1}};
+    const auto before = proxy.trips(0);
+    const auto answers = run(*connection, {{.verb = Verb::start, .xid = xid},
+                                           execute(xid, "savepoint a"),
+                                           insert,
+                                           execute(xid, "rollback to savepoint a"),
+                                           insert,
+                                           execute(xid, "select id from only_postgres"),
+                                           {.verb = Verb::prepare, .xid = xid}});
+    EXPECT_EQ(answers.back().code, XaCode::ok) << answers.back().message;
+    EXPECT_EQ(proxy.trips(0), before + 1);
+    EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
+    EXPECT_EQ(rows(), 1);
 }
 
 TEST_P(PostgresBatch, ACommitIsAnsweredThoughTheStatementBehindItWaitsForALock) {
@@ -248,6 +274,64 @@ TEST_P(PostgresBatch, RollingBackToASavepointIsTheApplicationsOwnAffair) {
     }
     EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::ok);
     EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
+}
+
+TEST_P(PostgresBatch, AFailureThatASavepointHasUndoneDecidesNoVote) {
+    const auto fail_and_go_back = [&](Connection& connection, const Xid& xid) {
+        EXPECT_EQ(run(connection, {{.verb = Verb::start, .xid = xid},
+                                   execute(xid, "savepoint a"),
+                                   execute(xid, "select 1 / 0")})
+                      .back()
+                      .sqlstate,
+                  "22012");
+        EXPECT_EQ(run(connection, {execute(xid, "select 1")}).front().sqlstate, "25P02");
+        EXPECT_EQ(run(connection, {execute(xid, "rollback to savepoint a")}).front().code,
+                  XaCode::ok);
+    };
+    const auto connection = datasource_.connect({});
+    auto xid = unique_xid();
+    fail_and_go_back(*connection, xid);
+    EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rdonly);
+    xid = unique_xid();
+    fail_and_go_back(*connection, xid);
+    sql(*connection) << "insert into only_postgres values (2)";
+    EXPECT_EQ(run(*connection, Verb::commit_one_phase, xid).code, XaCode::ok);
+    xid = unique_xid();
+    fail_and_go_back(*connection, xid);
+    EXPECT_EQ(run(*connection, {execute(xid, "do $$ begin raise sqlstate '40001'; end $$")})
+                  .front()
+                  .is_conflict,
+              true);
+    // Trap 32
+    EXPECT_EQ(run(*connection, Verb::prepare, xid).code, XaCode::rbdeadlock);
+    EXPECT_EQ(rows(), 1);
+    EXPECT_TRUE(serves_again(*connection));
+}
+
+TEST_P(PostgresBatch, AFailureAfterManyStatementsCarriesOutNothingBehindIt) {
+    constexpr int kStatements = 500;
+    const auto connection = datasource_.connect({});
+    const auto xid = unique_xid();
+    std::vector<Request> batch{{.verb = Verb::start, .xid = xid}};
+    for (int id = 1; id <= kStatements; ++id) {
+        batch.push_back(execute(xid, fmt::format("insert into only_postgres values ({})",
+                                                 id == kStatements / 2 ? 1 : id)));
+    }
+    batch.push_back({.verb = Verb::prepare, .xid = xid});
+    const auto answers = run(*connection, std::move(batch));
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (i < kStatements / 2) {
+            EXPECT_EQ(answers[i].code, XaCode::ok) << answers[i].message;
+        } else if (i == kStatements / 2) {
+            EXPECT_EQ(answers[i].sqlstate, "23505");
+        } else {
+            EXPECT_EQ(answers[i].message, not_carried_out().message);
+        }
+    }
+    EXPECT_THAT(prepared(), IsEmpty());
+    EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
+    EXPECT_EQ(rows(), 0);
+    EXPECT_TRUE(serves_again(*connection));
 }
 
 INSTANTIATE_TEST_SUITE_P(On, PostgresBatch, testing::ValuesIn(kPostgresServers), name_of_server);

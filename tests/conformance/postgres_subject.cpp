@@ -18,10 +18,27 @@ public:
                 .keeps_prepared_branch_in_session = false,
                 .vote_after_failed_statement = XaCode::rbrollback,
                 .takes_statements = true,
+                .takes_arguments = true,
+                .has_savepoints = true,
                 .is_server = true,
                 .has_locks = true,
                 .keeps_decisions = true,
                 .vote_of_deadlock_victim = XaCode::rbdeadlock};
+    }
+
+    std::string keep_statement(const Value& like) const override {
+        return fmt::format("insert into kept (id, {}) values ($1, $2)", column_for(like));
+    }
+    std::string recall_statement(const Value& like) const override {
+        return fmt::format("select {} from kept where id = $1", column_for(like));
+    }
+    /// PostgreSQL: Binary Data Types, bytea Hex Format.
+    std::string bytes_from(const std::string& shown) const override {
+        std::string bytes;
+        for (std::size_t at = 2; at < shown.size(); at += 2) {
+            bytes += static_cast<char>(std::stoi(shown.substr(at, 2), nullptr, 16));
+        }
+        return bytes;
     }
 
     void end_session(Connection& connection) override {
@@ -33,6 +50,11 @@ public:
     }
 
 protected:
+    std::string kept_columns() const override {
+        return ", words text, truth boolean, whole bigint, natural_number numeric(20), "
+               "fraction double precision, binary_data bytea";
+    }
+
     std::int64_t waiting_sessions() override {
         return admin().number("select count(*) from pg_locks where not granted");
     }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <variant>
 
 #include <soci/soci.h>
 
@@ -52,6 +54,8 @@ public:
         }
         outside_.execute("drop table if exists conformance");
         outside_.execute("create table conformance (id int primary key, hits int)");
+        outside_.execute("drop table if exists kept");
+        outside_.execute("create table kept (id int primary key" + kept_columns() + ")");
     }
 
     bool has_row(int id) override {
@@ -63,6 +67,11 @@ public:
         return "insert into conformance (id, hits) values (" + std::to_string(id) + ", 0)";
     }
     std::string failing_statement() const override { return "select nothing from nowhere"; }
+
+    std::string update_statement(int count) const override {
+        return "update conformance set hits = hits + 1 where id between 1 and " +
+               std::to_string(count);
+    }
 
     void insert(Connection& connection, int id) override {
         D::sql_of(connection) << insert_statement(id);
@@ -115,6 +124,16 @@ public:
     }
 
 protected:
+    /// Defines one for each type of Value, named as column_for() says.
+    virtual std::string kept_columns() const = 0;
+    /// Where table `kept` has values of this type; NULL fits everywhere.
+    static std::string column_for(const Value& value) {
+        constexpr std::array kColumns{"words",    "truth", "whole",      "natural_number",
+                                      "fraction", "words", "binary_data"};
+        static_assert(kColumns.size() == std::variant_size_v<Value>);
+        return kColumns.at(value.index());
+    }
+
     /// Sessions that wait for a row.
     virtual std::int64_t waiting_sessions() = 0;
     Database& admin() { return admin_; }

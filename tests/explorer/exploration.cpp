@@ -166,7 +166,7 @@ std::vector<std::string> Explorer::trace_to(Index state) const {
     for (auto event = events.rbegin(); event != events.rend(); ++event) {
         World next;
         for_each_next(world, setup_, [&](const Event& other, World&& behind, std::string&&) {
-            if (other.kind == event->kind && other.branch == event->branch) {
+            if (other == *event) {
                 next = std::move(behind);
             }
         });

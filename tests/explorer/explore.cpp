@@ -30,6 +30,9 @@ int main(int argc, char** argv) {
            "so many resource managers keep a prepared branch with its session, as MariaDB does")
         ->check(CLI::Range(0, 3))
         ->capture_default_str();
+    app.add_option("--members", setup.members, "so many one-shot transactions are combined in it")
+        ->check(CLI::Range(std::size_t{0}, kMembersMax))
+        ->capture_default_str();
     app.add_flag("--last-resource", setup.has_last_resource,
                  "the last one decides by its own commit, with a row");
     app.add_flag("--side-by-side,!--one-by-one", setup.recovers_side_by_side,

@@ -59,6 +59,25 @@ TEST(Explorer, FindsNoLawBrokenWithALastResourceAndTwoOthers) {
         {.branches = 3, .has_last_resource = true, .recovers_side_by_side = false}, 400'000);
 }
 
+TEST(Explorer, FindsNoLawBrokenWhereTwoMembersAreCombined) {
+    expect_that_no_law_is_broken({.branches = 2, .members = 2}, 10'000);
+}
+
+TEST(Explorer, FindsNoLawBrokenWhereThreeMembersAreCombined) {
+    expect_that_no_law_is_broken(
+        {.branches = 2, .first_attaching = 1, .members = 3, .recovers_side_by_side = false},
+        10'000);
+}
+
+TEST(Explorer, FindsNoLawBrokenWhereMembersAreCombinedAtALastResource) {
+    expect_that_no_law_is_broken({.branches = 2,
+                                  .crashes = 1,
+                                  .has_last_resource = true,
+                                  .members = 2,
+                                  .recovers_side_by_side = false},
+                                 10'000);
+}
+
 void expect_that_it_is_noticed(const Setup& setup, std::string_view law) {
     const auto found = explore(setup);
     EXPECT_THAT(found.violation, HasSubstr(law));
@@ -101,6 +120,10 @@ TEST(ExplorerNotices, AnAbortThatIsPresumedBeforeTheRowsAreRead) {
 TEST(ExplorerNotices, RowsThatAreReadWhileASessionMayStillCommitOne) {
     expect_that_it_is_noticed({.has_last_resource = true, .ends_sessions_before_rows = false},
                               "law");
+}
+
+TEST(ExplorerNotices, AFailedMemberThatIsUndoneInOneBranchOnly) {
+    expect_that_it_is_noticed({.members = 2, .undoes_in_every_branch = false}, "law 11");
 }
 
 TEST(ExplorerNotices, ARowThatIsRemovedTooEarly) {

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "coordinator.h"
 #include "global_id.h"
@@ -47,6 +48,8 @@ public:
     [[nodiscard]] std::string violation() { return std::move(violation_); }
 
     void begin();
+    void do_members(std::size_t i, const Course& course);
+    void lose_members(std::size_t i);
     void vote_early(std::size_t i, EventKind how);
     void ask(EventKind what);
     void serve(std::size_t i, EventKind how);
@@ -77,6 +80,11 @@ private:
     }
     [[nodiscard]] Decision row() const;
     [[nodiscard]] PendingDecision pending();
+    void write(std::size_t i, std::size_t member, Fate fate);
+    void take(std::size_t member, CombinedWork::Verdict verdict);
+    void take_broken();
+    void end_trip(std::size_t i);
+    void check_members();
     void drive(const CommitProtocol::Step& step);
     void settle();
     void forget();
@@ -101,6 +109,84 @@ void Step::begin() {
         branch.data = Data::open;
         branch.has_session = true;
         branch.is_connected = true;
+    }
+    if (setup_.members > 0) {
+        world_.batch.emplace(setup_.members);
+    }
+}
+
+/// As CombinedRun: what it sends, and what it makes of the answers.
+void Step::do_members(std::size_t i, const Course& course) {
+    const auto trip = world_.batch->next();
+    const bool has_to_undo = trip.undo && (setup_.undoes_in_every_branch || i == 0);
+    if (course.is_undo_refused || (has_to_undo && !world_.branches[i].work.undo(*trip.undo))) {
+        take_broken();
+    } else {
+        for (auto member = trip.begin; member < trip.end; ++member) {
+            write(i, member, course.fates.at(member));
+        }
+    }
+    end_trip(i);
+}
+
+void Step::write(std::size_t i, std::size_t member, Fate fate) {
+    using Verdict = CombinedWork::Verdict;
+    auto& work = world_.branches[i].work;
+    if (fate == Fate::none) {
+        take(member, Verdict::not_reached);
+        return;
+    }
+    work.set_savepoint(member);
+    if (fate == Fate::broken) {
+        work.lose();
+        take(member, Verdict::broken);
+        return;
+    }
+    if (fate != Fate::refused && !work.write(member, fate == Fate::unexpected_rows)) {
+        break_law("law 11: a member's work is done twice");
+    }
+    take(member, fate == Fate::done ? Verdict::done : Verdict::failed);
+}
+
+/// Cut off, or without an answer in time.
+void Step::lose_members(std::size_t i) {
+    world_.branches[i].is_connected = false;
+    world_.protocol->vote(i, XaCode::rmfail);
+    if (const auto trip = world_.batch->next(); trip.undo) {
+        take_broken();
+    } else {
+        take(trip.begin, CombinedWork::Verdict::broken);
+    }
+    end_trip(i);
+}
+
+void Step::take(std::size_t member, CombinedWork::Verdict verdict) {
+    using Verdict = CombinedWork::Verdict;
+    world_.batch->take(member, verdict);
+    world_.is_branch_broken = world_.is_branch_broken || verdict == Verdict::broken;
+    world_.failed_members |=
+        static_cast<std::uint8_t>((verdict == Verdict::failed ? 1U : 0U) << member);
+}
+
+void Step::take_broken() {
+    world_.batch->take_broken();
+    world_.is_branch_broken = true;
+}
+
+/// In this branch; and in all when it is the last one.
+void Step::end_trip(std::size_t i) {
+    world_.branches[i].has_made_trip = true;
+    if (!std::ranges::all_of(branches(), &Branch::has_made_trip)) {
+        return;
+    }
+    world_.batch->end_trip();
+    world_.failed_members = 0;
+    world_.is_branch_broken = false;
+    for (auto& branch : branches()) {
+        branch.has_made_trip = false;
+        if (world_.batch->state() != CombinedWork::State::working) {
+            branch.work.release_savepoints();
+        }
     }
 }
 
@@ -336,12 +422,18 @@ void Step::crash_manager(EventKind how) {
         branch.progress = Progress::open;
         branch.is_named = branch.is_named && (is_decided || world_.row == Row::there);
         branch.pass = {};
+        branch.has_made_trip = false;
     }
     world_.has_row = false;
     world_.is_waiting_for_row = false;
     world_.are_rows_read = false;
     world_.is_row_needless = false;
     world_.protocol.reset();
+    if (world_.batch && world_.batch->state() == CombinedWork::State::working) {
+        world_.batch.reset();
+    }
+    world_.failed_members = 0;
+    world_.is_branch_broken = false;
     world_.is_forcing = false;
     world_.is_live = false;
     world_.is_decided = is_decided;
@@ -563,6 +655,38 @@ void Step::check_laws() {
     if (world_.told == Outcome::rolled_back && has(Data::committed)) {
         break_law("law 9: the application was told rolled back, and a branch has committed");
     }
+    if (setup_.members > 0 && has(Data::committed)) {
+        check_members();
+    }
+}
+
+/// Where a branch has committed, it has done so with the work of all that have not failed, who are
+/// told what became of it, and with nobody else's.
+void Step::check_members() {
+    const bool is_complete = world_.batch && world_.batch->state() == CombinedWork::State::complete;
+    if (!is_complete || (world_.told && world_.batch->is_in_vain(*world_.told))) {
+        break_law("law 11: members run again although they may be committed");
+        return;
+    }
+    std::vector<std::size_t> expected;
+    for (std::size_t member = 0; member < setup_.members; ++member) {
+        if (!world_.batch->has_failed(member)) {
+            expected.push_back(member);
+        }
+    }
+    for (const auto& branch : branches()) {
+        if (branch.data != Data::committed) {
+            continue;
+        }
+        if (branch.work.has_unexpected_rows()) {
+            break_law("law 11: a branch has committed work that had unexpected rows");
+        }
+        if (branch.work.members() != expected) {
+            break_law(
+                "law 11: a branch has committed without a member's work, or with that of one "
+                "that has failed");
+        }
+    }
 }
 
 /// What the transaction manager waits for.
@@ -615,6 +739,10 @@ private:
         if (!world_.protocol || world_.is_outcome_asked_for) {
             return;
         }
+        if (world_.batch) {
+            combined_application();
+            return;
+        }
         for (const auto what : {EventKind::ask_commit, EventKind::ask_rollback}) {
             go({what}, [&](Step& step) { step.ask(what); });
         }
@@ -633,6 +761,38 @@ private:
         }
     }
 
+    /// As CombinedRun::run().
+    void combined_application() {
+        switch (world_.batch->state()) {
+            case CombinedWork::State::working:
+                for (std::size_t i = 0; i < setup_.branches; ++i) {
+                    members(i);
+                }
+                return;
+            case CombinedWork::State::complete:
+                go({EventKind::ask_commit}, [](Step& step) { step.ask(EventKind::ask_commit); });
+                break;  // its time may be over, too
+            case CombinedWork::State::empty:
+            case CombinedWork::State::dissolved: break;
+        }
+        go({EventKind::ask_rollback}, [](Step& step) { step.ask(EventKind::ask_rollback); });
+    }
+
+    void members(std::size_t i) {
+        const auto& branch = world_.branches[i];
+        if (branch.has_made_trip) {
+            return;
+        }
+        go(of(EventKind::lose_members, i), [&](Step& step) { step.lose_members(i); });
+        if (!branch.is_connected || !branch.has_session) {
+            return;
+        }
+        for (const auto& course : courses_of(world_.batch->next())) {
+            go({EventKind::do_members, static_cast<std::uint8_t>(i), course},
+               [&](Step& step) { step.do_members(i, course); });
+        }
+    }
+
     void server(std::size_t i) {
         const auto& branch = world_.branches[i];
         if (!branch.has_session) {
@@ -647,7 +807,10 @@ private:
         }
         std::vector<EventKind> ways{EventKind::serve, EventKind::refuse_to_serve};
         if (branch.request == Verb::prepare) {
-            ways.insert(ways.end(), {EventKind::vote_no, EventKind::vote_read_only});
+            ways.push_back(EventKind::vote_no);
+            if (branch.work.members().empty()) {
+                ways.push_back(EventKind::vote_read_only);
+            }
         } else if (branch.request == Verb::commit_one_phase ||
                    branch.request == Verb::commit_with_decision) {
             ways.push_back(EventKind::vote_no);
@@ -812,7 +975,25 @@ std::uint64_t packed(const World& world, const Setup& setup, std::size_t i) {
     packer.add(pass.is_row_waited_for, 1);
     packer.add(pass.is_row_seen, 1);
     packer.add(pass.action, 2);
+    const bool may_be_committed = world.batch &&
+                                  world.batch->state() != CombinedWork::State::dissolved &&
+                                  branch.data != Data::rolled_back;
+    packer.add(may_be_committed ? branch.work.number() : 0U, BranchWork::kBits);
+    packer.add(branch.has_made_trip, 1);
     return packer.word();
+}
+
+void add_batch(Packer& packer, const CombinedWork& batch, const Setup& setup) {
+    packer.add(1, 1);
+    packer.add(batch.state(), 2);
+    for (std::size_t member = 0; member < setup.members; ++member) {
+        packer.add(batch.has_failed(member), 1);
+    }
+    if (batch.state() == CombinedWork::State::working) {
+        const auto trip = batch.next();
+        packer.add(trip.undo ? *trip.undo + 1 : 0, 2);
+        packer.add(trip.begin, 2);
+    }
 }
 
 }  // namespace
@@ -844,6 +1025,11 @@ Key key_of(const World& world, const Setup& setup) {
     rest.add(world.row, 2);
     rest.add(world.incarnation, 3);
     rest.add(world.crashes, 3);
+    if (world.batch) {
+        add_batch(rest, *world.batch, setup);
+        rest.add(world.failed_members, kMembersMax);
+        rest.add(world.is_branch_broken, 1);
+    }
     return {parts[0], parts[1], parts[2], rest.word()};
 }
 
@@ -868,6 +1054,8 @@ std::string to_string(const Event& event) {
     const auto sentence = [&]() -> std::string_view {
         switch (event.kind) {
             case EventKind::begin: return "the transaction begins, every branch has written";
+            case EventKind::do_members: return "{} does the members: {}";
+            case EventKind::lose_members: return "{} is lost with the members' statements";
             case EventKind::vote_early: return "{} is prepared with its last statement";
             case EventKind::lose_early_vote: return "{}'s answer to its last statement is lost";
             case EventKind::refuse_early: return "{} is rolled back by its last statement";
@@ -904,7 +1092,7 @@ std::string to_string(const Event& event) {
         }
         XA_TM_CHECK(false, "every event is named");
     }();
-    return fmt::format(fmt::runtime(sentence), resource_of(event.branch));
+    return fmt::format(fmt::runtime(sentence), resource_of(event.branch), to_string(event.course));
 }
 
 std::string to_string(const World& world, const Setup& setup) {
@@ -924,6 +1112,12 @@ std::string to_string(const World& world, const Setup& setup) {
     if (setup.has_last_resource) {
         constexpr std::array rows{"none", "there", "removed"};
         text += fmt::format("  row={}", rows[static_cast<std::size_t>(world.row)]);
+    }
+    if (setup.members > 0) {
+        for (std::size_t i = 0; i < setup.branches; ++i) {
+            text += fmt::format("  of members at {}: {}", resource_of(i),
+                                fmt::join(world.branches[i].work.members(), " "));
+        }
     }
     if (world.told) {
         text += fmt::format("  told={}", xa_tm::to_string(*world.told));

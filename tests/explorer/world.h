@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "batch.h"
+#include "combined_work.h"
 #include "commit_protocol.h"
 #include "recovery_plan.h"
 #include "xa_tm/outcome.h"
@@ -32,6 +34,9 @@ struct Setup {
         return has_last_resource && branch + 1 == branches;
     }
 
+    /// So many one-shot transactions are combined in this one; 0: none.
+    std::size_t members = 0;
+
     /// Recovery may be at every resource at once, each at another step; else at one after another.
     bool recovers_side_by_side = true;
 
@@ -46,6 +51,7 @@ struct Setup {
     bool waits_for_rows = true;             ///< law 3, where decisions are rows
     bool ends_sessions_before_rows = true;  ///< law 7, likewise
     bool keeps_rows_to_the_end = true;      ///< law 6, likewise
+    bool undoes_in_every_branch = true;     ///< law 11
 };
 
 /// What a resource manager holds of its branch.
@@ -94,6 +100,8 @@ struct Branch {
     bool is_named = false;                       ///< in the decision
     PendingDecision::Progress progress = PendingDecision::Progress::open;
     Pass pass = {};
+    BranchWork work = {};        ///< of the members
+    bool has_made_trip = false;  ///< of the members' trip in progress
 };
 
 /// All that there is, at one moment. A value.
@@ -101,6 +109,11 @@ struct World {
     std::array<Branch, kBranchesMax> branches;
     /// Of the process that began the transaction, as long as that runs.
     std::optional<CommitProtocol> protocol;
+    /// What became of the members, also when the process that combined them has ended.
+    std::optional<CombinedWork> batch;
+    /// Of the trip in progress: bits of those that failed in any branch, and whether one is broken.
+    std::uint8_t failed_members = 0;
+    bool is_branch_broken = false;
     bool is_begun = false;
     bool is_outcome_asked_for = false;
     bool is_forcing = false;
@@ -122,6 +135,8 @@ struct World {
 
 enum class EventKind : std::uint8_t {
     begin,
+    do_members,
+    lose_members,
     vote_early,
     lose_early_vote,
     refuse_early,
@@ -156,6 +171,9 @@ enum class EventKind : std::uint8_t {
 struct Event {
     EventKind kind;
     std::uint8_t branch = 0;
+    Course course = {};  ///< of do_members
+
+    friend bool operator==(const Event&, const Event&) = default;
 };
 
 /// The event as a sentence.
@@ -171,7 +189,8 @@ using Key = std::array<std::uint64_t, 4>;
 using Visit = std::function<void(const Event&, World&&, std::string&&)>;
 
 /// Every event that can come next, with the world behind it: the product's own CommitProtocol,
-/// TransactionTable and plan_recovery() decide, the rest of the world does what it likes.
+/// CombinedWork, TransactionTable and plan_recovery() decide, the rest of the world does what it
+/// likes.
 void for_each_next(const World& world, const Setup& setup, const Visit& visit);
 
 /// Nothing is on its way, prepared, or waits to be forgotten.

@@ -25,7 +25,11 @@ constexpr auto kStatement = "update t set x = x + 1";
 std::vector<Request> batch_of(std::uint8_t choice, const Connection& connection, bool is_prepared) {
     switch (choice % 15) {
         case 0: return {{.verb = Verb::start, .xid = kXid}};
-        case 1: return {{.verb = Verb::execute, .xid = kXid, .statement = kStatement}};
+        case 1:
+            return {{.verb = Verb::execute,
+                     .xid = kXid,
+                     .statement = kStatement,
+                     .wants_result = true}};
         case 2: return {{.verb = Verb::prepare, .xid = kXid}};
         case 3: return {{.verb = Verb::commit_one_phase, .xid = kXid}};
         case 4: return {{.verb = Verb::commit, .xid = kXid, .evidence = kEvidence}};

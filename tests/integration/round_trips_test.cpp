@@ -1,6 +1,7 @@
 // How often a global transaction waits for the network, counted by a proxy that lets no answer
 // through before every branch waits for one.
 
+#include <string>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -38,75 +39,97 @@ TEST(WireProxy, KnowsWhenABatchOfRequestsIsWhole) {
                                                                 8)));
 }
 
-class RoundTrips : public testing::TestWithParam<std::size_t> {};
-
-/// Warms the pools, then commits over `n` branches with every answer held until all branches wait.
-TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
-    const auto n = GetParam();
-    const auto users = sandbox::tcp_uri(sandbox::postgres_server());
-    const auto points = sandbox::tcp_uri(sandbox::mysql_server());
-    std::vector<WireProxy::Upstream> upstreams;
-    for (std::size_t i = 0; i < n / 2; ++i) {
-        upstreams.push_back({Wire::postgresql, port_of(users)});
-        upstreams.push_back({Wire::mysql, port_of(points)});
+/// Every answer is held until all branches wait for one.
+class RoundTrips : public testing::TestWithParam<std::size_t> {
+protected:
+    RoundTrips() {
+        for (std::size_t i = 0; i < GetParam(); i += 2) {
+            for (const auto& server : {sandbox::postgres_server(), sandbox::mysql_server()}) {
+                Database database{sandbox::uri(server)};
+                database.execute(fmt::format("drop table if exists trips_{}", i));
+                database.execute(fmt::format("create table trips_{} (id int)", i));
+            }
+            users_all_.push_back(&manager_.add<postgres::Datasource>(
+                fmt::format("users{}", i), with_port(users_uri_, proxy_.port(i))));
+            points_all_.push_back(&manager_.add<mysql::Datasource>(
+                fmt::format("points{}", i), with_port(points_uri_, proxy_.port(i + 1))));
+        }
+        manager_.start();
     }
-    WireProxy proxy{upstreams};
-    const TemporaryDirectory log;
-    TransactionManager manager{{.node = "trips",
-                                .log_directory = log.path(),
-                                .answer_timeout = 20s,
-                                .recovery_interval = 1h,
-                                .log_segment_size_bytes = 1 << 16}};
-    std::vector<postgres::Datasource*> users_all;
-    std::vector<mysql::Datasource*> points_all;
-    for (std::size_t i = 0; i < n; i += 2) {
-        Database{sandbox::uri(sandbox::postgres_server())}.execute(
-            fmt::format("drop table if exists trips_{}", i));
-        Database{sandbox::uri(sandbox::postgres_server())}.execute(
-            fmt::format("create table trips_{} (id int)", i));
-        Database{sandbox::uri(sandbox::mysql_server())}.execute(
-            fmt::format("drop table if exists trips_{}", i));
-        Database{sandbox::uri(sandbox::mysql_server())}.execute(
-            fmt::format("create table trips_{} (id int)", i));
-        users_all.push_back(&manager.add<postgres::Datasource>(fmt::format("users{}", i),
-                                                               with_port(users, proxy.port(i))));
-        points_all.push_back(&manager.add<mysql::Datasource>(fmt::format("points{}", i),
-                                                             with_port(points, proxy.port(i + 1))));
-    }
-    manager.start();
 
+    [[nodiscard]] static std::vector<WireProxy::Upstream> upstreams() {
+        std::vector<WireProxy::Upstream> upstreams;
+        for (std::size_t i = 0; i < GetParam(); i += 2) {
+            upstreams.push_back(
+                {Wire::postgresql, port_of(sandbox::tcp_uri(sandbox::postgres_server()))});
+            upstreams.push_back({Wire::mysql, port_of(sandbox::tcp_uri(sandbox::mysql_server()))});
+        }
+        return upstreams;
+    }
+    [[nodiscard]] static std::string insert(std::size_t i) {
+        return fmt::format("insert into trips_{} values (1)", 2 * i);
+    }
     /// Opens every branch, because all are enlisted when the first one is used.
-    const auto open_all = [&](Transaction& transaction) {
-        for (std::size_t i = 0; i < n / 2; ++i) {
-            std::ignore = transaction.enlist(*users_all[i], *points_all[i]);
+    void open_all(Transaction& transaction) {
+        for (std::size_t i = 0; i < users_all_.size(); ++i) {
+            std::ignore = transaction.enlist(*users_all_[i], *points_all_[i]);
         }
-        std::ignore = transaction.enlist(*users_all[0]).sql();
-    };
-    const auto write_all = [&](Transaction& transaction) {
-        for (std::size_t i = 0; i < n / 2; ++i) {
-            transaction.enlist(*users_all[i]).sql()
-                << fmt::format("insert into trips_{} values (1)", 2 * i);
-            transaction.enlist(*points_all[i]).sql()
-                << fmt::format("insert into trips_{} values (1)", 2 * i);
+        std::ignore = transaction.enlist(*users_all_[0]).sql();
+    }
+    void write_all(Transaction& transaction) {
+        for (std::size_t i = 0; i < users_all_.size(); ++i) {
+            transaction.enlist(*users_all_[i]).sql() << insert(i);
+            transaction.enlist(*points_all_[i]).sql() << insert(i);
         }
-    };
+    }
+    [[nodiscard]] RunReport run_all() {
+        std::vector<Statement> statements;
+        for (std::size_t i = 0; i < users_all_.size(); ++i) {
+            statements.push_back(users_all_[i]->statement(insert(i)));
+            statements.push_back(points_all_[i]->statement(insert(i)));
+        }
+        return manager_.run(std::move(statements), {.conflict_keys = {"trips"}});
+    }
+
+    std::string users_uri_ = sandbox::tcp_uri(sandbox::postgres_server());
+    std::string points_uri_ = sandbox::tcp_uri(sandbox::mysql_server());
+    WireProxy proxy_{upstreams()};
+    TemporaryDirectory log_;
+    TransactionManager manager_{{.node = "trips",
+                                 .log_directory = log_.path(),
+                                 .answer_timeout = 20s,
+                                 .recovery_interval = 1h,
+                                 .log_segment_size_bytes = 1 << 16}};
+    std::vector<postgres::Datasource*> users_all_;
+    std::vector<mysql::Datasource*> points_all_;
+};
+
+TEST_P(RoundTrips, OfACommitAreThreeWhateverTheNumberOfBranches) {
     {
-        auto warm_up = manager.begin();
+        auto warm_up = manager_.begin();
         open_all(warm_up);
         write_all(warm_up);
         ASSERT_EQ(warm_up.commit().outcome(), Outcome::committed);
     }
-
-    auto transaction = manager.begin();
-    proxy.hold_until_waiting(n);
+    auto transaction = manager_.begin();
+    proxy_.hold_until_waiting(GetParam());
     open_all(transaction);
-    EXPECT_EQ(proxy.stop_holding(), 1U) << "one wait opens every branch";
+    EXPECT_EQ(proxy_.stop_holding(), 1U) << "one wait opens every branch";
     write_all(transaction);
-    proxy.hold_until_waiting(n);
+    proxy_.hold_until_waiting(GetParam());
     const auto report = transaction.commit();
-    EXPECT_EQ(proxy.stop_holding(), 2U) << "one wait prepares and one commits every branch";
+    EXPECT_EQ(proxy_.stop_holding(), 2U) << "one wait prepares and one commits every branch";
     EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report);
     EXPECT_TRUE(report.is_settled());
+}
+
+TEST_P(RoundTrips, OfAOneShotTransactionWithConflictKeysAreTwo) {
+    ASSERT_EQ(run_all().outcome(), Outcome::committed);
+    proxy_.hold_until_waiting(GetParam());
+    const auto report = run_all();
+    EXPECT_EQ(proxy_.stop_holding(), 2U) << "one wait for all up to the votes, one for the commit";
+    EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report.commit());
+    EXPECT_TRUE(report.commit().is_settled());
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, RoundTrips, testing::Values(2, 4), [](const auto& parameter) {
@@ -199,6 +222,22 @@ TEST_F(TripsOfABranch, AreTwoWhenItsLastStatementPreparesIt) {
             << trips.first << ' ' << trips.second;
     }
     EXPECT_EQ(count_rows(), 4);
+}
+
+TEST_F(TripsOfABranch, AreTwoForAOneShotTransactionWhateverItsNumberOfStatements) {
+    start();
+    for (int id = 1; id <= 6; id += 2) {
+        const auto report =
+            manager_.run({users_->statement(insert(id)), users_->statement(insert(id + 1)),
+                          points_->statement(insert(id)), points_->statement(insert(id + 1))},
+                         {.conflict_keys = id == 5 ? std::vector<std::string>{"hot"}
+                                                   : std::vector<std::string>{}});
+        EXPECT_EQ(report.outcome(), Outcome::committed) << to_string(report.commit());
+        const auto trips = take_trips();
+        EXPECT_TRUE(id == 1 || trips == std::pair(std::size_t{2}, std::size_t{2}))
+            << trips.first << ' ' << trips.second;
+    }
+    EXPECT_EQ(count_rows(), 12);
 }
 
 TEST_F(TripsOfABranch, IsOneWhenTheNextTransactionWaitsForItsConnection) {

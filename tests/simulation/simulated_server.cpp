@@ -70,7 +70,7 @@ Answer SimulatedServer::carry_out(ServerSession& session, const std::vector<std:
                 "a session that has ended runs nothing");
     switch (request.verb) {
         case Verb::start: return start(session, request.xid);
-        case Verb::execute: return execute(session, request.statement);
+        case Verb::execute: return execute(session, request);
         case Verb::prepare: return prepare(session, request.xid);
         case Verb::commit_one_phase: return commit_one_phase(session, request.xid);
         case Verb::commit_with_decision: return commit_with_decision(session, request);
@@ -105,7 +105,8 @@ Answer SimulatedServer::start(ServerSession& session, const Xid& xid) {
     return {};
 }
 
-Answer SimulatedServer::execute(ServerSession& session, const std::string& statement) {
+Answer SimulatedServer::execute(ServerSession& session, const Request& request) {
+    const auto& statement = request.statement;
     if (!session.active) {
         return wrong_state();
     }
@@ -113,7 +114,7 @@ Answer SimulatedServer::execute(ServerSession& session, const std::string& state
     if (branch.rollback_only) {
         return {.code = XaCode::rmerr, .message = "the transaction is aborted", .native_error = 1};
     }
-    if (statement.starts_with("fail")) {
+    if (statement.starts_with("fail") || !request.arguments.empty()) {  // it has no placeholders
         if (kind_ == ServerKind::postgres) {
             branch.rollback_only = XaCode::rbrollback;
         }
@@ -127,6 +128,9 @@ Answer SimulatedServer::execute(ServerSession& session, const std::string& state
     }
     if (statement.starts_with("read")) {
         return {.rows = 1};
+    }
+    if (constexpr std::string_view kUpdate = "update "; statement.starts_with(kUpdate)) {
+        return {.rows = std::stoull(statement.substr(kUpdate.size()))};
     }
     branch.rows.push_back(statement);
     if (kind_ == ServerKind::postgres && branch.transaction_id == 0) {

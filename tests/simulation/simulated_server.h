@@ -153,7 +153,7 @@ private:
     enum class Fate : std::uint8_t { in_progress, committed, rolled_back };
 
     [[nodiscard]] Answer start(ServerSession& session, const Xid& xid);
-    [[nodiscard]] Answer execute(ServerSession& session, const std::string& statement);
+    [[nodiscard]] Answer execute(ServerSession& session, const Request& request);
     /// Why the branch can be neither prepared nor committed; what can only be rolled back is.
     [[nodiscard]] std::optional<Answer> refusal_of_end(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer prepare(ServerSession& session, const Xid& xid);

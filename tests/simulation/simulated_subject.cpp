@@ -48,6 +48,9 @@ public:
 
     std::string insert_statement(int id) const override { return std::to_string(id); }
     std::string failing_statement() const override { return "fail"; }
+    std::string update_statement(int count) const override {
+        return "update " + std::to_string(count);
+    }
 
     void insert(Connection& connection, int id) override {
         if (work(connection, insert_statement(id)).code != XaCode::ok) {

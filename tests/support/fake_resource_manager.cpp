@@ -6,6 +6,7 @@
 #include "fake_resource_manager.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -97,6 +98,44 @@ public:
 
 namespace {
 
+/// What a value is in the fake's statements and rows.
+struct ValueText {
+    std::string operator()(std::nullptr_t) const { return "null"; }
+    std::string operator()(const Bytes& bytes) const { return bytes.data; }
+    std::string operator()(const auto& value) const { return fmt::format("{}", value); }
+};
+
+/// The statement with its arguments filled in; nothing when there are more or fewer placeholders.
+std::optional<std::string> filled_in(const std::string& text, const std::vector<Value>& arguments) {
+    std::string filled;
+    std::size_t taken = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const bool is_numbered =
+            text[at] == '$' && text.substr(at + 1, 1).find_first_of("123456789") == 0;
+        if (text[at] != '?' && !is_numbered) {
+            filled += text[at];
+            continue;
+        }
+        const auto index = is_numbered ? static_cast<std::size_t>(text[++at] - '1') : taken;
+        if (index >= arguments.size()) {
+            return std::nullopt;
+        }
+        filled += std::visit(ValueText{}, arguments[index]);
+        taken = std::max(taken, index + 1);
+    }
+    return taken == arguments.size() ? std::optional{filled} : std::nullopt;
+}
+
+/// What follows a statement's first words; nothing when it has others.
+std::optional<std::string_view> behind(std::string_view words, std::string_view statement) {
+    return statement.starts_with(words) ? std::optional{statement.substr(words.size())}
+                                        : std::nullopt;
+}
+
+Answer refused(std::string why) {
+    return {.code = XaCode::rmerr, .message = std::move(why), .native_error = 1};
+}
+
 [[noreturn]] void throw_ended(const std::string& resource) {
     throw Error({.code = ErrorCode::invalid_state, .resource = resource}, "the branch has ended");
 }
@@ -120,7 +159,7 @@ void FakeResourceManager::Work::write(const std::string& row) const {
 void FakeResourceManager::Work::fail_statement() const {
     const std::lock_guard lock{session_->manager_.mutex_};
     if (auto* branch = session_->manager_.active_branch(*session_)) {
-        branch->rollback_only = XaCode::rbrollback;
+        branch->has_failed = true;
     }
 }
 
@@ -256,6 +295,17 @@ std::vector<Verb> FakeResourceManager::verbs_of(std::string_view gtrid) const {
     return verbs;
 }
 
+std::vector<SentStatement> FakeResourceManager::statements_of(std::string_view gtrid) const {
+    const std::lock_guard lock{mutex_};
+    std::vector<SentStatement> statements;
+    for (const auto& [xid, statement] : statements_) {
+        if (xid.gtrid == gtrid) {
+            statements.push_back(statement);
+        }
+    }
+    return statements;
+}
+
 std::vector<Xid> FakeResourceManager::prepared() const {
     const std::lock_guard lock{mutex_};
     std::vector<Xid> xids;
@@ -314,6 +364,9 @@ std::optional<Answer> FakeResourceManager::deliver(Session& session, const Reque
         return lost;
     }
     sent_.push_back({verb, xid});
+    if (verb == Verb::execute) {
+        statements_.emplace_back(xid, SentStatement{request.statement, request.arguments});
+    }
     evidence_[verb] = request.evidence;
     const auto script = next_script(verb);
     if (!script) {
@@ -363,7 +416,7 @@ Answer FakeResourceManager::carry_out(Session& session, const Request& request) 
     const auto& xid = request.xid;
     switch (verb) {
         case Verb::start: return start(session, xid);
-        case Verb::execute: return execute(session, request.statement);
+        case Verb::execute: return execute(session, request);
         case Verb::prepare: return end_branch(session, verb, xid, request.log);
         case Verb::commit_one_phase: return end_branch(session, verb, xid);
         case Verb::commit_with_decision: return commit_with_decision(session, request);
@@ -398,17 +451,88 @@ Answer FakeResourceManager::start(Session& session, const Xid& xid) {
     return {};
 }
 
-Answer FakeResourceManager::execute(Session& session, const std::string& statement) {
+Answer FakeResourceManager::execute(Session& session, const Request& request) {
     auto* branch = active_branch(session);
     if (branch == nullptr) {
         return {.code = XaCode::proto};
     }
-    if (statement.starts_with("fail")) {
-        branch->rollback_only = XaCode::rbrollback;
-        return {.code = XaCode::rmerr, .message = "the statement can't be run", .native_error = 1};
+    const auto statement = request.arguments.empty()
+                               ? std::optional{request.statement}
+                               : filled_in(request.statement, request.arguments);
+    auto answer = statement ? execute(*branch, *statement, request.wants_result)
+                            : refused("there are not as many arguments as placeholders");
+    branch->has_failed = branch->has_failed || answer.code != XaCode::ok;
+    return answer;
+}
+
+Answer FakeResourceManager::execute(BranchModel& branch, std::string_view statement,
+                                    bool wants_result) const {
+    if (const auto name = behind("rollback to savepoint ", statement)) {
+        return return_to_savepoint(branch, *name);
     }
-    branch->writes.insert(statement);
-    return {.rows = 1};
+    if (branch.has_failed || branch.rollback_only) {
+        return refused("a statement has failed before");
+    }
+    if (const auto name = behind("savepoint ", statement)) {
+        branch.savepoints.push_back({std::string{*name}, branch.writes});
+        return {};
+    }
+    if (statement.starts_with("conflict")) {
+        branch.rollback_only = XaCode::rbdeadlock;
+        return {.code = XaCode::rbdeadlock, .message = "deadlock", .is_conflict = true};
+    }
+    if (const auto key = behind("read ", statement)) {
+        return read(branch, *key, wants_result);
+    }
+    if (statement.starts_with("fail")) {
+        return refused("the statement can't be run");
+    }
+    return write(branch, statement);
+}
+
+Answer FakeResourceManager::write(BranchModel& branch, std::string_view statement) {
+    Answer answer{.rows = 1};
+    if (const auto counted = behind("rows ", statement)) {
+        const auto blank = counted->find(' ');
+        XA_TM_CHECK(blank != std::string_view::npos, "a text follows the number of rows");
+        std::from_chars(counted->data(), counted->data() + blank, answer.rows);
+        statement = counted->substr(blank + 1);
+    }
+    if (answer.rows > 0) {
+        branch.writes.emplace(statement);
+    }
+    return answer;
+}
+
+Answer FakeResourceManager::return_to_savepoint(BranchModel& branch, std::string_view name) {
+    const auto has_name = [name](const Savepoint& savepoint) { return savepoint.name == name; };
+    const auto last = std::find_if(branch.savepoints.rbegin(), branch.savepoints.rend(), has_name);
+    if (branch.rollback_only || last == branch.savepoints.rend()) {
+        return refused("there is no such savepoint");
+    }
+    branch.writes = last->writes;
+    branch.savepoints.erase(last.base(), branch.savepoints.end());
+    branch.has_failed = false;
+    return {};
+}
+
+Answer FakeResourceManager::read(const BranchModel& branch, std::string_view key,
+                                 bool wants_result) const {
+    Answer answer;
+    auto rows = rows_;
+    rows.insert(branch.writes.begin(), branch.writes.end());
+    for (const auto& row : rows) {
+        if (const auto value = behind(fmt::format("{}=", key), row)) {
+            answer.result.rows.push_back(
+                {*value == "null" ? std::nullopt : std::optional<std::string>{*value}});
+        }
+    }
+    answer.rows = answer.result.rows.size();
+    answer.result.columns.push_back("value");
+    if (!wants_result) {
+        answer.result = {};
+    }
+    return answer;
 }
 
 Answer FakeResourceManager::end_session(const SessionId& id) {
@@ -459,8 +583,8 @@ Answer FakeResourceManager::end_branch(Session& session, Verb verb, const Xid& x
         return {.code = XaCode::proto};
     }
     auto& branch = found->second;
-    if (branch.rollback_only) {
-        const auto code = *branch.rollback_only;
+    if (branch.has_failed || branch.rollback_only) {
+        const auto code = branch.rollback_only.value_or(XaCode::rbrollback);
         branches_.erase(found);
         return {.code = code, .message = "the branch can only be rolled back"};
     }
@@ -507,8 +631,8 @@ Answer FakeResourceManager::commit_with_decision(Session& session, const Request
     const auto& xid = request.xid;
     const bool can_write = has_decision_table_ && !decisions_.contains(xid.gtrid);
     auto* branch = active_branch(session);
-    if (branch != nullptr && !branch->rollback_only && !can_write) {
-        branch->rollback_only = XaCode::rbrollback;
+    if (branch != nullptr && !can_write) {
+        branch->has_failed = true;
     }
     auto answer = end_branch(session, Verb::commit_one_phase, xid);
     if (answer.code == XaCode::ok) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -9,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "xa_tm/branch.h"
@@ -24,6 +26,14 @@ struct SentVerb {
     friend bool operator==(const SentVerb&, const SentVerb&) = default;
 };
 
+/// A statement as the fake received it.
+struct SentStatement {
+    std::string text;
+    std::vector<Value> arguments = {};
+
+    friend bool operator==(const SentStatement&, const SentStatement&) = default;
+};
+
 /// What goes wrong with one verb.
 enum class Fault {
     lose_request,   ///< the connection breaks before the verb is carried out
@@ -34,9 +44,16 @@ enum class Fault {
 
 /// A resource manager in memory, with a small model of a server: branches are active in one
 /// session, then prepared and free of it, then finished; names written in a branch become rows when
-/// it commits. A statement is the row that it writes, or fails when it begins with "fail". Tests
-/// can force answers and faults, and look at everything. A branch whose prepare names a log leaves
-/// a witness row.
+/// it commits. Tests can force answers and faults, and look at everything. A branch whose prepare
+/// names a log leaves a witness row.
+///
+/// A statement is the row that it writes, with its arguments in the place of its question marks, or
+/// of its $1 to $9; "null" is NULL. But for those that begin with
+/// - "fail": refused; nothing but a return to a savepoint is accepted behind it;
+/// - "conflict": the whole branch is rolled back, as a deadlock's victim;
+/// - "rows N ": has written N rows, which are one, the rest of the text;
+/// - "read KEY": gives the VALUE of each row KEY=VALUE that has committed or is the branch's own;
+/// - "savepoint NAME", "rollback to savepoint NAME".
 ///
 /// Ownership: owns its rows and branches; its connections must not outlive it.
 /// Thread safety: all members may be called from several threads at once.
@@ -76,6 +93,9 @@ public:
     ~FakeResourceManager() override;
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "fake"; }
+    [[nodiscard]] bool has_savepoints() const noexcept override { return has_savepoints_; }
+    /// From now on it says that it has none.
+    void lack_savepoints() noexcept { has_savepoints_ = false; }
     [[nodiscard]] std::unique_ptr<Connection> connect(const SessionMark& mark) override;
     void set_up_decision_table() override;
     [[nodiscard]] static Work branch_of(Connection& connection);
@@ -104,6 +124,8 @@ public:
     [[nodiscard]] std::vector<SentVerb> sent() const;
     /// Only the verbs that concern this global transaction.
     [[nodiscard]] std::vector<Verb> verbs_of(std::string_view gtrid) const;
+    /// The statements of this global transaction, in the order in which they were sent.
+    [[nodiscard]] std::vector<SentStatement> statements_of(std::string_view gtrid) const;
     [[nodiscard]] std::vector<Xid> prepared() const;
     /// The gtrids of the decision table's rows.
     [[nodiscard]] std::vector<std::string> decided() const;
@@ -119,10 +141,17 @@ public:
     [[nodiscard]] std::size_t trips() const;
 
 private:
+    struct Savepoint {
+        std::string name;
+        std::set<std::string> writes;
+    };
     struct BranchModel {
         /// The session in which it is active; null once it is prepared.
         Session* owner = nullptr;
         std::set<std::string> writes = {};
+        std::vector<Savepoint> savepoints = {};
+        /// A statement has failed, and it did not go back to a savepoint since.
+        bool has_failed = false;
         /// Set once it can only be rolled back.
         std::optional<XaCode> rollback_only = std::nullopt;
         std::vector<BlockedSession> blocked = {};
@@ -153,7 +182,13 @@ private:
     void apply(const Answer& answer, const Xid& xid);
     [[nodiscard]] Answer carry_out(Session& session, const Request& request);
     [[nodiscard]] Answer start(Session& session, const Xid& xid);
-    [[nodiscard]] Answer execute(Session& session, const std::string& statement);
+    [[nodiscard]] Answer execute(Session& session, const Request& request);
+    [[nodiscard]] Answer execute(BranchModel& branch, std::string_view statement,
+                                 bool wants_result) const;
+    [[nodiscard]] static Answer return_to_savepoint(BranchModel& branch, std::string_view name);
+    [[nodiscard]] Answer read(const BranchModel& branch, std::string_view key,
+                              bool wants_result) const;
+    [[nodiscard]] static Answer write(BranchModel& branch, std::string_view statement);
     [[nodiscard]] Answer end_session(const SessionId& id);
     [[nodiscard]] Answer end_ended_sessions(const Session& asking);
     [[nodiscard]] Answer examine(const Xid& xid) const;
@@ -178,6 +213,7 @@ private:
     /// The active branch of a session, or null.
     [[nodiscard]] BranchModel* active_branch(const Session& session);
 
+    std::atomic<bool> has_savepoints_ = true;
     mutable std::mutex mutex_;
     std::map<Xid, BranchModel> branches_;
     std::vector<ListedBranch> foreign_;
@@ -188,6 +224,7 @@ private:
     std::map<std::string, std::size_t> removed_through_;  ///< by log
     std::deque<Script> scripts_;
     std::vector<SentVerb> sent_;
+    std::vector<std::pair<Xid, SentStatement>> statements_;
     std::set<Session*> sessions_;
     ServerPosition position_ = {};
     bool is_reachable_ = true;

@@ -48,6 +48,9 @@ public:
             if (statement.starts_with("fail")) {
                 throw std::runtime_error("the statement can't be run");
             }
+            if (constexpr std::string_view kRows = "rows "; statement.starts_with(kRows)) {
+                return std::stoull(statement.substr(kRows.size()));
+            }
             write(statement);
             return 1;
         }

@@ -107,7 +107,7 @@ CommitRun::CommitRun(const Environment& environment, const std::string& gtrid,
     : environment_{environment},
       gtrid_{gtrid},
       branches_{branches},
-      options_{options},
+      options_{std::move(options)},
       protocol_{branches.size(), last_resource_of(branches)},
       verbs_(branches.size()),
       successors_(branches.size()) {
@@ -124,6 +124,11 @@ CommitRun::CommitRun(const Environment& environment, const std::string& gtrid,
 }
 
 void CommitRun::start_commit() {
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+        if (branches_[i].vote) {
+            keep_reason(i, "its last statements");
+        }
+    }
     if (protocol_.may_force() && !reserve_space()) {
         start_rollback();
         return;
@@ -217,6 +222,9 @@ void CommitRun::follow(CommitProtocol::Step step) {
         answer_deadline_ = std::chrono::steady_clock::now() + environment_.answer_timeout;
     }
     has_to_force_ = step.force_decision;
+    if (options_.on_votes && !protocol_.is_voting()) {
+        std::exchange(options_.on_votes, {})();
+    }
     if (protocol_.is_finished()) {
         settle();
     }
@@ -296,15 +304,20 @@ void CommitRun::take(Gather::Arrival arrival) {
     if (!arrival.is_answered || branch.last_answer.code == XaCode::rmfail) {
         branch.close();
     }
-    const auto code = branch.last_answer.code;
-    const bool is_good = code == XaCode::ok || code == XaCode::rdonly;
-    if (!is_good && reason_.empty()) {
-        reason_ = fmt::format("resource {} answered {} to {}: {}", branch.datasource->name(),
-                              to_string(code), to_string(verbs_[arrival.key]),
-                              describe(branch.last_answer));
-    }
+    keep_reason(arrival.key, to_string(verbs_[arrival.key]));
     pass_answered_point(verbs_[arrival.key]);
-    follow(protocol_.answer(arrival.key, code));
+    follow(protocol_.answer(arrival.key, branch.last_answer.code));
+}
+
+/// The first answer that is not good is why the transaction did not commit.
+void CommitRun::keep_reason(std::size_t branch, std::string_view what_was_answered) {
+    const auto& answer = branches_[branch].last_answer;
+    const bool is_good = answer.code == XaCode::ok || answer.code == XaCode::rdonly;
+    if (!is_good && reason_.empty()) {
+        reason_ =
+            fmt::format("resource {} answered {} to {}: {}", branches_[branch].datasource->name(),
+                        to_string(answer.code), what_was_answered, describe(answer));
+    }
 }
 
 void CommitRun::force_and_wait() {

@@ -28,6 +28,9 @@ struct CommitOptions {
     std::optional<Deadline> vote_deadline = std::nullopt;
     /// How long await_row() waits.
     std::chrono::milliseconds row_patience{0};
+    /// Called once, when no vote is outstanding any more: all branches hold all their locks, and
+    /// what ends them is about to leave. Must not throw.
+    std::function<void()> on_votes = {};
 };
 
 /// One transaction's way through the commit protocol, over real connections: every verb of a step
@@ -107,6 +110,7 @@ private:
     void send(const CommitProtocol::Send& send);
     [[nodiscard]] std::vector<Request> batch_of(const CommitProtocol::Send& send);
     void take(Gather::Arrival arrival);
+    void keep_reason(std::size_t branch, std::string_view what_was_answered);
     void give_up(std::string_view why);
     void hand_on(std::size_t branch, bool is_answered);
     void force_and_wait();

@@ -1,10 +1,12 @@
 #include "coordinator.h"
 
+#include <utility>
+
 namespace xa_tm {
 
 CommitReport Coordinator::commit(const std::string& gtrid, std::span<EnlistedBranch> branches,
                                  CommitOptions options) {
-    CommitRun run{environment_, gtrid, branches, options};
+    CommitRun run{environment_, gtrid, branches, std::move(options)};
     run.start_commit();
     run.wait_until(Return::when_finished);
     run.await_row();
@@ -21,7 +23,7 @@ CommitReport Coordinator::rollback(const std::string& gtrid, std::span<EnlistedB
 std::unique_ptr<CommitRun> Coordinator::make_run(const std::string& gtrid,
                                                  std::span<EnlistedBranch> branches,
                                                  CommitOptions options) {
-    return std::make_unique<CommitRun>(environment_, gtrid, branches, options);
+    return std::make_unique<CommitRun>(environment_, gtrid, branches, std::move(options));
 }
 
 }  // namespace xa_tm

@@ -61,7 +61,7 @@ std::optional<Connection::Readiness> CustomConnection::session_readiness() const
 Answer CustomConnection::carry_out(const Request& request) {
     switch (request.verb) {
         case Verb::start: return start(request.xid);
-        case Verb::execute: return execute(request.statement);
+        case Verb::execute: return execute(request);
         case Verb::prepare: return prepare();
         case Verb::commit_one_phase: return commit_one_phase(request.xid);
         case Verb::commit:
@@ -95,8 +95,15 @@ Answer CustomConnection::start(const Xid& xid) {
     });
 }
 
-Answer CustomConnection::execute(const std::string& statement) {
-    return guarded(XaCode::rmerr, [&] { return Answer{.rows = work_->execute(statement)}; });
+Answer CustomConnection::execute(const Request& request) {
+    if (!request.arguments.empty()) {
+        return {.code = XaCode::rmerr,
+                .message =
+                    "statements of a custom resource take no arguments; write them into "
+                    "the statement"};
+    }
+    return guarded(XaCode::rmerr,
+                   [&] { return Answer{.rows = work_->execute(request.statement)}; });
 }
 
 Answer CustomConnection::prepare() {

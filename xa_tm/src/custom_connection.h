@@ -37,7 +37,7 @@ private:
 
     [[nodiscard]] Answer carry_out(const Request& request);
     [[nodiscard]] Answer start(const Xid& xid);
-    [[nodiscard]] Answer execute(const std::string& statement);
+    [[nodiscard]] Answer execute(const Request& request);
     [[nodiscard]] Answer prepare();
     [[nodiscard]] Answer commit_one_phase(const Xid& xid);
     [[nodiscard]] Answer finish(const Request& request);

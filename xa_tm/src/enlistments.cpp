@@ -6,6 +6,7 @@
 #include "enlistments.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,10 +41,6 @@ Error statement_failed(const EnlistedBranch& branch, const Answer& answer) {
                         "transaction again",
                         answer)
                : failed(branch, ErrorCode::statement_failed, "the statement failed", answer);
-}
-
-bool has(const std::vector<Request>& batch, Verb verb) {
-    return std::ranges::any_of(batch, [verb](const Request& one) { return one.verb == verb; });
 }
 
 }  // namespace
@@ -301,32 +298,188 @@ void Enlistments::lose(EnlistedBranch& branch, XaCode vote) {
     environment_.wake_recovery(branch.datasource->name());
 }
 
-std::uint64_t Enlistments::execute(std::size_t index, const std::string& statement, bool is_last) {
-    auto& branch = branches_.at(index);
-    check_takes_statements(branch);
-    std::vector<Request> batch{{.verb = Verb::execute, .xid = branch.xid, .statement = statement}};
-    is_last = is_last && index != last_resource_;  // that one is never prepared
-    if (is_last) {
-        batch.push_back({.verb = Verb::prepare, .xid = branch.xid});
-        if (branch.datasource->options().has_witness) {
-            batch.back().log = environment_.log.to_string();
+/// One branch's way through carry_out().
+struct Enlistments::Trip {
+    Work* work;
+    EnlistedBranch* branch;
+    bool opens;
+    bool prepares;
+    std::vector<Request> batch;
+    /// To the whole batch; those that did not come are XAER_RMFAIL, once it has been gathered.
+    std::vector<Answer> answers = {};
+};
+
+std::uint64_t Enlistments::execute(Work work) {
+    carry_out({&work, 1});
+    const auto& answer = work.answers.front();
+    if (answer.code != XaCode::ok) {
+        throw error_of(work.branch, answer);
+    }
+    return answer.rows;
+}
+
+Error Enlistments::error_of(std::size_t branch, const Answer& answer) const {
+    return statement_failed(branches_.at(branch), answer);
+}
+
+void Enlistments::carry_out(std::span<Work> works, TimeLimit::Clock::time_point deadline) {
+    for (const auto& work : works) {
+        check_takes_statements(branches_.at(work.branch));
+    }
+    std::optional<Error> failure;
+    std::vector<Trip> trips;
+    trips.reserve(works.size());
+    for (auto& work : works) {
+        trips.push_back(trip_for(work));
+        try {
+            depart(trips.back());
+        } catch (const Error& error) {
+            trips.pop_back();
+            failure = error;
+            break;
         }
     }
-    auto answers = branch.is_started ? run(branch, batch) : start_and_run(branch, std::move(batch));
-    auto& executed = answers.front();
-    if (executed.code == XaCode::rmfail) {
-        // Without a prepare the server rolls the branch back with its session.
-        lose(branch, is_last ? XaCode::rmfail : XaCode::rbcommfail);
-    } else if (is_rolled_back(executed.code)) {
-        branch.vote = executed.code;  // the server has given the whole branch up
-    } else if (executed.code == XaCode::ok && is_last) {
-        take_vote(branch, std::move(answers.back()));
+    gather(trips, deadline);
+    for (auto& trip : trips) {
+        try {
+            arrive(trip, deadline);
+        } catch (const Error& error) {
+            failure = failure.value_or(error);
+        }
     }
-    if (executed.code != XaCode::ok) {
-        branch.note(std::move(executed));
-        throw statement_failed(branch, branch.last_answer);
+    if (failure) {
+        throw *failure;
     }
-    return executed.rows;
+}
+
+Enlistments::Trip Enlistments::trip_for(Work& work) {
+    auto& branch = branches_.at(work.branch);
+    Trip trip{.work = &work,
+              .branch = &branch,
+              .opens = !branch.is_started,
+              .prepares = work.is_last && work.branch != last_resource_,
+              .batch = {}};
+    trip.batch.reserve(work.statements.size() + 2);
+    if (trip.opens) {
+        trip.batch.push_back({.verb = Verb::start});
+    }
+    std::ranges::move(work.statements, std::back_inserter(trip.batch));
+    if (trip.prepares) {
+        trip.batch.push_back({.verb = Verb::prepare});
+        if (branch.datasource->options().has_witness) {
+            trip.batch.back().log = environment_.log.to_string();
+        }
+    }
+    for (auto& request : trip.batch) {
+        request.xid = branch.xid;
+    }
+    return trip;
+}
+
+/// Sends the batch, unless whoever had the connection before has sent it already.
+void Enlistments::depart(Trip& trip) {
+    auto& branch = *trip.branch;
+    if (trip.opens && !branch.lease) {
+        acquire_and_hold(branch, trip.batch);
+    }
+    opened_at_ = opened_at_.value_or(TimeLimit::Clock::now());
+    branch.show(Activity::statement);
+    if (branch.connection() != nullptr && !branch.lease->take_sent_batch()) {
+        branch.connection()->send(trip.batch);
+    }
+}
+
+/// By when the answers to these have to be there.
+TimeLimit::Clock::time_point Enlistments::due(std::span<const Trip> trips) {
+    std::chrono::milliseconds longest{0};
+    for (const auto& trip : trips) {
+        const auto statement_timeout = trip.branch->datasource->options().statement_timeout;
+        const auto statements = static_cast<int>(trip.work->statements.size());
+        longest = std::max<std::chrono::milliseconds>(
+            longest, statement_timeout.count() > 0
+                         ? statement_timeout * statements + environment_.answer_timeout
+                         : kNoTimeout);
+    }
+    return std::min(deadline(), TimeLimit::Clock::now() + longest);
+}
+
+void Enlistments::gather(std::span<Trip> trips, TimeLimit::Clock::time_point deadline) {
+    const auto answers_due = std::min(deadline, due(trips));
+    Gather gather;
+    for (std::size_t i = 0; i < trips.size(); ++i) {
+        if (auto* connection = trips[i].branch->connection()) {
+            gather.expect(i, *connection);
+        }
+    }
+    while (!gather.is_empty()) {
+        auto arrival = gather.next(answers_due);
+        auto& trip = trips[arrival.key];
+        const bool is_lost = arrival.answer.code == XaCode::rmfail;
+        trip.answers.push_back(std::move(arrival.answer));
+        if (!is_lost && trip.answers.size() < trip.batch.size()) {
+            gather.expect(arrival.key, *trip.branch->connection());
+        }
+    }
+    for (auto& trip : trips) {
+        const Answer lost{.code = XaCode::rmfail,
+                          .message = trip.answers.empty() || trip.answers.back().message.empty()
+                                         ? "the connection is lost"
+                                         : trip.answers.back().message};
+        trip.answers.resize(trip.batch.size(), lost);
+        trip.branch->show_application();
+    }
+}
+
+void Enlistments::arrive(Trip& trip, TimeLimit::Clock::time_point deadline) {
+    if (trip.opens) {
+        take_opening(trip, deadline);
+    }
+    take_answers(trip);
+}
+
+/// The answer to start.
+void Enlistments::take_opening(Trip& trip, TimeLimit::Clock::time_point deadline) {
+    auto& branch = *trip.branch;
+    try {
+        const bool has_time = TimeLimit::Clock::now() < deadline;
+        if (is_stale(branch, trip.answers.front()) && !trip.prepares && has_time) {
+            replace(branch);
+            for (auto& request : trip.batch) {
+                request.xid = branch.xid;
+            }
+            trip.answers.clear();
+            depart(trip);
+            gather({&trip, 1}, deadline);
+        }
+        const bool may_be_prepared = trip.prepares && trip.answers.front().code == XaCode::rmfail;
+        if (!may_be_prepared) {
+            take_start(branch, std::move(trip.answers.front()));
+        }
+    } catch (...) {
+        abandon(branch);
+        throw;
+    }
+}
+
+/// The answers to what follows the start.
+void Enlistments::take_answers(Trip& trip) {
+    auto& branch = *trip.branch;
+    const auto first = trip.answers.begin() + (trip.opens ? 1 : 0);
+    const auto last = trip.answers.end() - (trip.prepares ? 1 : 0);
+    const auto failed =
+        std::find_if(first, last, [](const Answer& answer) { return answer.code != XaCode::ok; });
+    if (failed == last && trip.prepares) {
+        take_vote(branch, std::move(trip.answers.back()));
+    } else if (failed != last) {
+        if (failed->code == XaCode::rmfail) {
+            // Without a prepare the server rolls the branch back with its session.
+            lose(branch, trip.prepares ? XaCode::rmfail : XaCode::rbcommfail);
+        } else if (is_rolled_back(failed->code)) {
+            branch.vote = failed->code;  // the server has given the whole branch up
+        }
+        branch.note(Answer{*failed});
+    }
+    trip.work->answers.assign(std::make_move_iterator(first), std::make_move_iterator(last));
 }
 
 /// The batch may have been sent by whoever had the connection before.
@@ -345,67 +498,6 @@ void Enlistments::acquire_and_hold(EnlistedBranch& branch, const std::vector<Req
         }
         throw;
     }
-}
-
-/// Opens the branch in the same trip; gives the answers to what follows the start.
-std::vector<Answer> Enlistments::start_and_run(EnlistedBranch& branch, std::vector<Request> batch) {
-    const bool has_prepare = has(batch, Verb::prepare);
-    batch.insert(batch.begin(), {.verb = Verb::start, .xid = branch.xid});
-    acquire_and_hold(branch, batch);
-    auto answers = run(branch, batch);
-    if (is_stale(branch, answers.front()) && !has_prepare) {
-        try {
-            replace(branch);
-        } catch (...) {
-            abandon(branch);
-            throw;
-        }
-        for (auto& request : batch) {
-            request.xid = branch.xid;
-        }
-        answers = run(branch, batch);
-    }
-    if (answers.front().code == XaCode::rmfail && has_prepare) {
-        return {answers.begin() + 1, answers.end()};  // it may have come as far as the prepare
-    }
-    try {
-        take_start(branch, std::move(answers.front()));
-    } catch (...) {
-        abandon(branch);
-        throw;
-    }
-    answers.erase(answers.begin());
-    return answers;
-}
-
-/// One trip; an answer that did not come is XAER_RMFAIL, and so are those after it.
-std::vector<Answer> Enlistments::run(EnlistedBranch& branch, const std::vector<Request>& batch) {
-    const Answer lost{.code = XaCode::rmfail, .message = "the connection is lost"};
-    auto* connection = branch.connection();
-    std::vector<Answer> answers;
-    if (connection != nullptr) {
-        branch.show(Activity::statement);
-        if (!branch.lease->take_sent_batch()) {
-            connection->send(batch);
-        }
-        const auto statement_timeout = branch.datasource->options().statement_timeout;
-        const auto now = TimeLimit::Clock::now();
-        opened_at_ = opened_at_.value_or(now);
-        const auto answer_due =
-            std::min(deadline(), now + (statement_timeout.count() > 0
-                                            ? statement_timeout + environment_.answer_timeout
-                                            : kNoTimeout));
-        bool is_lost = false;
-        while (answers.size() < batch.size() && !is_lost) {
-            Gather gather;
-            gather.expect(0, *connection);
-            answers.push_back(gather.next(answer_due).answer);
-            is_lost = answers.back().code == XaCode::rmfail;
-        }
-        branch.show_application();
-    }
-    answers.resize(batch.size(), lost);
-    return answers;
 }
 
 void Enlistments::give_up() {

@@ -14,6 +14,7 @@
 #include "connection_pool.h"
 #include "time_limit.h"
 #include "xa_tm/datasource.h"
+#include "xa_tm/error.h"
 #include "xa_tm/recovery_log/log_id.h"
 #include "xa_tm/xid.h"
 
@@ -102,11 +103,29 @@ public:
     /// others are open then, and that one may be tried again. No wait goes past the time limit:
     /// what it cuts off throws as if the server had not answered.
     [[nodiscard]] Connection& open(std::size_t index);
-    /// Runs one statement of the application in a branch, and prepares that in the same trip if it
-    /// is the last one; gives the rows that it wrote or gave. Throws Error: what open() throws;
-    /// statement_failed, then the branch is not prepared; resource_unreachable, then the branch is
-    /// lost and the transaction can only be rolled back.
-    std::uint64_t execute(std::size_t index, const std::string& statement, bool is_last);
+    /// What one branch is to do in one trip.
+    struct Work {
+        std::size_t branch;
+        std::vector<Request> statements;  ///< of Verb::execute; the xid is filled in
+        /// Prepares the branch behind its statements, unless one fails; a last resource never.
+        bool is_last = false;
+        /// One for each statement, or fewer when the branch could not be opened.
+        std::vector<Answer> answers = {};
+    };
+
+    /// Carries out works of different branches at once: sends all, opening what is not open in the
+    /// same trip, then waits for all. A statement that fails keeps its branch from being prepared;
+    /// one without an answer loses the branch, so that the transaction can only be rolled back. No
+    /// wait goes past the deadline, nor past the time limit. Throws Error: what open() throws; the
+    /// other branches have done their work then.
+    void carry_out(std::span<Work> works,
+                   TimeLimit::Clock::time_point deadline = TimeLimit::Clock::time_point::max());
+    /// Carries out the work of one statement and gives the rows that it wrote or gave. Throws
+    /// Error: as carry_out(), and error_of().
+    std::uint64_t execute(Work work);
+    /// Why a statement of the branch was not carried out, from its answer: conflict,
+    /// statement_failed or resource_unreachable.
+    [[nodiscard]] Error error_of(std::size_t branch, const Answer& answer) const;
 
     /// For those who wait in vain for a connection of one of the branches.
     void show(Activity activity) noexcept;
@@ -141,11 +160,16 @@ private:
     void replace(EnlistedBranch& branch);
     void abandon(EnlistedBranch& branch);
     void lose(EnlistedBranch& branch, XaCode vote);
+    struct Trip;
+
     void acquire_and_hold(EnlistedBranch& branch, const std::vector<Request>& batch);
-    [[nodiscard]] std::vector<Answer> run(EnlistedBranch& branch,
-                                          const std::vector<Request>& batch);
-    [[nodiscard]] std::vector<Answer> start_and_run(EnlistedBranch& branch,
-                                                    std::vector<Request> batch);
+    [[nodiscard]] Trip trip_for(Work& work);
+    void depart(Trip& trip);
+    void gather(std::span<Trip> trips, TimeLimit::Clock::time_point deadline);
+    void arrive(Trip& trip, TimeLimit::Clock::time_point deadline);
+    void take_opening(Trip& trip, TimeLimit::Clock::time_point deadline);
+    void take_answers(Trip& trip);
+    [[nodiscard]] TimeLimit::Clock::time_point due(std::span<const Trip> trips);
     void take_vote(EnlistedBranch& branch, Answer answer);
     [[nodiscard]] std::string next_bqual(const Datasource& datasource);
     void check_may_have_last_resource(const Datasource& datasource) const;

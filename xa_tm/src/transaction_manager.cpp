@@ -11,6 +11,7 @@
 #include "global_id.h"
 #include "log_errors.h"
 #include "logging.h"
+#include "one_shot_run.h"
 #include "transaction_manager_state.h"
 #include "xa_tm/session_mark.h"
 
@@ -335,15 +336,40 @@ std::vector<ResourceRecovery> TransactionManagerState::resource_recoveries() con
     return recoveries;
 }
 
-void TransactionManagerState::check_is_added(const Datasource& datasource) const {
-    const auto is_same = [&](const auto& added) { return added.get() == &datasource; };
-    if (!std::ranges::any_of(datasources, is_same)) {
+void TransactionManagerState::check_may_begin(const TransactionOptions& options) {
+    if (recovery_service == nullptr) {
+        throw Error({.code = ErrorCode::invalid_state},
+                    "the transaction manager is not started; call start() first");
+    }
+    if (is_draining) {
+        throw Error({.code = ErrorCode::invalid_state},
+                    "the transaction manager is being drained; nothing begins any more");
+    }
+    if (table.has_log_doubt()) {
+        throw Error({.code = ErrorCode::log_outdated},
+                    fmt::format("no transaction can be decided: the log is an old copy of itself "
+                                "({}); restore its newest copy and start again",
+                                table.log_doubt()));
+    }
+    if (!log.takes_decisions()) {
+        throw Error({.code = ErrorCode::log_refuses_decisions},
+                    fmt::format("no transaction can be decided: {}", log.log().status().reason));
+    }
+    check_time_limit("timeout", options.timeout.value_or(config.transaction_timeout));
+    check_time_limit("lock_hold_budget", options.lock_hold_budget);
+}
+
+std::size_t TransactionManagerState::place_of(const Datasource& datasource) const {
+    const auto found =
+        std::ranges::find(datasources, &datasource, [](const auto& added) { return added.get(); });
+    if (found == datasources.end()) {
         throw Error(
             {.code = ErrorCode::invalid_configuration, .resource = datasource.name()},
             fmt::format("resource {} was not added to this transaction manager, so recovery "
                         "would not know it; add it before start()",
                         datasource.name()));
     }
+    return static_cast<std::size_t>(found - datasources.begin());
 }
 
 TransactionManager::TransactionManager(Config config)
@@ -401,28 +427,25 @@ void TransactionManager::start() {
 }
 
 Transaction TransactionManager::begin(const TransactionOptions& options) {
-    if (state_->recovery_service == nullptr) {
-        throw Error({.code = ErrorCode::invalid_state},
-                    "the transaction manager is not started; call start() first");
-    }
-    if (state_->is_draining) {
-        throw Error({.code = ErrorCode::invalid_state},
-                    "the transaction manager is being drained; nothing begins any more");
-    }
-    if (state_->table.has_log_doubt()) {
-        throw Error({.code = ErrorCode::log_outdated},
-                    fmt::format("no transaction can be decided: the log is an old copy of itself "
-                                "({}); restore its newest copy and start again",
-                                state_->table.log_doubt()));
-    }
-    if (!state_->log.takes_decisions()) {
-        throw Error(
-            {.code = ErrorCode::log_refuses_decisions},
-            fmt::format("no transaction can be decided: {}", state_->log.log().status().reason));
-    }
-    check_time_limit("timeout", options.timeout.value_or(state_->config.transaction_timeout));
-    check_time_limit("lock_hold_budget", options.lock_hold_budget);
+    state_->check_may_begin(options);
     return Transaction{*state_, options};
+}
+
+RunReport TransactionManager::run(std::vector<Statement> statements, const RunOptions& options) {
+    state_->check_may_begin({.timeout = options.timeout});
+    check_time_limit("lock_wait_timeout", options.lock_wait_timeout);
+    if (options.combine) {
+        check_duration("combine.time_max", options.combine->time_max);
+        if (options.combine->members_max == 0) {
+            throw Error({.code = ErrorCode::invalid_configuration},
+                        "combine.members_max is 0; it must be at least 1, the transaction itself");
+        }
+    }
+    if (statements.empty()) {
+        throw Error({.code = ErrorCode::invalid_configuration},
+                    "a one-shot transaction needs at least one statement; give it one");
+    }
+    return run_one_shot(*state_, statements, options);
 }
 
 RecoveryReport TransactionManager::recover(const RecoverOptions& options) {

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "completion_service.h"
+#include "conflict_queue.h"
 #include "coordinator.h"
 #include "deadline_keeper.h"
 #include "decision_log.h"
@@ -38,8 +41,12 @@ public:
     [[nodiscard]] KnownTransactions known() const;
     [[nodiscard]] std::vector<ResourceRecovery> resource_recoveries() const;
     /// Throws Error (invalid_configuration) for a datasource of another manager, or of none.
-    void check_is_added(const Datasource& datasource) const;
+    void check_is_added(const Datasource& datasource) const { std::ignore = place_of(datasource); }
+    /// How many datasources were added before this one. Throws as check_is_added().
+    [[nodiscard]] std::size_t place_of(const Datasource& datasource) const;
     [[nodiscard]] std::vector<Datasource*> datasource_pointers() const;
+    /// Throws Error as TransactionManager::begin().
+    void check_may_begin(const TransactionOptions& options);
 
     Config config;
     DecisionLog log;
@@ -50,6 +57,7 @@ public:
     std::unique_ptr<DeadlineKeeper> deadline_keeper;
     std::unique_ptr<CompletionService> completion_service;
     Coordinator coordinator;
+    ConflictQueue conflict_queue;
     /// Set for good by drain(): nothing begins any more.
     std::atomic<bool> is_draining{false};
 

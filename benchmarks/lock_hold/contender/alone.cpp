@@ -23,7 +23,7 @@ public:
     explicit AloneSession(ManagerAlone& manager) : manager_{manager} {}
 
     void begin() override { transaction.emplace(manager_.begin()); }
-    void run(std::size_t, const std::string&) override {}
+    void run(std::size_t, const RowStatement&) override {}
 
 private:
     ManagerAlone& manager_;

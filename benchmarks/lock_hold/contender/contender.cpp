@@ -18,6 +18,14 @@ std::optional<OursWay> ours_way(const std::string& name) {
     return found != ways.end() ? std::optional{found->second} : std::nullopt;
 }
 
+std::optional<OneShotWay> one_shot_way(const std::string& name) {
+    static const std::map<std::string, OneShotWay> ways{{"ours_one_shot", OneShotWay::gate},
+                                                        {"ours_keys", OneShotWay::conflict_keys},
+                                                        {"ours_combined", OneShotWay::combined}};
+    const auto found = ways.find(name);
+    return found != ways.end() ? std::optional{found->second} : std::nullopt;
+}
+
 }  // namespace
 
 std::unique_ptr<Contender> make_contender(const Workload& workload) {
@@ -32,6 +40,9 @@ std::unique_ptr<Contender> make_contender(const Workload& workload) {
     if (const auto way = ours_way(name)) {
         return make_ours(workload, *way);
     }
+    if (const auto way = one_shot_way(name)) {
+        return make_one_shot(workload, *way);
+    }
     if (name == "by_hand") {
         return make_by_hand(workload);
     }
@@ -43,8 +54,8 @@ std::unique_ptr<Contender> make_contender(const Workload& workload) {
     }
     throw std::runtime_error(
         fmt::format("there is no contender \"{}\"; there are ours, ours_last, "
-                    "ours_last_resource, ours_early, ours_async, by_hand, scatter, local and "
-                    "local_scatter",
+                    "ours_last_resource, ours_early, ours_async, ours_one_shot, ours_keys, "
+                    "ours_combined, by_hand, scatter, local and local_scatter",
                     name));
 }
 

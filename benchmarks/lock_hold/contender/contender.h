@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "statements.h"
 #include "workload.h"
 
 namespace xa_tm::bench {
@@ -21,8 +22,9 @@ public:
     virtual ~Session() = default;
 
     virtual void begin() = 0;
-    /// One statement in one branch, its last one; its answer has arrived when this returns.
-    virtual void run(std::size_t branch, const std::string& statement) = 0;
+    /// One statement in one branch, its last one; its answer has arrived when this returns, unless
+    /// the statements of a transaction are sent together by commit().
+    virtual void run(std::size_t branch, const RowStatement& statement) = 0;
     /// Throws unless the transaction is committed.
     virtual void commit() = 0;
     /// At the end of a turn: when what it has committed is complete in every branch. Throws when
@@ -63,6 +65,13 @@ enum class OursWay {
     early,          ///< plain, and commit() returns when the decision is durable
 };
 [[nodiscard]] std::unique_ptr<Contender> make_ours(const Workload& workload, OursWay way);
+/// How it is given all statements of a transaction at once.
+enum class OneShotWay {
+    gate,           ///< the first branch before the others
+    conflict_keys,  ///< with one key a row
+    combined,       ///< the same, and those that wait are carried by the one in front
+};
+[[nodiscard]] std::unique_ptr<Contender> make_one_shot(const Workload& workload, OneShotWay way);
 /// The transaction manager over resources that do nothing.
 [[nodiscard]] std::unique_ptr<Contender> make_alone(const Workload& workload);
 /// The verbs by the C clients, one branch after the other, each in a trip of its own: no decision

@@ -10,8 +10,8 @@ public:
 
     void begin() override {}
 
-    void run(std::size_t branch, const std::string& statement) override {
-        connections()[branch]->send("begin;" + statement);
+    void run(std::size_t branch, const RowStatement& statement) override {
+        connections()[branch]->send("begin;" + statement.text);
     }
 
     void commit() override {

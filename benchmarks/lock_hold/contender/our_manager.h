@@ -12,7 +12,7 @@ namespace xa_tm::bench {
 /// The transaction manager over the workload's databases, with a full pool for each.
 ///
 /// Ownership: owns the manager.
-/// Thread safety: begin() may be called from several threads at once.
+/// Thread safety: all members may be called from several threads at once.
 class OurManager {
 public:
     /// A transaction and its branches, none of them used yet.
@@ -30,6 +30,10 @@ public:
     OurManager(const Workload& workload, const Options& options);
 
     [[nodiscard]] Work begin();
+    [[nodiscard]] TransactionManager& manager() noexcept { return manager_; }
+    [[nodiscard]] Datasource& datasource(std::size_t branch) noexcept {
+        return resources_[branch]->datasource();
+    }
 
 private:
     /// Each of them once, for what belongs to a session.

@@ -20,11 +20,11 @@ public:
         branches_ = std::move(work.branches);
     }
 
-    void run(std::size_t branch, const std::string& statement) override {
+    void run(std::size_t branch, const RowStatement& statement) override {
         if (is_last_told_) {
-            branches_[branch].execute_last(statement);
+            branches_[branch].execute_last(statement.text);
         } else {
-            branches_[branch].execute(statement);
+            branches_[branch].execute(statement.text);
         }
     }
 

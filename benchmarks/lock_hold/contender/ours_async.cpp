@@ -96,7 +96,7 @@ void OursAsync::open(Place& place, FirstErrors& errors) {
         place.work.emplace(manager_.begin());
         for (std::size_t i = 0; i < place.statements.size(); ++i) {
             const auto& updates = place.statements[i].updates;
-            place.work->branches[i].execute(updates[place.sequence % updates.size()]);
+            place.work->branches[i].execute(updates[place.sequence % updates.size()].text);
         }
         ++place.sequence;
     } catch (const std::exception& error) {

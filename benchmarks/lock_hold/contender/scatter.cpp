@@ -17,9 +17,9 @@ public:
         verbs_.clear();
     }
 
-    void run(std::size_t branch, const std::string& statement) override {
+    void run(std::size_t branch, const RowStatement& statement) override {
         verbs_.push_back(raw_verbs(workload_.branches[branch].uri, names_.of(branch)));
-        connections()[branch]->send(verbs_[branch].start + ";" + statement);
+        connections()[branch]->send(verbs_[branch].start + ";" + statement.text);
     }
 
     void commit() override {

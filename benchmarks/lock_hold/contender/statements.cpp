@@ -15,11 +15,13 @@ BranchStatements statements_for(const Workload& workload, std::size_t branch, st
         workload.branches[branch].is_postgresql() ? "clock_timestamp()" : "sysdate(6)";
     BranchStatements statements;
     for (std::size_t i = 0; i < (workload.is_hot ? 1 : kColdRows); ++i) {
-        const auto id = workload.is_hot ? 1 : 2 + place * kColdRows + i;
+        const std::uint64_t id = workload.is_hot ? 1 : 2 + place * kColdRows + i;
         statements.updates.push_back(
-            fmt::format("update {} set balance = balance + {}, granted_at = {} where id = {}",
-                        table, amount, clock, id));
-        statements.reads.push_back(fmt::format("select balance from {} where id = {}", table, id));
+            {fmt::format("update {} set balance = balance + {}, granted_at = {} where id = {}",
+                         table, amount, clock, id),
+             id});
+        statements.reads.push_back(
+            {fmt::format("select balance from {} where id = {}", table, id), id});
     }
     return statements;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -8,11 +9,16 @@
 
 namespace xa_tm::bench {
 
+struct RowStatement {
+    std::string text;
+    std::uint64_t row;  ///< whose id it names
+};
+
 /// What one place sends to one branch, one statement a row; a place is what runs one transaction
 /// after the other, and has cold rows of its own.
 struct BranchStatements {
-    std::vector<std::string> updates;
-    std::vector<std::string> reads;
+    std::vector<RowStatement> updates;
+    std::vector<RowStatement> reads;
 };
 
 /// For every branch. A transaction takes from the first one what it adds to the others.

@@ -12,6 +12,9 @@ const kContenders = {
     ours_early: {label: 'xa_tm, early', family: 'ours', isSecond: true, about: 'xa_tm; commit() returns when the decision is durable, and the branches are committed behind it. Two connections a thread.'},
     ours_last_resource: {label: 'xa_tm, last resource', family: 'ours', isSecond: true, about: 'xa_tm; the last branch is never prepared: its local commit holds the decision as a row, and the log is not forced.'},
     ours_async: {label: 'xa_tm, async', family: 'ours', isSecond: true, about: 'xa_tm; many transactions open at once on a few threads of an event loop, committed by async_commit().'},
+    ours_one_shot: {label: 'xa_tm, one-shot', family: 'ours', isSecond: true, about: 'xa_tm; all statements given to run(): the first branch in one trip with its PREPARE, then the others at once.'},
+    ours_keys: {label: 'xa_tm, conflict keys', family: 'ours', isSecond: true, about: 'xa_tm; run() with a conflict key for each row: all branches in one trip, ordered by the manager.'},
+    ours_combined: {label: 'xa_tm, combined', family: 'ours', isSecond: true, about: 'xa_tm; run() with conflict keys and combine: those that wait for a row are carried by the one in front and committed together.'},
     scatter: {label: 'scatter/gather', family: 'hand', about: 'The verbs by hand, sent to all branches before the first answer is read, and one raw log force between.'},
     by_hand: {label: 'by hand', family: 'hand', isSecond: true, about: 'The verbs by hand, one branch after another, no log: the floor.'},
     narayana_best: {label: 'Narayana best', family: 'narayana', isPeer: true, about: 'Narayana at its best documented settings.'},
@@ -262,6 +265,20 @@ function throughputOfContenders() {
                         : missing('Throughput was not measured in this run.');
 }
 
+function waiting() {
+    const hot = list(result.cells).filter(cell => cell.rows === 'hot' && cell.threads > 1 && !(cell.read_only_share > 0));
+    const drawn = groupsBy(withShownRtts(hot), cell => `${mixOf(cell)}|${cell.branches}|${cell.threads}`).flatMap(group => {
+        const rtts = ascending(group.map(cell => cell.rtt_ms)), names = namesIn(group);
+        const at = (name, rtt) => object(contenderIn(group.find(cell => cell.rtt_ms === rtt), name)?.transaction_us);
+        if (!names.some(name => rtts.some(rtt => isNumber(at(name, rtt).p99)))) return [];
+        return [{mix: mixOf(group[0]), panel: html('div', {class: 'panel'}, html('h3', {}, `${mixName(mixOf(group[0]))}, ${branchesOf(group[0].branches)}, ${count(group[0].threads, 'thread')}`),
+            table([{name: 'contender'}, ...rtts.flatMap(rtt => [`p50, ${nameOfRtt(rtt)}`, 'p99', 'max']).map(name => ({name, number: true}))],
+                names.map(name => [styleOf(name).label, ...rtts.flatMap(rtt => ['p50', 'p99', 'max'].map(part => formatTime(at(name, rtt)[part])))])))}];
+    });
+    return drawn.length ? [html('p', {}, 'How long a transaction takes on a hot row, from before its begin to after its commit, with all its waiting for those before it. Where the row is given in the order of coming, p99 is near p50. p50 and p99 are medians of the rounds; max is the longest of all.'), ...panels(drawn)]
+                        : missing('No throughput on a hot row was measured with several threads in this run.');
+}
+
 function phases() {
     const kinds = ['work', 'prepare', 'decision', 'commit'];
     const drawn = groupsBy(withShownRtts(list(result.hold)), cell => `${mixOf(cell)}|${cell.branches}|${cell.rtt_ms}`).flatMap(([cell]) => {
@@ -280,13 +297,13 @@ function phases() {
 }
 
 function counted() {
-    const columns = ['waits', 'trips', 'trips_in_hold', 'server_forces', 'log_forces'];
+    const columns = ['waits', 'trips', 'trips_in_hold', 'server_forces', 'log_forces', 'transactions_a_commit'];
     const drawn = groupsBy(list(result.counted), cell => `${mixOf(cell)}|${cell.branches}`).flatMap(([cell]) => {
         const rows = contendersOf(cell).map(one => [styleOf(one.name).label, ...columns.map(column => formatNumber(one[column]))]);
         return rows.length ? [{mix: mixOf(cell), panel: html('div', {class: 'panel'}, html('h3', {}, `${mixName(mixOf(cell))}, ${branchesOf(cell.branches)}`),
             table([{name: 'contender'}, ...columns.map(name => ({name: name.replaceAll('_', ' '), number: true}))], rows))}] : [];
     });
-    return drawn.length ? [html('p', {}, 'For one global transaction. Trips: requests and their answers, on all connections; waits: the trips that follow one another, which the application waits for; trips in hold: those of them within the longest lock-hold; forces: writes that had to reach the disk.'), ...panels(drawn)]
+    return drawn.length ? [html('p', {}, 'For one global transaction. Trips: requests and their answers, on all connections; waits: the trips that follow one another, which the application waits for; trips in hold: those of them within the longest lock-hold, of a commit where several transactions share one, which is counted with several threads; forces: writes that had to reach the disk.'), ...panels(drawn)]
                         : missing('Round trips and forces were not counted in this run.');
 }
 
@@ -390,6 +407,7 @@ const kSections = [
     ['How lock-hold is spread', holdDistribution],
     ['Throughput against threads', throughputAgainstThreads],
     ['Throughput of each contender', throughputOfContenders],
+    ['Fairness: a transaction’s whole time', waiting],
     ['Where lock-hold goes', phases],
     ['Counted: trips and forces', counted],
     ['Prediction and measurement', prediction],

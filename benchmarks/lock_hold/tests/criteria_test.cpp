@@ -54,6 +54,27 @@ TEST(Criteria, CompareOursWithTheBestOfTheJavaPeers) {
     EXPECT_EQ(criterion(result, "hot_n2_1ms_bitronix").at("measured"), 3);
 }
 
+TEST(Criteria, JudgeOneShotTransactionsOnAHotRowByPeersAndLocalCommits) {
+    const auto result =
+        result_with(entry_of({.servers = {}, .branches = 2, .threads = 8, .rtt_ms = 1},
+                             {contender("ours_one_shot", 160, 1), contender("ours_keys", 260, 1),
+                              contender("ours_combined", 450, 1),
+                              contender("narayana_best", 100, 1), contender("local", 500, 1)}));
+    EXPECT_EQ(criterion(result, "hot_n2_1ms_ours_one_shot_8threads").at("met"), false);
+    EXPECT_EQ(criterion(result, "hot_n2_1ms_ours_keys_8threads").at("met"), true);
+    EXPECT_EQ(criterion(result, "hot_n2_1ms_ours_combined_8threads").at("measured"), 4.5);
+    EXPECT_EQ(criterion(result, "hot_n2_1ms_ours_combined_8threads_local").at("measured"), 0.9);
+}
+
+TEST(Criteria, CompareOneShotTransactionsOnColdRowsWithInteractiveOnes) {
+    const auto result = result_with(
+        entry_of({.servers = {}, .branches = 4, .threads = 8, .rtt_ms = 0, .rows = Rows::cold},
+                 {contender("ours", 100, 1), contender("ours_keys", 98, 1),
+                  contender("ours_combined", 96, 1)}));
+    EXPECT_EQ(criterion(result, "cold_n4_0ms_ours_keys").at("met"), true);
+    EXPECT_EQ(criterion(result, "cold_n4_0ms_ours_combined").at("met"), false);
+}
+
 TEST(Criteria, MissACommitThatTakesTooLong) {
     const auto result =
         result_with(entry_of({.servers = {}, .branches = 2, .threads = 1, .rows = Rows::cold},

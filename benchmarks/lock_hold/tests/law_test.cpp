@@ -34,6 +34,14 @@ TEST(Law, PredictsFromTheThroughputWithoutDelayAndTheTripsInTheHold) {
     EXPECT_EQ(contender.at("measured_tx_s").at("1"), 240);
 }
 
+TEST(Law, SharesTheTripsOfACommitAmongItsTransactions) {
+    auto measured = result(json::array({cell(0, 1000), cell(1, 600)}));
+    auto& counted = measured["counted"][0]["contenders"][0];
+    counted["trips_in_hold"] = 2;
+    counted["transactions_a_commit"] = 4;
+    EXPECT_EQ(law_of(measured).at(0).at("contenders").at(0).at("k"), 0.5);
+}
+
 TEST(Law, IsSilentWithoutAMeasurementToPredict) {
     EXPECT_TRUE(law_of(result(json::array({cell(0, 1000)}))).empty());
     EXPECT_TRUE(law_of(result(json::array({cell(1, 240)}))).empty());

@@ -75,5 +75,45 @@ TEST(Phases, LeaveOutATransactionThatWasCutOff) {
     EXPECT_EQ(phases_of(passages).transactions, 0U);
 }
 
+TEST(Phases, SeeAOneShotTransactionHoldItsFirstBranchForOneTripMore) {
+    constexpr Verbs kWhole{.update = true, .end = true, .prepare = true};
+    const std::vector<Passage> passages{request(0, 0, 1, kWhole),   answer(10, 0, 1),
+                                        request(12, 1, 2, kWhole),  answer(22, 1, 2),
+                                        request(30, 0, 3, kCommit), request(31, 1, 3, kCommit),
+                                        answer(40, 0, 3),           answer(45, 1, 3)};
+    EXPECT_EQ(phases_of(passages).trips_in_hold, 2);
+}
+
+TEST(SharedTrips, CountTheAnswersBetweenTheUpdatesOfAConnectionAndTheirCommit) {
+    auto first = std::vector{request(0, 0, 1, kUpdate),
+                             request(1, 1, 1, kUpdate),
+                             answer(10, 0, 1),
+                             answer(11, 1, 1),
+                             request(12, 0, 2, kPrepare),
+                             request(13, 1, 2, kPrepare),
+                             answer(20, 0, 2),
+                             answer(21, 1, 2),
+                             request(30, 0, 3, kCommit),
+                             request(31, 1, 3, kCommit)};
+    const auto shared = shared_trips_of(first);
+    EXPECT_EQ(shared.trips_in_hold, 2);
+    EXPECT_EQ(shared.commits, 1U);
+}
+
+TEST(SharedTrips, LeaveOutWhatWaitsAtTheServerForTheLockOfTheCommitBefore) {
+    constexpr Verbs kWhole{.update = true, .end = true, .prepare = true};
+    auto on = [](Passage passage, std::size_t link) {
+        passage.link = link;
+        return passage;
+    };
+    const auto shared =
+        shared_trips_of(std::vector{on(request(0, 0, 1, kWhole), 5), on(answer(10, 0, 1), 5),
+                                    on(request(11, 0, 2, kWhole), 6),  // waits for the lock of 5
+                                    on(request(12, 0, 2, kCommit), 5), on(answer(20, 0, 2), 5),
+                                    on(answer(25, 0, 2), 6), on(request(26, 0, 3, kCommit), 6)});
+    EXPECT_EQ(shared.trips_in_hold, 1);
+    EXPECT_EQ(shared.commits, 2U);
+}
+
 }  // namespace
 }  // namespace xa_tm::bench

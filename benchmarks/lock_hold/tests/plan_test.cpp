@@ -25,7 +25,9 @@ TEST(Plan, HasEveryCellThatACriterionIsJudgedBy) {
                     {"throughput", {{"median", 1}}},
                     {"commit_us", {{"p50", 1}, {"p99", 1}}}};
     };
-    const json all{figures("ours"), figures("scatter"), figures("bitronix_default")};
+    const json all{figures("ours"),          figures("scatter"),   figures("bitronix_default"),
+                   figures("ours_one_shot"), figures("ours_keys"), figures("ours_combined"),
+                   figures("local")};
     for (const auto& cell : plan.cells) {
         auto entry = to_json(cell);
         entry["contenders"] = all;

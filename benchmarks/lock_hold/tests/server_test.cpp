@@ -172,6 +172,17 @@ void expect_what_the_others_save(const json& counted) {
     EXPECT_EQ(last_resource.at("log_forces"), 0);
 }
 
+void expect_short_holds(const json& counted) {
+    const auto &one_shot = counted.at(4), &keys = counted.at(5), &combined = counted.at(6);
+    EXPECT_EQ(one_shot.at("name"), "ours_one_shot");
+    EXPECT_EQ(one_shot.at("trips_in_hold"), 2);
+    EXPECT_EQ(keys.at("name"), "ours_keys");
+    EXPECT_EQ(keys.at("trips_in_hold"), 1);
+    EXPECT_EQ(combined.at("name"), "ours_combined");
+    EXPECT_LE(combined.at("trips_in_hold").get<double>(), 2);
+    EXPECT_GT(combined.at("transactions_a_commit").get<double>(), 1.5);
+}
+
 void expect_many_open(const json& place) {
     EXPECT_EQ(place.at("open"), 20);
     const auto& contenders = place.at("contenders");
@@ -185,15 +196,17 @@ void expect_many_open(const json& place) {
 }
 
 TEST_F(LockHoldRunTest, MeasuresItsContendersAndNamesThoseThatItCanNot) {
-    const auto whole = run({"--quick", "--rounds", "2", "--seconds", "0.1", "--contenders",
-                            "local,ours,ours_early,ours_last_resource,narayana_best", "--open",
-                            "20", "--json", file, "--html", directory.path() / "result.html"});
+    const auto whole =
+        run({"--quick", "--rounds", "2", "--seconds", "0.1", "--contenders",
+             "local,ours,ours_early,ours_last_resource,ours_one_shot,ours_keys,"
+             "ours_combined,narayana_best",
+             "--open", "20", "--json", file, "--html", directory.path() / "result.html"});
     ASSERT_EQ(whole.exit_code, 0) << whole;
     EXPECT_THAT(whole.out, HasSubstr("narayana_best is not measured"));
     const auto result = json::parse(std::ifstream{file});
     ASSERT_EQ(result.at("cells").size(), 2U) << whole;
     const auto& contenders = result.at("cells").at(0).at("contenders");
-    ASSERT_EQ(contenders.size(), 4U) << whole;
+    ASSERT_EQ(contenders.size(), 7U) << whole;
     EXPECT_EQ(contenders.at(1).at("name"), "ours");
     EXPECT_EQ(contenders.at(1).at("rounds").size(), 2U);
     EXPECT_GT(contenders.at(1).at("throughput").at("median"), 0);
@@ -205,6 +218,7 @@ TEST_F(LockHoldRunTest, MeasuresItsContendersAndNamesThoseThatItCanNot) {
     EXPECT_EQ(hold.at("branches").size(), 2U);
     EXPECT_GT(hold.at("branches").at(0).at("hold_us").at("p50"), 3000) << "three trips of 1 ms";
     expect_what_the_others_save(result.at("counted").at(0).at("contenders"));
+    expect_short_holds(result.at("counted").at(0).at("contenders"));
     expect_many_open(result.at("many_open").at(0));
 
     const auto resumed =

@@ -1,5 +1,6 @@
 #include "answers.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -51,6 +52,13 @@ ServerPosition position_from(const Reply& reply) {
         std::from_chars(bytes.data(), bytes.data() + bytes.size(), position.flushed);
     }
     return position;
+}
+
+ResultSet result_set_of(std::span<const Reply> results) {
+    const auto found =
+        std::ranges::find_if(results, [](const Reply& reply) { return !reply.columns.empty(); });
+    return found == results.end() ? ResultSet{}
+                                  : ResultSet{.columns = found->columns, .rows = found->rows};
 }
 
 std::uint64_t rows_of(std::span<const Reply> results) noexcept {

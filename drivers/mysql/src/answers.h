@@ -22,6 +22,8 @@ namespace xa_tm::mysql {
 [[nodiscard]] std::vector<DecisionRow> decisions_from(const Reply& reply);
 /// From the reply to the question before it; 0 when the server did not tell.
 [[nodiscard]] ServerPosition position_from(const Reply& reply);
+/// The first of a statement's results that has columns; empty where none has.
+[[nodiscard]] ResultSet result_set_of(std::span<const Reply> results);
 /// The rows that a statement gave, or else has written.
 [[nodiscard]] std::uint64_t rows_of(std::span<const Reply> results) noexcept;
 

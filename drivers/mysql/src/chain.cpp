@@ -11,8 +11,13 @@
 namespace xa_tm::mysql {
 namespace {
 
+/// The same as long as requests are left off in front. In hexadecimal.
+std::string own_marker(std::span<const Request> requests, std::string_view marker) {
+    return fmt::format("{}{:08x}", marker, requests.size());
+}
+
 std::string link_of(std::span<const Request> requests, std::string_view marker,
-                    const WitnessTable* witnesses) {
+                    const TextRules& rules, const WitnessTable* witnesses) {
     const auto& request = requests.front();
     switch (request.verb) {
         case Verb::start:
@@ -21,9 +26,11 @@ std::string link_of(std::span<const Request> requests, std::string_view marker,
             return fmt::format("{}", fmt::join(prepare_statements(request, witnesses), ";"));
         case Verb::execute: {
             // The line's end also ends a comment.
-            const auto statement = fmt::format("{}\n", without_end(request.statement));
-            return needs_marker(requests) ? fmt::format("{};select 0x{}", statement, marker)
-                                          : statement;
+            const auto filled = with_arguments(request, rules);
+            const auto statement = fmt::format("{}\n", without_end(filled));
+            return needs_marker(requests)
+                       ? fmt::format("{};select 0x{}", statement, own_marker(requests, marker))
+                       : statement;
         }
         case Verb::commit_one_phase:
         case Verb::commit_with_decision:
@@ -44,11 +51,11 @@ std::string link_of(std::span<const Request> requests, std::string_view marker,
 }  // namespace
 
 std::string chain_of(std::span<const Request> requests, std::string_view marker,
-                     const WitnessTable* witnesses) {
+                     const TextRules& rules, const WitnessTable* witnesses) {
     std::string packet;
     for (std::size_t at = 0; at < requests.size(); ++at) {
         packet += at == 0 ? "" : ";";
-        packet += link_of(requests.subspan(at), marker, witnesses);
+        packet += link_of(requests.subspan(at), marker, rules, witnesses);
     }
     return packet;
 }
@@ -58,7 +65,7 @@ std::span<const Reply> take_results(std::span<const Request> requests,
     std::size_t count = results.size();
     if (needs_marker(requests)) {
         const auto found = std::ranges::find_if(
-            results, [marker](const Reply& reply) { return is_marker(reply, marker); });
+            results, [&](const Reply& reply) { return is_marker(reply, requests, marker); });
         const auto before = static_cast<std::size_t>(found - results.begin());
         count = std::min(count, before + 1);
     } else if (requests.size() > 1) {
@@ -69,13 +76,16 @@ std::span<const Reply> take_results(std::span<const Request> requests,
     return own;
 }
 
-bool needs_marker(std::span<const Request> requests) noexcept {
-    return requests.size() > 1 && requests.front().verb == Verb::execute;
+bool needs_marker(std::span<const Request> requests) {
+    const auto& request = requests.front();
+    return requests.size() > 1 && request.verb == Verb::execute &&
+           !(is_plain_with_arguments(request) && kind_of(request.statement) == Kind::one_result);
 }
 
-bool is_marker(const Reply& reply, std::string_view marker) {
+bool is_marker(const Reply& reply, std::span<const Request> requests, std::string_view marker) {
     return reply.is_ok && reply.rows.size() == 1 && reply.rows.front().size() == 1 &&
-           reply.rows.front().front().has_value() && to_hex(*reply.rows.front().front()) == marker;
+           reply.rows.front().front().has_value() &&
+           to_hex(*reply.rows.front().front()) == own_marker(requests, marker);
 }
 
 }  // namespace xa_tm::mysql

@@ -11,6 +11,9 @@
 
 #include "client_api.h"
 
+#include <algorithm>
+#include <array>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -181,6 +184,18 @@ std::string Session::last_transaction_state() const {
                          ::mysql_session_track_get_first(mysql_, SESSION_TRACK_TRANSACTION_STATE,
                                                          &state, &size) == 0;
     return is_told ? std::string{state, size} : std::string{};
+}
+
+TextRules Session::text_rules() const noexcept {
+    constexpr std::array<std::string_view, 5> kNotBytewise{"big5", "cp932", "gb18030", "gbk",
+                                                           "sjis"};
+    const bool is_bytewise =
+        std::ranges::find(kNotBytewise, ::mysql_character_set_name(mysql_)) == kNotBytewise.end();
+    return {.write_text =
+                [this](std::string_view text) {
+                    return client_library::literal_of_text(*mysql_, text);
+                },
+            .is_bytewise = is_bytewise ? Bytewise::yes : Bytewise::no};
 }
 
 void Session::send(std::vector<std::string> packets, Packing packing) noexcept {
@@ -361,6 +376,9 @@ void Session::finish_result() {
 void Session::take_rows(MYSQL_RES& result) {
     Reply reply{.is_ok = true};
     const auto columns = ::mysql_num_fields(&result);
+    for (const auto& field : std::span{::mysql_fetch_fields(&result), columns}) {
+        reply.columns.emplace_back(field.name, field.name_length);
+    }
     while (MYSQL_ROW row = ::mysql_fetch_row(&result)) {
         const auto* lengths = ::mysql_fetch_lengths(&result);
         auto& values = reply.rows.emplace_back();

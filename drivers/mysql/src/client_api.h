@@ -9,6 +9,7 @@
 #include <mysql.h>
 #include <soci/soci.h>
 
+#include "arguments.h"
 #include "client_library.h"
 #include "soci_session.h"
 #include "xa_tm/connection.h"
@@ -37,7 +38,8 @@ struct Reply {
     /// errno of the server or the client library.
     int error = 0;
     std::string sqlstate = {};
-    std::string message = {};  ///< one line
+    std::string message = {};               ///< one line
+    std::vector<std::string> columns = {};  ///< empty where the statement gives no rows
     std::vector<Row> rows = {};
     /// What a statement without rows has written, as the server counts it.
     std::uint64_t affected_rows = 0;
@@ -92,6 +94,9 @@ public:
     [[nodiscard]] soci::session& sql() noexcept { return *sql_; }
     /// Valid while lent; the application may have reconnected, so it is read anew each time.
     [[nodiscard]] MYSQL* native_handle() noexcept;
+
+    /// How the server reads text now. Valid while *this is, for what is sent next.
+    [[nodiscard]] TextRules text_rules() const noexcept;
 
     /// Sends packets in one trip; an error in one does not keep the server from running the next.
     /// To switch between one and many statements a packet takes one trip more.

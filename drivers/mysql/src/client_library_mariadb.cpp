@@ -92,6 +92,12 @@ int socket_of(MYSQL& mysql) {
     return static_cast<int>(::mysql_get_socket(&mysql));
 }
 
+std::string literal_of_text(MYSQL& mysql, std::string_view text) {
+    std::string to(2 * text.size() + 1, '\0');
+    to.resize(::mysql_real_escape_string(&mysql, to.data(), text.data(), text.size()));
+    return fmt::format("'{}'", to);
+}
+
 std::optional<std::string> connect_string(const ServerAddress& address) {
     // SOCI knows too few parameters of TLS.
     if (!needs_tls(address) && address.ssl_mode != "preferred") {

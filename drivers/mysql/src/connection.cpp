@@ -384,6 +384,12 @@ std::optional<Answer> Connection::answer_at_once() {
         return Answer{.code = XaCode::inval,
                       .message = "an xid has a formatID of 0 to 2147483647 here"};
     }
+    if (request.verb == Verb::execute) {
+        if (auto fault = fault_of_arguments(request, session_.text_rules().is_bytewise);
+            !fault.empty()) {
+            return Answer{.code = XaCode::rmerr, .message = std::move(fault)};
+        }
+    }
     if (request.verb == Verb::start && !session_.can_be_lent()) {
         return Answer{.code = XaCode::rmfail,
                       .message = "the application closed or reconnected a session that had ended"};
@@ -395,7 +401,12 @@ bool Connection::may_share_trip(const Request& request) const {
     switch (request.verb) {
         case Verb::start: return has_valid_format(request.xid);
         case Verb::commit: return true;
-        case Verb::execute: return is_surely_one(request.statement);
+        // What may change how the server reads the next text goes alone, so that its literals are
+        // written when that is known.
+        case Verb::execute:
+            return kind_of(request.statement) != Kind::other &&
+                   is_surely_one(request.statement, session_.text_rules().is_bytewise) &&
+                   fault_of_arguments(request, session_.text_rules().is_bytewise).empty();
         case Verb::prepare: return history_.why_rollback_only().empty();
         case Verb::commit_one_phase:
         case Verb::commit_with_decision:
@@ -462,14 +473,18 @@ std::size_t Connection::carry() {
     may_be_preparing_ = trip.back().verb == Verb::prepare;
     if (trip.size() > 1 && request.verb == Verb::commit) {
         // What follows may wait for locks; this branch's outcome must not.
-        session_.send_first_and_others(chain_of(trip, marker_, witnesses));
+        session_.send_first_and_others(chain_of(trip, marker_, session_.text_rules(), witnesses));
     } else if (trip.size() > 1) {
-        session_.send({chain_of(trip, marker_, witnesses)}, Packing::many_statements);
+        session_.send({chain_of(trip, marker_, session_.text_rules(), witnesses)},
+                      Packing::many_statements);
     } else if (request.verb == Verb::prepare) {
         session_.send(prepare_statements(request, witnesses), Packing::own_verbs);
+    } else if (request.verb == Verb::execute) {
+        session_.send(
+            {with_arguments(request, session_.text_rules())},
+            is_plain_with_arguments(request) ? Packing::own_verbs : Packing::one_statement);
     } else {
-        session_.send(statements_of(request, branch().has_value()),
-                      request.verb == Verb::execute ? Packing::one_statement : Packing::own_verbs);
+        session_.send(statements_of(request, branch().has_value()), Packing::own_verbs);
     }
     return trip.size();
 }
@@ -574,9 +589,10 @@ std::optional<Answer> Connection::execute_answer(std::span<const Reply> results)
     const auto& last = results.back();
     if (last.is_ok) {
         const bool must_have_marker = needs_marker(in_flight());
-        if (!must_have_marker || is_marker(last, marker_)) {
+        if (!must_have_marker || is_marker(last, in_flight(), marker_)) {
             const auto own = results.first(results.size() - (must_have_marker ? 1 : 0));
-            return Answer{.rows = rows_of(own)};
+            return Answer{.rows = rows_of(own),
+                          .result = front().wants_result ? result_set_of(own) : ResultSet{}};
         }
         history_.add_swallowing();
         return Answer{.code = XaCode::rmerr,

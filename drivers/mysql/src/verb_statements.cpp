@@ -27,7 +27,6 @@ std::vector<std::string> statements_of(const Request& request, bool is_own_branc
     switch (request.verb) {
         case Verb::start:
         case Verb::locate: return {fmt::format("xa start {}", xid)};
-        case Verb::execute: return {request.statement};
         // In one trip, and safe without multi-statements: the second can only succeed when the
         // first has, because it demands the state IDLE of the same xid on the same session.
         case Verb::prepare:
@@ -39,6 +38,7 @@ std::vector<std::string> statements_of(const Request& request, bool is_own_branc
             return is_own_branch ? end_and_roll_back(request.xid)
                                  : std::vector{fmt::format("xa rollback {}", xid)};
         case Verb::recover: return {kPosition, list_statement()};
+        case Verb::execute:
         case Verb::commit_with_decision:
         case Verb::list_decisions:
         case Verb::forget_decisions:

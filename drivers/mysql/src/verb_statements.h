@@ -15,8 +15,8 @@ namespace xa_tm::mysql {
 [[nodiscard]] bool has_valid_format(const Xid& xid) noexcept;
 
 /// What carries out one request, in one trip. `is_own_branch` is true when the branch is open on
-/// the session. Not for end_session, end_ended_sessions and examine, and the verbs of
-/// the decision table and of witness rows.
+/// the session. Not for execute, end_session, end_ended_sessions and examine, and the verbs of the
+/// decision table and of witness rows.
 [[nodiscard]] std::vector<std::string> statements_of(const Request& request, bool is_own_branch);
 
 /// The same for a verb that uses the decision table. Those of commit_with_decision have to stop at

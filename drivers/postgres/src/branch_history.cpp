@@ -110,6 +110,7 @@ std::size_t quoted_size(std::string_view text) {
 }  // namespace
 
 void BranchHistory::add_success(std::string_view command_tag, bool found_transaction) {
+    last_failure_.clear();  // in the failed state only a return to a savepoint succeeds
     has_writing_statement_ = has_writing_statement_ || !may_have_read_only(command_tag);
     has_savepoint_ = has_savepoint_ || command_tag == "SAVEPOINT";
     // ROLLBACK TO SAVEPOINT has the tag of ROLLBACK; where it was that after all, the session has

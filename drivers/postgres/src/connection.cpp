@@ -36,11 +36,25 @@ Answer refused(XaCode code, std::string_view why) {
     return {.code = code, .message = std::string{why}};
 }
 
+bool is_text_with_zero_byte(const Value& argument) {
+    const auto* text = std::get_if<std::string>(&argument);
+    return text != nullptr && text->find('\0') != std::string::npos;
+}
+
 /// Why the application's text can't be sent, whatever the branch's state is.
 std::optional<Answer> fault_of(const Request& request) {
     if (request.statement.find('\0') != std::string::npos) {
         return refused(XaCode::inval,
                        "a statement holds no zero byte: what follows it would be lost");
+    }
+    if (std::ranges::any_of(request.arguments, &is_text_with_zero_byte)) {
+        return refused(XaCode::inval,
+                       "PostgreSQL has no zero byte in text; give binary data as xa_tm::Bytes");
+    }
+    if (request.arguments.size() > kArgumentsMax) {
+        return refused(
+            XaCode::inval,
+            fmt::format("a statement takes {} arguments at most; split it", kArgumentsMax));
     }
     if (request.verb == Verb::execute && controls_transaction(request.statement)) {
         return refused(XaCode::rmerr,
@@ -468,10 +482,12 @@ std::string Connection::decision_advice(const Reply& failed) const {
 }
 
 Answer Connection::success() {
-    const auto& reply = replies_.front();
+    auto& reply = replies_.front();
     switch (front().verb) {
         case Verb::start: begin_branch(front().xid); return {};
-        case Verb::execute: return {.rows = reply.row_count};
+        case Verb::execute:
+            return {.rows = reply.row_count,
+                    .result = {std::move(reply.columns), std::move(reply.rows)}};
         case Verb::commit_with_decision: return vote_of_failed_branch();
         case Verb::commit_one_phase:
             return reply.command_tag == "COMMIT" ? Answer{.message = reply.message}

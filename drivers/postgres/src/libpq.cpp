@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include "bound_arguments.h"
 #include "xa_tm/batched_connection.h"
 #include "xa_tm/recovery_log/check.h"
 
@@ -280,9 +281,8 @@ void Session::send(std::vector<Statement> statements) noexcept {
 void Session::send_all() noexcept {
     bool is_sent = PQsetnonblocking(conn_, 1) == 0 && PQenterPipelineMode(conn_) == 1;
     for (const auto& statement : statements_) {
-        is_sent = is_sent &&
-                  PQsendQueryParams(conn_, statement.text.c_str(), 0, nullptr, nullptr, nullptr,
-                                    nullptr, 0) == 1 &&
+        const BoundArguments arguments{statement.arguments};
+        is_sent = is_sent && arguments.send(conn_, statement.text) &&
                   (!statement.is_flushed || PQsendFlushRequest(conn_) == 1);
     }
     is_sent = is_sent && PQpipelineSync(conn_) == 1;
@@ -362,6 +362,7 @@ void Session::take_result(const PGresult& result) {
 Reply Session::reply_from(const PGresult& result) {
     const auto status = PQresultStatus(&result);
     const bool is_application = statements_[complete_].is_application;
+    const bool wants_result = statements_[complete_].wants_result;
     Reply reply{.is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
                          status == PGRES_EMPTY_QUERY};
     if (is_application && status != PGRES_PIPELINE_ABORTED) {
@@ -380,7 +381,11 @@ Reply Session::reply_from(const PGresult& result) {
         std::errc{}) {
         reply.row_count = static_cast<std::uint64_t>(PQntuples(&result));
     }
-    for (int row = 0; row < PQntuples(&result) && !is_application; ++row) {
+    for (int column = 0; column < PQnfields(&result) && wants_result; ++column) {
+        reply.columns.emplace_back(PQfname(&result, column));
+    }
+    const int kept_rows = is_application && !wants_result ? 0 : PQntuples(&result);
+    for (int row = 0; row < kept_rows; ++row) {
         auto& values = reply.rows.emplace_back();
         for (int column = 0; column < PQnfields(&result); ++column) {
             values.push_back(PQgetisnull(&result, row, column) == 1

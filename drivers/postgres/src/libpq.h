@@ -15,6 +15,7 @@
 #include "soci_session.h"
 #include "xa_tm/connection.h"
 #include "xa_tm/postgres/datasource.h"
+#include "xa_tm/value.h"
 
 namespace xa_tm::postgres {
 
@@ -38,12 +39,18 @@ public:
 /// connect_timeout.
 [[nodiscard]] bool is_server_up(const std::string& canonical_uri) noexcept;
 
+/// PostgreSQL: Message Formats, Bind: their number has 16 bits.
+inline constexpr std::size_t kArgumentsMax = 65535;
+
 /// One statement of an exchange.
 struct Statement {
     std::string text;
+    /// For $1, $2 and so on; at most kArgumentsMax, and no text of them holds a zero byte.
+    std::vector<Value> arguments = {};
     /// The application's: its result becomes part of the branch's history, and its rows are only
-    /// counted.
+    /// counted unless they are wanted.
     bool is_application = false;
+    bool wants_result = false;
     /// Its answer is wanted as soon as it is there, and not only with the last one's.
     bool is_flushed = false;
 };
@@ -58,6 +65,7 @@ struct Reply {
     std::string message = {};
     /// Such as "PREPARE TRANSACTION".
     std::string command_tag = {};
+    std::vector<std::string> columns = {};  ///< if the result was wanted
     std::vector<std::vector<std::optional<std::string>>> rows = {};
     /// Written or given.
     std::uint64_t row_count = 0;

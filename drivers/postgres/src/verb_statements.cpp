@@ -69,7 +69,11 @@ std::vector<Statement> statements_of(const Request& request, const Circumstances
     const auto gid = encode_gid(request.xid);
     switch (request.verb) {
         case Verb::start: return start_statements(circumstances.statement_timeout);
-        case Verb::execute: return {{.text = request.statement, .is_application = true}};
+        case Verb::execute:
+            return {{.text = request.statement,
+                     .arguments = request.arguments,
+                     .is_application = true,
+                     .wants_result = request.wants_result}};
         case Verb::prepare: return vote_statements(gid, circumstances.voting);
         case Verb::commit_one_phase: return {{"commit"}};
         case Verb::commit_with_decision:

@@ -28,11 +28,6 @@ TEST(VerbStatements, EndOnlyTheSessionsOwnBranchBeforeItIsRolledBack) {
                 ElementsAre("xa rollback x'67',x'62',7"));
 }
 
-TEST(VerbStatements, LeaveTheApplicationsTextAlone) {
-    EXPECT_THAT(statements_of({.verb = Verb::execute, .xid = kXid, .statement = "do 1;"}, true),
-                ElementsAre("do 1;"));
-}
-
 TEST(VerbStatements, WriteTheDecisionInsideTheBranchThatItDecides) {
     EXPECT_THAT(
         statements_of(

@@ -27,9 +27,10 @@ TEST(WitnessTable, InsertsTheRowBeforeTheBranchEnds) {
 
 TEST(WitnessTable, HasItsRowBehindTheMarkerOfAChain) {
     const std::vector<Request> batch{
-        {.verb = Verb::execute, .xid = kPrepare.xid, .statement = "insert"}, kPrepare};
-    EXPECT_EQ(chain_of(batch, "6d", &kTable),
-              "insert\n;select 0x6d;insert into `d`.xa_tm_witness (log_id, gtrid, bqual) values "
+        {.verb = Verb::execute, .xid = kPrepare.xid, .statement = "insert 'a'"}, kPrepare};
+    EXPECT_EQ(chain_of(batch, "6d", {}, &kTable),
+              "insert 'a'\n;select 0x6d00000002;insert into `d`.xa_tm_witness (log_id, gtrid, "
+              "bqual) values "
               "('l', x'67', x'62');xa end x'67',x'62',7;xa prepare x'67',x'62',7");
 }
 

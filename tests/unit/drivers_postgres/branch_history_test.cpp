@@ -52,6 +52,15 @@ TEST(BranchHistory, KeepsTheCauseOfTheFailedTransactionAndNotItsConsequences) {
     EXPECT_EQ(history.last_failure(), "40P01");
 }
 
+TEST(BranchHistory, ForgetsAFailureThatASavepointHasUndone) {
+    BranchHistory history;
+    history.add_success("SAVEPOINT", false);
+    history.add_failure("23505");
+    history.add_success("ROLLBACK", false);
+    EXPECT_EQ(history.last_failure(), "");
+    EXPECT_FALSE(history.has_ended_transaction());
+}
+
 TEST(ControlsTransaction, LooksAtTheFirstWordsWhateverStandsBeforeThem) {
     for (const auto* statement : {"commit",
                                   "COMMIT WORK",

@@ -21,6 +21,7 @@ enum class ErrorCode {
     two_phase_unavailable,  ///< the server can't prepare transactions as it is configured
     resource_refused,       ///< the server refused a verb that comes before any outcome
     statement_failed,       ///< the server refused a statement of the application
+    unexpected_rows,        ///< a statement had another number of rows than it was to have
     conflict,               ///< the server gave a statement up for another transaction's locks or
                             ///< changes: deadlock, serialization failure, lock wait
     timed_out,              ///< the transaction took too long and is rolled back

@@ -66,7 +66,12 @@ public:
     /// Why it was rolled back, where that was not at the servers' prepare: the first statement that
     /// failed or had an unexpected number of rows (statement_failed), what kept a branch from being
     /// opened, or what Error::is_retryable() says of running it again.
-    [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
+    [[nodiscard]] const std::optional<Error>& error() const noexcept {
+        if (error_) {
+            static_cast<void>(report_.outcome());  // whoever sees the error knows the outcome
+        }
+        return error_;
+    }
 
 private:
     CommitReport report_;

@@ -103,6 +103,22 @@ public:
     /// invalid_configuration for an unfit option.
     [[nodiscard]] Transaction begin(const TransactionOptions& options = {});
 
+    /// Runs a transaction whose statements are all known, and commits it everywhere or nowhere:
+    /// each branch is opened, worked in and prepared in one round trip. Without conflict keys the
+    /// first branch, in the order in which the datasources were added, goes first, and the others
+    /// all at once behind its answer; with conflict keys all go at once when its turn has come.
+    ///
+    /// Never throws once it has begun: whatever happens is in the report. A statement that fails,
+    /// or has other rows than expected, rolls everything back. Throws Error: what begin() throws;
+    /// invalid_configuration for an unfit option or no statements.
+    ///
+    /// Statements that may be combined (RunOptions::combine) begin with SELECT, INSERT, UPDATE,
+    /// DELETE, REPLACE, MERGE, VALUES or WITH, where there are savepoints, and change nothing but
+    /// rows: no session state, by a function such as set_config() or by SELECT INTO. A transaction
+    /// with others runs alone. A combined one sees what those before it in its batch have done, as
+    /// if they had committed one after another.
+    RunReport run(std::vector<Statement> statements, const RunOptions& options = {});
+
     /// Recovers in the foreground, instead of start(), until nothing is left to do or the time is
     /// up, and reports what was found and done.
     [[nodiscard]] RecoveryReport recover(const RecoverOptions& options);

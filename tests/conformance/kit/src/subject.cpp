@@ -20,6 +20,18 @@ std::string Subject::failing_statement() const {
     throw_missing("failing_statement()");
 }
 
+std::string Subject::update_statement(int) const {
+    throw_missing("update_statement()");
+}
+
+std::string Subject::keep_statement(const Value&) const {
+    throw_missing("keep_statement()");
+}
+
+std::string Subject::recall_statement(const Value&) const {
+    throw_missing("recall_statement()");
+}
+
 void Subject::lock_row(Connection&, int) {
     throw_missing("lock_row()");
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "xa_tm/connection.h"
+#include "xa_tm/value.h"
 #include "xa_tm/xa_code.h"
 #include "xa_tm/xid.h"
 
@@ -29,6 +30,10 @@ public:
         XaCode vote_after_failed_statement = XaCode::ok;
         /// It carries out Verb::execute.
         bool takes_statements = false;
+        /// Its statements take arguments, and give results.
+        bool takes_arguments = false;
+        /// It takes the statements `savepoint NAME` and `rollback to savepoint NAME`.
+        bool has_savepoints = false;
         /// Sessions are at a server, which lives on without them and can end them.
         bool is_server = false;
         /// Branches wait for each other and can lock each other out, and Verb::examine tells what a
@@ -71,6 +76,18 @@ public:
     // Statements for Verb::execute, of those that take them.
     [[nodiscard]] virtual std::string insert_statement(int id) const;
     [[nodiscard]] virtual std::string failing_statement() const;
+    /// Writes the rows 1 to `count`, which the branch has inserted.
+    [[nodiscard]] virtual std::string update_statement(int count) const;
+
+    // Those with placeholders, of those that take arguments. Something is kept apart from rows: a
+    // number with a value, which is NULL or of the same type as `like`; reset() leaves nothing of
+    // it.
+    /// Keeps a value. Two placeholders: the number, and the value.
+    [[nodiscard]] virtual std::string keep_statement(const Value& like) const;
+    /// Gives the kept value as one row of one column. One placeholder: the number.
+    [[nodiscard]] virtual std::string recall_statement(const Value& like) const;
+    /// The bytes that a result shows so.
+    [[nodiscard]] virtual std::string bytes_from(const std::string& shown) const { return shown; }
 
     // Of those that have locks.
     /// Writes a row that is there already.

@@ -14,6 +14,11 @@ inline void PrintTo(XaCode code, std::ostream* out) {
     *out << to_string(code);
 }
 
+/// The same of a whole answer.
+inline void PrintTo(const Answer& answer, std::ostream* out) {
+    *out << to_string(answer.code) << " (" << answer.rows << " rows) " << answer.message;
+}
+
 }  // namespace xa_tm
 
 namespace xa_tm::conformance {
