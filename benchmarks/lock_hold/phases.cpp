@@ -123,7 +123,7 @@ Phases phases_of(std::span<const Passage> passages) {
 
 SharedTrips shared_trips_of(std::span<const Passage> passages) {
     std::map<std::size_t, std::optional<std::uint64_t>> answers;  // by link, since its first update
-    std::vector<double> trips;
+    std::uint64_t trips = 0, holds = 0;
     SharedTrips shared;
     for (const auto& passage : passages) {
         auto& since_update = answers[passage.link];
@@ -134,7 +134,8 @@ SharedTrips shared_trips_of(std::span<const Passage> passages) {
         if (passage.verbs.commit) {
             shared.commits += passage.upstream == 0 ? 1 : 0;
             if (since_update) {
-                trips.push_back(static_cast<double>(*since_update));
+                trips += *since_update;
+                ++holds;
             }
             since_update.reset();
         }
@@ -142,7 +143,9 @@ SharedTrips shared_trips_of(std::span<const Passage> passages) {
             since_update = 0;
         }
     }
-    shared.trips_in_hold = trips.empty() ? 0 : median_of(trips);
+    if (holds > 0) {
+        shared.trips_in_hold = static_cast<double>(trips) / static_cast<double>(holds);
+    }
     return shared;
 }
 

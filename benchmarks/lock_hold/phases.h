@@ -27,8 +27,9 @@ struct Phases {
 
 /// What several threads have sent whose transactions share trips.
 struct SharedTrips {
-    /// As Phases::trips_in_hold, between the first update of a connection and its commit; the
-    /// update may wait at the server for the lock, before the hold.
+    /// How many round trips a connection's locks are held for, from its first update to its commit,
+    /// on average: a batch has another number than a transaction that runs by itself. An update may
+    /// wait at the server for its lock, before the hold.
     double trips_in_hold = 0;
     std::uint64_t commits = 0;  ///< of the first branch
 };

@@ -134,6 +134,22 @@ TEST_P(PostgresArguments, LeadToResultsWithEveryRowAndColumn) {
     EXPECT_EQ(silent.result, ResultSet{});
 }
 
+TEST_P(PostgresArguments, AndResultsFlowBothWaysAtOnceHoweverLargeTheyAre) {
+    const std::string large(1 << 20, 'x');
+    const auto connection = datasource_.connect({});
+    const auto xid = unique_xid();
+    std::vector<Request> batch{{.verb = Verb::start, .xid = xid}};
+    for (int i = 0; i < 20; ++i) {
+        batch.push_back(execute(xid, "select $1::text", {large}));
+    }
+    const auto answers = run(*connection, std::move(batch));
+    for (std::size_t i = 1; i < answers.size(); ++i) {
+        ASSERT_EQ(answers[i].code, XaCode::ok) << answers[i].message;
+        EXPECT_TRUE(answers[i].result.rows.at(0).at(0) == large);
+    }
+    EXPECT_EQ(run(*connection, Verb::rollback, xid).code, XaCode::ok);
+}
+
 INSTANTIATE_TEST_SUITE_P(On, PostgresArguments, testing::ValuesIn(kPostgresServers),
                          name_of_server);
 

@@ -5,6 +5,7 @@
 
 #include "eventually.h"
 #include "postgres_fixture.h"
+#include "wire_proxy.h"
 
 namespace xa_tm::test {
 namespace {
@@ -38,6 +39,31 @@ TEST_P(PostgresBatch, CommitOfTheOldAndAllOfTheNewBranchGoInOneBatch) {
     EXPECT_EQ(run(*connection, Verb::commit, old).code, XaCode::ok);
     EXPECT_EQ(rows(), 3);
     EXPECT_TRUE(serves_again(*connection));
+}
+
+TEST_P(PostgresBatch, AllStatementsOfABranchGoInOneTripUpToItsVote) {
+    auto uri = sandbox::tcp_uri(GetParam());
+    const auto at = uri.rfind(':') + 1;
+    const auto port = uri.substr(at, uri.find('/', at) - at);
+    WireProxy proxy{{{Wire::postgresql, static_cast<std::uint16_t>(std::stoi(port))}}};
+    uri.replace(at, port.size(), std::to_string(proxy.port(0)));
+    postgres::Datasource datasource{"users", uri};
+    const auto connection = datasource.connect({});
+    const auto xid = unique_xid();
+    auto insert = execute(xid, "insert into only_postgres values ($1)");
+    insert.arguments = {std::int64_t{1}};
+    const auto before = proxy.trips(0);
+    const auto answers = run(*connection, {{.verb = Verb::start, .xid = xid},
+                                           execute(xid, "savepoint a"),
+                                           insert,
+                                           execute(xid, "rollback to savepoint a"),
+                                           insert,
+                                           execute(xid, "select id from only_postgres"),
+                                           {.verb = Verb::prepare, .xid = xid}});
+    EXPECT_EQ(answers.back().code, XaCode::ok) << answers.back().message;
+    EXPECT_EQ(proxy.trips(0), before + 1);
+    EXPECT_EQ(run(*connection, Verb::commit, xid).code, XaCode::ok);
+    EXPECT_EQ(rows(), 1);
 }
 
 TEST_P(PostgresBatch, ACommitIsAnsweredThoughTheStatementBehindItWaitsForALock) {

@@ -209,9 +209,10 @@ std::vector<Token> expected_tokens(const Reader& reader, const Request& request)
 
 void check_reading(const Reader& reader, const Request& request) {
     const Handle handle{reader};
-    const mysql::TextRules rules{.escape =
+    const mysql::TextRules rules{.write_text =
                                      [&](std::string_view text) {
-                                         return mysql::client_library::escaped(*handle.mysql, text);
+                                         return mysql::client_library::literal_of_text(
+                                             *handle.mysql, text);
                                      },
                                  .is_bytewise = reader.charset->is_bytewise};
     const auto filled = mysql::with_arguments(request, rules);

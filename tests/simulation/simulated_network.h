@@ -115,6 +115,7 @@ public:
     [[nodiscard]] std::string_view kind() const noexcept override {
         return to_string(server_.kind());
     }
+    [[nodiscard]] bool has_savepoints() const noexcept override { return true; }
     [[nodiscard]] std::unique_ptr<Connection> connect(const SessionMark& mark) override;
     void set_up_decision_table() override { server_.set_up_decision_table(); }
     [[nodiscard]] SimulatedServer& server() const noexcept { return server_; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -92,6 +93,9 @@ public:
     ~FakeResourceManager() override;
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "fake"; }
+    [[nodiscard]] bool has_savepoints() const noexcept override { return has_savepoints_; }
+    /// From now on it says that it has none.
+    void lack_savepoints() noexcept { has_savepoints_ = false; }
     [[nodiscard]] std::unique_ptr<Connection> connect(const SessionMark& mark) override;
     void set_up_decision_table() override;
     [[nodiscard]] static Work branch_of(Connection& connection);
@@ -209,6 +213,7 @@ private:
     /// The active branch of a session, or null.
     [[nodiscard]] BranchModel* active_branch(const Session& session);
 
+    std::atomic<bool> has_savepoints_ = true;
     mutable std::mutex mutex_;
     std::map<Xid, BranchModel> branches_;
     std::vector<ListedBranch> foreign_;

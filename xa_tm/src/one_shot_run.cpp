@@ -160,7 +160,8 @@ private:
 
     [[nodiscard]] bool is_combinable() const {
         return options_.combine && std::ranges::all_of(statements_, [](const Statement& statement) {
-                   return xa_tm::is_combinable(statement.text());
+                   return statement.datasource().has_savepoints() &&
+                          xa_tm::is_combinable(statement.text());
                });
     }
 

@@ -203,15 +203,19 @@ using Rows = std::map<std::string, std::vector<Decision>>;
 /// One that can't be asked is left out: its silence decides nothing.
 Rows read_rows(const std::filesystem::path& directory, std::span<Datasource* const> resources,
                std::chrono::milliseconds answer_timeout) {
-    const auto log = recovery_log::read_log(directory).id;
+    // Only where it is needed, because it takes a look at the whole log.
+    std::optional<recovery_log::LogId> log;
     Rows rows;
     for (auto* resource : resources) {
         if (!resource->options().keeps_decisions()) {
             continue;
         }
+        if (!log) {
+            log = recovery_log::read_log(directory).id;
+        }
         ResourceRecovery recovery{*resource, {}, {kLookerMark}, answer_timeout};
         try {
-            rows[resource->name()] = recovery.read_rows(log);
+            rows[resource->name()] = recovery.read_rows(*log);
         } catch (const Error&) {
             continue;  // the look at it, which follows, tells why
         }

@@ -23,7 +23,9 @@ public:
     }
 
     void run(std::size_t branch, const RowStatement& statement) override {
-        statements_.push_back(manager_.datasource(branch).statement(statement.text).expect_rows(1));
+        statements_.push_back(
+            Statement{manager_.datasource(branch), statement.with_placeholders, statement.arguments}
+                .expect_rows(1));
         if (way_ != OneShotWay::gate) {
             options_.conflict_keys.push_back(fmt::format("{}:{}", branch, statement.row));
         }
@@ -61,7 +63,8 @@ public:
 
     std::string settings() const override {
         return fmt::format("xa_tm " XA_TM_VERSION
-                           ", {}; a connection a thread and branch, defaults otherwise",
+                           ", {}; statements with arguments, one row expected of each, a "
+                           "connection a thread and branch, defaults otherwise",
                            words_for(way_));
     }
     std::unique_ptr<Session> open_session() override {

@@ -6,12 +6,16 @@
 #include <vector>
 
 #include "workload.h"
+#include "xa_tm/value.h"
 
 namespace xa_tm::bench {
 
+/// A statement on one row, both as text and with arguments.
 struct RowStatement {
     std::string text;
-    std::uint64_t row;  ///< whose id it names
+    std::string with_placeholders;
+    std::vector<Value> arguments;
+    std::uint64_t row;
 };
 
 /// What one place sends to one branch, one statement a row; a place is what runs one transaction

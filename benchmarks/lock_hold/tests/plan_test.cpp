@@ -12,6 +12,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 
 const std::vector<Resource> kResources{{.name = "p", .uri = {}, .kind = Kind::postgres},
                                        {.name = "m", .uri = {}, .kind = Kind::mariadb},
@@ -47,6 +48,28 @@ TEST(Plan, VariesTheServersAmongThoseThatAreThere) {
     const auto plan = full_plan(kResources, 1000);
     EXPECT_THAT(plan.cells, Contains(Cell{.servers = {"p", "p2"}}));
     EXPECT_THAT(plan.cells, Contains(Cell{.servers = {"p", "m"}}));
+}
+
+TEST(Plan, LetsCrowdsWaitForAHotRow) {
+    for (const double rtt_ms : {0.0, 1.0}) {
+        for (const unsigned branches : {2U, 4U}) {
+            EXPECT_THAT(full_plan(kResources, 1000).cells, Contains(Cell{.servers = {"p", "m"},
+                                                                         .branches = branches,
+                                                                         .threads = kCrowd,
+                                                                         .rtt_ms = rtt_ms}));
+        }
+    }
+}
+
+TEST(Bench, LeavesOutOfACrowdWhatSaysNothingThere) {
+    const Bench bench{.resources = {},
+                      .contenders = {"local", "ours", "ours_keys", "ours_combined", "bitronix_best",
+                                     "bitronix_default"},
+                      .programs = {},
+                      .directory = {}};
+    EXPECT_THAT(bench.contenders_in({.servers = {}, .threads = kCrowd}),
+                ElementsAre("local", "ours_combined", "bitronix_best"));
+    EXPECT_EQ(bench.contenders_in({.servers = {}, .threads = 8}), bench.contenders);
 }
 
 TEST(Plan, OpensManyTransactionsAtOnceInTheBasePair) {

@@ -210,6 +210,9 @@ TEST_F(LockHoldRunTest, MeasuresItsContendersAndNamesThoseThatItCanNot) {
     EXPECT_EQ(contenders.at(1).at("name"), "ours");
     EXPECT_EQ(contenders.at(1).at("rounds").size(), 2U);
     EXPECT_GT(contenders.at(1).at("throughput").at("median"), 0);
+    const auto& whole_us = contenders.at(1).at("transaction_us");
+    EXPECT_GE(whole_us.at("max"), whole_us.at("p99"));
+    EXPECT_GE(whole_us.at("p99"), whole_us.at("p50"));
     const auto& counted = result.at("counted").at(0).at("contenders").at(1);
     // Two statements, prepare, commit; a busy machine may tear apart what is sent at once.
     EXPECT_NEAR(counted.at("waits").get<double>(), 4, 0.5);

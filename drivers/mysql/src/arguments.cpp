@@ -38,24 +38,22 @@ bool is_plain_between_quotes(const Value& value) noexcept {
 }  // namespace
 
 std::string literal_of(const Value& value,
-                       const std::function<std::string(std::string_view)>& escape) {
+                       const std::function<std::string(std::string_view)>& write_text) {
     struct Writer {
-        const std::function<std::string(std::string_view)>& escape;
+        const std::function<std::string(std::string_view)>& write_text;
 
         std::string operator()(std::nullptr_t) const { return "NULL"; }
         std::string operator()(bool is_true) const { return is_true ? "TRUE" : "FALSE"; }
         std::string operator()(std::int64_t number) const { return std::to_string(number); }
         std::string operator()(std::uint64_t number) const { return std::to_string(number); }
         std::string operator()(double number) const { return literal_of_double(number); }
-        std::string operator()(const std::string& text) const {
-            return fmt::format("'{}'", escape(text));
-        }
+        std::string operator()(const std::string& text) const { return write_text(text); }
         // Without the introducer it would be a number where one is expected.
         std::string operator()(const Bytes& bytes) const {
             return fmt::format("_binary x'{}'", to_hex(bytes.data));
         }
     };
-    return std::visit(Writer{escape}, value);
+    return std::visit(Writer{write_text}, value);
 }
 
 std::string fault_of_arguments(const Request& execute, Bytewise is_bytewise) {
@@ -92,7 +90,7 @@ std::string with_arguments(const Request& execute, const TextRules& rules) {
         const auto place = (*places)[i];
         // The blanks keep it from what it touches.
         filled.append(text.substr(at, place - at)).append(" ");
-        filled.append(literal_of(execute.arguments[i], rules.escape)).append(" ");
+        filled.append(literal_of(execute.arguments[i], rules.write_text)).append(" ");
         at = place + 1;
     }
     return filled.append(text.substr(at));

@@ -14,15 +14,15 @@ namespace xa_tm::mysql {
 
 /// How the server reads the text that it is sent next.
 struct TextRules {
-    /// What stands for a text between single quotes, as the client library writes it in the
-    /// connection's character set and sql_mode.
-    std::function<std::string(std::string_view)> escape;
+    /// A text as a literal, as the client library writes it in the connection's character set and
+    /// sql_mode.
+    std::function<std::string(std::string_view)> write_text;
     Bytewise is_bytewise = Bytewise::yes;
 };
 
-/// `escape` as in TextRules. Not for a double that is infinite or not a number.
-[[nodiscard]] std::string literal_of(const Value& value,
-                                     const std::function<std::string(std::string_view)>& escape);
+/// `write_text` as in TextRules. Not for a double that is infinite or not a number.
+[[nodiscard]] std::string literal_of(
+    const Value& value, const std::function<std::string(std::string_view)>& write_text);
 
 /// Why the arguments can't take their places, in one line; empty when they can, and for a statement
 /// without arguments whose text is not certain.

@@ -191,9 +191,11 @@ TextRules Session::text_rules() const noexcept {
                                                            "sjis"};
     const bool is_bytewise =
         std::ranges::find(kNotBytewise, ::mysql_character_set_name(mysql_)) == kNotBytewise.end();
-    return {
-        .escape = [this](std::string_view text) { return client_library::escaped(*mysql_, text); },
-        .is_bytewise = is_bytewise ? Bytewise::yes : Bytewise::no};
+    return {.write_text =
+                [this](std::string_view text) {
+                    return client_library::literal_of_text(*mysql_, text);
+                },
+            .is_bytewise = is_bytewise ? Bytewise::yes : Bytewise::no};
 }
 
 void Session::send(std::vector<std::string> packets, Packing packing) noexcept {

@@ -36,9 +36,9 @@ void allow_steps(MYSQL& mysql);
 /// Carries a step on that has begun, after the socket had `ready`; answers as start_step() does.
 [[nodiscard]] short resume_step(MYSQL& mysql, StepCall& call, short ready);
 [[nodiscard]] int socket_of(MYSQL& mysql);
-/// What stands for the text between single quotes, in the handle's character set and the sql_mode
-/// that the server told last. Between exchanges.
-[[nodiscard]] std::string escaped(MYSQL& mysql, std::string_view text);
+/// The text as a literal, in the handle's character set and the sql_mode that the server told last.
+/// Between exchanges.
+[[nodiscard]] std::string literal_of_text(MYSQL& mysql, std::string_view text);
 /// What the library takes in place of the host and tells all of the address, where SOCI's
 /// parameters can't; null where they can. Throws std::invalid_argument when neither can.
 [[nodiscard]] std::optional<std::string> connect_string(const ServerAddress& address);

@@ -92,10 +92,10 @@ int socket_of(MYSQL& mysql) {
     return static_cast<int>(::mysql_get_socket(&mysql));
 }
 
-std::string escaped(MYSQL& mysql, std::string_view text) {
+std::string literal_of_text(MYSQL& mysql, std::string_view text) {
     std::string to(2 * text.size() + 1, '\0');
     to.resize(::mysql_real_escape_string(&mysql, to.data(), text.data(), text.size()));
-    return to;
+    return fmt::format("'{}'", to);
 }
 
 std::optional<std::string> connect_string(const ServerAddress& address) {

@@ -480,7 +480,9 @@ std::size_t Connection::carry() {
     } else if (request.verb == Verb::prepare) {
         session_.send(prepare_statements(request, witnesses), Packing::own_verbs);
     } else if (request.verb == Verb::execute) {
-        session_.send({with_arguments(request, session_.text_rules())}, Packing::one_statement);
+        session_.send(
+            {with_arguments(request, session_.text_rules())},
+            is_plain_with_arguments(request) ? Packing::own_verbs : Packing::one_statement);
     } else {
         session_.send(statements_of(request, branch().has_value()), Packing::own_verbs);
     }

@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string escaped(std::string_view text) {
+std::string written(std::string_view text) {
     return '<' + std::string{text} + '>';
 }
 
@@ -28,34 +28,34 @@ std::string fault_of(std::string statement, std::vector<Value> arguments) {
 }
 
 TEST(Arguments, AreLiteralsOfTheirTypes) {
-    EXPECT_EQ(literal_of(nullptr, escaped), "NULL");
-    EXPECT_EQ(literal_of(true, escaped), "TRUE");
-    EXPECT_EQ(literal_of(false, escaped), "FALSE");
-    EXPECT_EQ(literal_of(std::int64_t{-7}, escaped), "-7");
-    EXPECT_EQ(literal_of(std::numeric_limits<std::int64_t>::min(), escaped),
+    EXPECT_EQ(literal_of(nullptr, written), "NULL");
+    EXPECT_EQ(literal_of(true, written), "TRUE");
+    EXPECT_EQ(literal_of(false, written), "FALSE");
+    EXPECT_EQ(literal_of(std::int64_t{-7}, written), "-7");
+    EXPECT_EQ(literal_of(std::numeric_limits<std::int64_t>::min(), written),
               "-9223372036854775808");
-    EXPECT_EQ(literal_of(std::numeric_limits<std::uint64_t>::max(), escaped),
+    EXPECT_EQ(literal_of(std::numeric_limits<std::uint64_t>::max(), written),
               "18446744073709551615");
-    EXPECT_EQ(literal_of("it's", escaped), "'<it's>'");
-    EXPECT_EQ(literal_of(Bytes{{"\0'", 2}}, escaped), "_binary x'0027'");
-    EXPECT_EQ(literal_of(Bytes{}, escaped), "_binary x''");
+    EXPECT_EQ(literal_of("it's", written), "<it's>");
+    EXPECT_EQ(literal_of(Bytes{{"\0'", 2}}, written), "_binary x'0027'");
+    EXPECT_EQ(literal_of(Bytes{}, written), "_binary x''");
 }
 
 TEST(Arguments, ADoubleIsTheSameNumberAgainAndNoDecimal) {
-    EXPECT_EQ(literal_of(0.1, escaped), "1e-01");
-    EXPECT_EQ(literal_of(5.0, escaped), "5e+00");
-    EXPECT_EQ(literal_of(-0.0, escaped), "-0e+00");
+    EXPECT_EQ(literal_of(0.1, written), "1e-01");
+    EXPECT_EQ(literal_of(5.0, written), "5e+00");
+    EXPECT_EQ(literal_of(-0.0, written), "-0e+00");
     for (const double number : {1e-300, 0.1 + 0.2, 5e-324, 1.7976931348623157e308}) {
-        EXPECT_EQ(std::strtod(literal_of(number, escaped).c_str(), nullptr), number);
+        EXPECT_EQ(std::strtod(literal_of(number, written).c_str(), nullptr), number);
     }
 }
 
 TEST(Arguments, StandInThePlacesOfTheQuestionMarks) {
-    const TextRules rules{.escape = escaped};
+    const TextRules rules{.write_text = written};
     EXPECT_EQ(
         with_arguments(
             execute_of("insert into t values (?,'?',?) -- ?", {to_value(1), to_value("?")}), rules),
-        "insert into t values ( 1 ,'?', '<?>' ) -- ?");
+        "insert into t values ( 1 ,'?', <?> ) -- ?");
     EXPECT_EQ(with_arguments(execute_of("select 1;", {}), rules), "select 1;");
     EXPECT_EQ(with_arguments(execute_of("select a-?and b=?;", {-1, 2}), rules),
               "select a- -1 and b= 2 ");

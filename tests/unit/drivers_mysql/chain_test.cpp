@@ -8,7 +8,8 @@ namespace {
 const Xid kOld{7, "o", ""};
 const Xid kNew{7, "n", "b"};
 constexpr std::string_view kMarker = "6d61726b";
-const TextRules kRules{.escape = [](std::string_view text) { return std::string{text}; }};
+const TextRules kRules{
+    .write_text = [](std::string_view text) { return '\'' + std::string{text} + '\''; }};
 
 Request execute_of(std::string statement, std::vector<Value> arguments = {}) {
     return {.verb = Verb::execute,

@@ -308,6 +308,12 @@ TEST_F(CombinedRun, RunsAloneWhatChangesMoreThanRows) {
     EXPECT_EQ(verbs(points_, reports[2].commit().gtrid()), "start execute prepare commit");
 }
 
+TEST_F(CombinedRun, RunsAloneWhereADatasourceHasNoSavepoints) {
+    points_.lack_savepoints();
+    add_all({"a", "b"});
+    expect_each_alone(release());
+}
+
 TEST_F(CombinedRun, RunsAloneWhoDoesNotWantToBeCombinedOrNamesOtherDatasources) {
     add_all({"a"});
     add(manager_->both("b"), {.conflict_keys = {"ada"}});

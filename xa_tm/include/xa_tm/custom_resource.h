@@ -42,9 +42,9 @@ public:
     /// that recover() lists; its words are in the report.
     [[nodiscard]] virtual Vote prepare() = 0;
 
-    /// Verb::execute, Branch::execute(): one statement of the application; gives the rows that it
-    /// wrote or gave. An exception is the statement's failure and leaves the branch as it was. As
-    /// long as it is not overridden it throws.
+    /// Verb::execute, Branch::execute(): one statement of the application, which has no arguments;
+    /// gives the number of rows that it wrote or gave. An exception is the statement's failure and
+    /// leaves the branch as it was. As long as it is not overridden it throws.
     virtual std::uint64_t execute(const std::string& statement);
 };
 

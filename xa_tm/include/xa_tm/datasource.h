@@ -95,6 +95,9 @@ public:
     [[nodiscard]] const DatasourceOptions& options() const noexcept { return options_; }
     /// "postgresql" or "mysql", as in the scheme of a URI.
     [[nodiscard]] virtual std::string_view kind() const noexcept = 0;
+    /// Whether its branches take the statements SAVEPOINT and ROLLBACK TO SAVEPOINT, so that
+    /// transactions may be combined there.
+    [[nodiscard]] virtual bool has_savepoints() const noexcept { return false; }
 
     /// A new connection outside the pool. Throws Error; the message says what to change.
     [[nodiscard]] virtual std::unique_ptr<Connection> connect(const SessionMark& mark) = 0;

@@ -113,10 +113,10 @@ public:
     /// invalid_configuration for an unfit option or no statements.
     ///
     /// Statements that may be combined (RunOptions::combine) begin with SELECT, INSERT, UPDATE,
-    /// DELETE, REPLACE, MERGE, VALUES or WITH, and change nothing but rows: no session state, by a
-    /// function such as set_config() or by SELECT INTO. A transaction with others runs alone. A
-    /// combined one sees what those before it in its batch have done, as if they had committed one
-    /// after another.
+    /// DELETE, REPLACE, MERGE, VALUES or WITH, where there are savepoints, and change nothing but
+    /// rows: no session state, by a function such as set_config() or by SELECT INTO. A transaction
+    /// with others runs alone. A combined one sees what those before it in its batch have done, as
+    /// if they had committed one after another.
     RunReport run(std::vector<Statement> statements, const RunOptions& options = {});
 
     /// Recovers in the foreground, instead of start(), until nothing is left to do or the time is

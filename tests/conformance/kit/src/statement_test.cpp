@@ -350,6 +350,43 @@ TEST_P(Savepoints, LetTheRestGoOnAfterAFailureInTheSameTripAsTheVote) {
     EXPECT_TRUE(serves_again(*connection));
 }
 
+TEST_P(Savepoints, LetABranchCommitByItselfAfterAFailure) {
+    const auto connection = subject_->connect();
+    EXPECT_EQ(run(*connection, {verb(Verb::start), insert(1), execute("savepoint a"), failure()})
+                  .back()
+                  .code,
+              XaCode::rmerr);
+    EXPECT_EQ(run(*connection, {execute("rollback to savepoint a"), insert(2)}).back().code,
+              XaCode::ok);
+    EXPECT_EQ(run(*connection, Verb::commit_one_phase, xid_).code, XaCode::ok);
+    EXPECT_TRUE(subject_->has_row(1));
+    EXPECT_TRUE(subject_->has_row(2));
+    EXPECT_TRUE(serves_again(*connection));
+}
+
+TEST_P(Savepoints, LetABranchCommitWithItsDecisionAfterAFailure) {
+    if (!subject_->traits().keeps_decisions) {
+        GTEST_SKIP() << kNoDecisions;
+    }
+    subject_->drop_decision_table();
+    subject_->set_up_decision_table();
+    const auto connection = subject_->connect_last_resource();
+    EXPECT_EQ(run(*connection, {verb(Verb::start), insert(1), execute("savepoint a"), failure()})
+                  .back()
+                  .code,
+              XaCode::rmerr);
+    EXPECT_EQ(run(*connection, {execute("rollback to savepoint a")}).back().code, XaCode::ok);
+    auto commit = verb(Verb::commit_with_decision);
+    commit.log = "0123456789abcdef";
+    commit.decision = "committed";
+    EXPECT_THAT(run(*connection, {commit}), ElementsAre(answered(XaCode::ok)));
+    EXPECT_TRUE(subject_->has_row(1));
+    EXPECT_THAT(
+        run(*connection, {{.verb = Verb::list_decisions, .log = commit.log}}).front().decisions,
+        ElementsAre(DecisionRow{xid_.gtrid, "committed"}));
+    EXPECT_TRUE(serves_again(*connection));
+}
+
 TEST_P(Savepoints, AreForgottenBehindTheOneThatWasGoneBackTo) {
     const auto connection = start(xid_);
     EXPECT_THAT(

@@ -78,6 +78,7 @@ public:
     ~Datasource() override;
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "mysql"; }
+    [[nodiscard]] bool has_savepoints() const noexcept override { return true; }
 
     /// Throws Error: resource_unreachable, authentication_failed, resource_refused, and
     /// two_phase_unavailable for a member of a Galera cluster.

@@ -69,6 +69,7 @@ public:
     ~Datasource() override;
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "postgresql"; }
+    [[nodiscard]] bool has_savepoints() const noexcept override { return true; }
 
     /// Throws Error: resource_unreachable, authentication_failed, two_phase_unavailable,
     /// resource_refused.
