@@ -52,6 +52,7 @@ public:
         : Datasource{std::move(name), options}, server_{server} {}
 
     [[nodiscard]] std::string_view kind() const noexcept override { return "fake"; }
+    [[nodiscard]] bool has_savepoints() const noexcept override { return server_.has_savepoints(); }
 
     [[nodiscard]] std::unique_ptr<xa_tm::Connection> connect(const SessionMark& mark) override {
         {
