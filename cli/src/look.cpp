@@ -25,6 +25,9 @@ void check_places(const Request& request, const RecoveryReport& report,
     for (auto* const datasource : datasources) {
         Datasource* const only_one[] = {datasource};
         const auto alone = inspect(request.configuration.log, only_one, request.timeout);
+        if (alone.log.owner || alone.log.incarnation != report.log.incarnation) {
+            return;  // an owner has come meanwhile
+        }
         if (const auto* branch = find_misplaced(report, alone)) {
             throw ConfigurationError{fmt::format(
                 "the server of resource {} holds a branch of resource {} (xid {}), and the server "

@@ -11,7 +11,7 @@ struct ProcessDied {};
 /// The product has come to a point at which a process may die, or be held up.
 void reach(std::string_view point) noexcept;
 
-/// Throws ProcessDied in a flow whose process is dead.
+/// Throws ProcessDied in a flow whose process is dead, unless the flow goes on to its own end.
 void end_flow_of_dead_process();
 
 }  // namespace xa_tm::simulation

@@ -93,6 +93,21 @@ extern "C" int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t
     return 0;
 }
 
+extern "C" int pthread_cond_wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
+    using namespace std::chrono_literals;
+    auto* machine = VirtualMachine::current();
+    if (machine == nullptr) {
+        static const auto real =
+            reinterpret_cast<decltype(&pthread_cond_wait)>(::dlsym(RTLD_NEXT, "pthread_cond_wait"));
+        return real(condition, mutex);
+    }
+    ::pthread_mutex_unlock(mutex);
+    machine->sleep(1ms);
+    ::pthread_mutex_lock(mutex);
+    xa_tm::simulation::end_flow_of_dead_process();
+    return 0;
+}
+
 namespace xa_tm {
 
 std::span<const std::string_view> crash_point_names() noexcept {

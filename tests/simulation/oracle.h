@@ -35,6 +35,12 @@ class Oracle final : public ServerWatcher {
 public:
     // What the application does and is told.
     [[nodiscard]] TransactionNumber begin(const std::string& gtrid);
+    /// One that is run by whatever transactions the product sees fit, and writes at these servers.
+    [[nodiscard]] TransactionNumber begin_one_shot(const std::vector<std::string>& servers);
+    /// A statement with the row of such a one leaves in this transaction.
+    void sends(const std::string& gtrid, TransactionNumber number);
+    /// `gtrid`: what it was committed with, if it was.
+    void told_one_shot(TransactionNumber number, const std::string& gtrid, Outcome outcome);
     /// A statement was carried out that writes the transaction's row.
     void wrote(TransactionNumber transaction, std::string_view server);
     /// Early: before everything is carried through, of which completed() tells.
@@ -62,6 +68,8 @@ public:
     void report(Violation violation);
     [[nodiscard]] const std::optional<Violation>& violation() const noexcept { return violation_; }
     [[nodiscard]] std::optional<TransactionNumber> number_of(const std::string& gtrid) const;
+    /// Whether something of the transaction was sent with this gtrid.
+    [[nodiscard]] bool is_part(TransactionNumber transaction, const std::string& gtrid) const;
 
     struct Counts {
         std::uint64_t transactions = 0;
@@ -75,24 +83,42 @@ public:
         std::uint64_t told_early = 0;
         /// Of those, carried through by the process that had told.
         std::uint64_t completed = 0;
+        std::uint64_t one_shots = 0;
+        /// Of those, told committed, by one commit that others were told of, too.
+        std::uint64_t combined = 0;
+        /// Told rolled back although others were committed by what had sent it, too.
+        std::uint64_t failed_members = 0;
     };
     [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
 
 private:
     using ServerSet = std::uint32_t;
     struct Transaction {
+        /// Which it has, or was committed with.
         std::string gtrid = {};
         ServerSet wrote = 0;
+        ServerSet committed = 0;
+        std::optional<Outcome> told = std::nullopt;
+    };
+    /// What goes by one gtrid: one transaction, or several that are combined.
+    struct Attempt {
+        std::vector<TransactionNumber> transactions = {};
         ServerSet committed = 0;
         /// Where a prepared branch was rolled back.
         ServerSet undone = 0;
         /// The decision to commit stands, or stood, in the log or as a row.
         bool is_decided = false;
-        std::optional<Outcome> told = std::nullopt;
+        std::uint64_t told_committed = 0;
     };
 
-    [[nodiscard]] Transaction* find(const std::vector<std::string>& rows,
-                                    TransactionNumber& number);
+    [[nodiscard]] Transaction* find(const std::string& row, TransactionNumber& number);
+    /// Nothing where none of the rows is of a transaction that is known.
+    [[nodiscard]] Attempt* find_attempt(const std::string& gtrid,
+                                        const std::vector<std::string>& rows);
+    void note_outcome(Outcome outcome, TransactionNumber number);
+    void commit_row(std::string_view server, const std::string& gtrid, TransactionNumber number,
+                    Transaction& transaction);
+    void check_now(const Attempt& attempt);
     void check_now(TransactionNumber number, const Transaction& transaction);
     void check_outcome(TransactionNumber number, const Transaction& transaction);
     void check_left_at(const SimulatedServer& server, const std::string& log);
@@ -101,7 +127,7 @@ private:
     [[nodiscard]] static ServerSet bit_of(std::string_view server);
 
     std::unordered_map<TransactionNumber, Transaction> transactions_;
-    std::unordered_map<std::string, TransactionNumber> numbers_;
+    std::unordered_map<std::string, Attempt> attempts_;
     TransactionNumber last_ = 0;
     std::optional<Violation> violation_;
     Counts counts_;

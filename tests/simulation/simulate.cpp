@@ -71,12 +71,15 @@ void print(const WorldReport& report, double seconds) {
         "{} decided by a row at a last resource; {} told early, {} of them carried through by the "
         "same process; {} judgements that waited for rows; {} incarnations that lacked a last "
         "resource\n"
+        "{} one-shot, {} of them committed together with others, {} as failed members of what was "
+        "committed\n"
         "{} rounds in {:.1f} s of virtual time; {} deaths of the process, {} of servers, {} cut "
         "connections, {} lost answers, {} jumps of the clock\n"
         "digest {:016x}; {:.1f} s of processor time, {:.0f} transactions a minute\n",
         report.counts.transactions, report.counts.committed, report.counts.rolled_back,
         report.counts.unknown, report.counts.never_told, report.counts.decided_by_row,
         report.counts.told_early, report.counts.completed, report.waits_for_rows, report.left_out,
+        report.counts.one_shots, report.counts.combined, report.counts.failed_members,
         report.rounds, std::chrono::duration<double>{report.virtual_time}.count(),
         report.process_deaths, report.server_deaths, report.cuts, report.lost_answers,
         report.clock_jumps, report.digest, seconds,

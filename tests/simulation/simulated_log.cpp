@@ -35,6 +35,9 @@ void SimulatedLog::crash() {
 
 std::vector<recovery_log::Entry> SimulatedLog::live_entries() const {
     std::vector<recovery_log::Entry> entries;
+    if (environment_.hides_entries) {
+        return entries;
+    }
     for (const auto& [id, body] : live_) {
         entries.push_back({id, body});
     }

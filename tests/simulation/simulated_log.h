@@ -50,6 +50,8 @@ public:
         std::function<void(std::function<void()>)> run;
         /// A deliberate fault: says that an entry is durable before it is.
         bool acknowledges_too_early = false;
+        /// Another one: nobody reads what it holds.
+        bool hides_entries = false;
     };
     SimulatedLog(SimulatedDisk& disk, Environment environment);
 

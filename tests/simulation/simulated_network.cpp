@@ -200,9 +200,11 @@ void Wire::carry_out() {
         }
         const bool is_end =
             request.verb == Verb::end_session || request.verb == Verb::end_ended_sessions;
-        auto answer = driver_->fault == DriverFault::ends_no_session && is_end
-                          ? Answer{}
-                          : server_.carry_out(*session_, ended_, request);
+        const bool is_way_back = request.statement.starts_with("rollback to savepoint");
+        const bool is_ignored =
+            (driver_->fault == DriverFault::ends_no_session && is_end) ||
+            (driver_->fault == DriverFault::goes_back_to_no_savepoint && is_way_back);
+        auto answer = is_ignored ? Answer{} : server_.carry_out(*session_, ended_, request);
         tell(Event::carried_out, request, &answer);
         if (request.verb == Verb::execute && is_rolled_back(answer.code)) {
             // Its driver makes that true: the server has only marked the branch.
@@ -391,6 +393,9 @@ std::unique_ptr<Connection> SimulatedDatasource::connect(const SessionMark& mark
     };
     machine.sleep(network_.delay() + network_.delay());
     end_flow_of_dead_process();
+    if (life_->is_over) {
+        throw refuse();
+    }
     if (network_.strikes(network_.faults().refusals)) {
         machine.sleep(network_.random().between(1ms, 200ms));
         end_flow_of_dead_process();

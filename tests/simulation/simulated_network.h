@@ -33,11 +33,12 @@ struct NetworkFaults {
 /// A deliberate fault of the driver: what a broken one would do.
 enum class DriverFault {
     none,
-    takes_nota_for_finished,   ///< unknown xid, in answer to a commit, counts as committed
-    takes_retry_for_finished,  ///< so does a branch that another session still holds
-    ends_no_session,           ///< says that sessions have ended without ending them
-    rolls_back_decided,        ///< sends a rollback in the place of one commit in a hundred
-    lists_rows_of_last_pass,   ///< lists the decision rows as they were when it was asked last
+    takes_nota_for_finished,    ///< unknown xid, in answer to a commit, counts as committed
+    takes_retry_for_finished,   ///< so does a branch that another session still holds
+    ends_no_session,            ///< says that sessions have ended without ending them
+    rolls_back_decided,         ///< sends a rollback in the place of one commit in a hundred
+    goes_back_to_no_savepoint,  ///< says that it has, and leaves the work behind it as it is
+    lists_rows_of_last_pass,    ///< lists the decision rows as they were when it was asked last
 };
 
 /// What all connections of one datasource share.

@@ -15,6 +15,7 @@
 #include "commit_run.h"
 #include "crash_points.h"
 #include "global_id.h"
+#include "one_shot_run.h"
 #include "xa_tm/error.h"
 #include "xa_tm/session_mark.h"
 
@@ -26,6 +27,8 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds kAnswerTimeout{200};
 constexpr std::chrono::milliseconds kRecoveryInterval{1000};
 constexpr std::chrono::milliseconds kFirstRetry{100};
+constexpr std::chrono::milliseconds kTransactionTimeout{2000};
+constexpr std::size_t kHotKeys = 2;
 
 constexpr std::array kBreakages{
     Breakage::commits_before_durable,
@@ -41,6 +44,7 @@ constexpr std::array kBreakages{
     Breakage::notes_no_last_resource,
     Breakage::takes_rows_for_read,
     Breakage::reads_rows_too_early,
+    Breakage::keeps_failed_members,
     Breakage::loses_rows,
 };
 
@@ -78,7 +82,14 @@ std::unique_ptr<SimulatedLog> open_log(const SimulatedProcess::Environment& envi
                     }
                 },
             .run = std::move(run),
-            .acknowledges_too_early = environment.breakage == Breakage::commits_before_durable});
+            .acknowledges_too_early = environment.breakage == Breakage::commits_before_durable,
+            .hides_entries = environment.breakage == Breakage::forgets_log});
+}
+
+Enlistments::Work work_of(std::size_t branch, std::string statement, bool is_last) {
+    Enlistments::Work work{.branch = branch, .statements = {}, .is_last = is_last};
+    work.statements.push_back({.verb = Verb::execute, .statement = std::move(statement)});
+    return work;
 }
 
 }  // namespace
@@ -103,6 +114,7 @@ std::string_view to_string(Breakage breakage) noexcept {
         case Breakage::notes_no_last_resource: return "notes_no_last_resource";
         case Breakage::takes_rows_for_read: return "takes_rows_for_read";
         case Breakage::reads_rows_too_early: return "reads_rows_too_early";
+        case Breakage::keeps_failed_members: return "keeps_failed_members";
         case Breakage::loses_rows: return "loses_rows";
     }
     return "?";
@@ -118,45 +130,55 @@ void reach(std::string_view point) noexcept {
 void end_flow_of_dead_process() {
     const auto* machine = VirtualMachine::current();
     if (machine->owner() != nullptr &&
-        static_cast<const SimulatedProcess*>(machine->owner())->is_dead()) {
+        static_cast<const SimulatedProcess*>(machine->owner())->ends_running_flow()) {
         throw ProcessDied{};
     }
 }
 
 SimulatedProcess::SimulatedProcess(Environment environment, std::size_t workers)
     : environment_{std::move(environment)},
-      log_{[this] {
-          auto log = open_log(environment_, life_,
-                              [this](std::function<void()> flow) { run(std::move(flow)); });
-          simulated_log_ = log.get();
-          return log;
-      }()},
-      mark_{session_mark_of(log_.log().id(), log_.log().incarnation(), log_.log().node())},
+      state_{{.node = environment_.disk.node,
+              .log_directory = {},
+              .answer_timeout = kAnswerTimeout,
+              .transaction_timeout = kTransactionTimeout},
+             [this] {
+                 auto log = open_log(environment_, life_,
+                                     [this](std::function<void()> flow) { run(std::move(flow)); });
+                 simulated_log_ = log.get();
+                 return log;
+             }()},
+      log_{state_.log},
+      table_{state_.table},
       coordinator_{log_, table_, kAnswerTimeout,
                    [this](std::string_view resource) { wake_recovery(resource); }} {
-    auto logged = log_.live_state();
-    for (const auto& pending : logged.decisions) {
+    for (const auto& pending : log_.live_state().decisions) {
         environment_.oracle.keeps(pending.decision);  // also if no answer had told of that
-    }
-    if (environment_.breakage != Breakage::forgets_log) {
-        for (const auto replaced : table_.load(std::move(logged))) {
-            log_.forget(replaced);
-        }
     }
     std::set<std::string, std::less<>> names;
     for (const auto& server : environment_.servers) {
         if (server->name() != environment_.left_out) {
             names.insert(server->name());
-            datasources_.push_back(std::make_unique<SimulatedDatasource>(
+            auto datasource = std::make_unique<SimulatedDatasource>(
                 environment_.network, *server, life_, environment_.listener,
                 DriverState{driver_fault(), server->decisions_of(log_.log().id().to_string())},
-                environment_.last_resources.contains(server->name())));
+                environment_.last_resources.contains(server->name()));
+            datasources_.push_back(datasource.get());
+            state_.datasources.push_back(std::move(datasource));
         }
     }
-    for (const auto& datasource : datasources_) {
+    for (auto* datasource : datasources_) {
         recoveries_.push_back(std::make_unique<RecoveryWorker>(
-            ResourceRecovery{*datasource, names, mark_, kAnswerTimeout}));
+            ResourceRecovery{*datasource, names, state_.session_mark(), kAnswerTimeout}));
     }
+    // Fibers do what its threads would.
+    state_.deadline_keeper = std::make_unique<DeadlineKeeper>(
+        table_, [this](std::string_view resource) { wake_recovery(resource); },
+        DeadlineKeeper::DrivenBy::caller);
+    state_.recovery_service = std::make_unique<RecoveryService>(
+        std::vector<ResourceRecovery>{},
+        RecoveryService::Parameters{[this] { return state_.known(); }, table_, log_,
+                                    kRecoveryInterval, state_.session_mark()});
+    run([this] { keep_deadlines(); });
     run([this, workers] { start(workers); });
 }
 
@@ -167,6 +189,7 @@ DriverFault SimulatedProcess::driver_fault() const noexcept {
         case Breakage::commits_over_held_session: return DriverFault::takes_retry_for_finished;
         case Breakage::ends_no_session: return DriverFault::ends_no_session;
         case Breakage::reads_rows_too_early: return DriverFault::lists_rows_of_last_pass;
+        case Breakage::keeps_failed_members: return DriverFault::goes_back_to_no_savepoint;
         case Breakage::none:
         case Breakage::commits_before_durable:
         case Breakage::ignores_live_set:
@@ -266,16 +289,7 @@ void SimulatedProcess::wake_recovery(std::string_view resource) {
 }
 
 KnownTransactions SimulatedProcess::known(RecoveryWorker& worker) {
-    KnownTransactions known{.view = LogView::owner,
-                            .log = {.path = {},
-                                    .node = log_.log().node(),
-                                    .id = log_.log().id(),
-                                    .incarnation = log_.log().incarnation(),
-                                    .quarantined_through = 0,
-                                    .owner = std::nullopt,
-                                    .doubt = table_.log_doubt()},
-                            .sequences_issued = sequence_,
-                            .transactions = table_.snapshot()};
+    auto known = state_.known();
     if (environment_.breakage == Breakage::ignores_live_set) {
         known.transactions.live.clear();
     } else if (environment_.breakage == Breakage::takes_rows_for_read) {
@@ -286,7 +300,7 @@ KnownTransactions SimulatedProcess::known(RecoveryWorker& worker) {
         known.log.id = kOtherLog;
     } else if (environment_.breakage == Breakage::uses_old_snapshot) {
         auto before = std::exchange(worker.known_before, known).value_or(known);
-        before.sequences_issued = sequence_;
+        before.sequences_issued = worker.known_before->sequences_issued;
         return before;
     }
     return known;
@@ -315,19 +329,16 @@ void SimulatedProcess::transact() {
         return;
     }
     auto& random = environment_.network.random();
-    const auto gtrid = to_gtrid({.node = log_.log().node(),
-                                 .log = log_.log().id(),
-                                 .incarnation = log_.log().incarnation(),
-                                 .sequence = ++sequence_});
+    if (random.chance(1, 2)) {
+        run_one_shot();
+        return;
+    }
+    auto environment = state_.enlistment_environment();
+    environment.wake_recovery = [this](std::string_view resource) { wake_recovery(resource); };
+    const auto gtrid = environment.gtrid;
     table_.enter(gtrid);
-    auto transaction = std::make_shared<OpenTransaction>(
-        gtrid, environment_.oracle.begin(gtrid),
-        Enlistments{
-            {.gtrid = gtrid,
-             .mark = &mark_,
-             .answer_timeout = kAnswerTimeout,
-             .log = log_.log().id(),
-             .wake_recovery = [this](std::string_view resource) { wake_recovery(resource); }}});
+    auto transaction = std::make_shared<OpenTransaction>(gtrid, environment_.oracle.begin(gtrid),
+                                                         Enlistments{std::move(environment)});
     bool commits = true;
     try {
         work_in(transaction->enlistments, transaction->number);
@@ -341,6 +352,119 @@ void SimulatedProcess::transact() {
         const auto report =
             coordinator_.rollback(transaction->gtrid, transaction->enlistments.branches());
         tell(*transaction, report.outcome(), false);
+    }
+}
+
+/// Behind the gate, or by conflict keys, or combined with others that have the same one.
+void SimulatedProcess::run_one_shot() {
+    auto& random = environment_.network.random();
+    const auto key = random.chance(3, 4) ? 0 : random.below(kHotKeys);
+    const auto options = draw_run_options(key);
+    const auto datasources =
+        options.conflict_keys.empty() ? draw_datasources() : hot_datasources(key);
+    std::vector<std::string> written;
+    for (const auto* datasource : datasources) {
+        written.push_back(datasource->name());
+    }
+    const auto number = environment_.oracle.begin_one_shot(written);
+    const auto statements = draw_statements(datasources, number);
+    std::string gtrid;
+    auto outcome = Outcome::rolled_back;
+    auto* const fiber = environment_.network.machine().running();
+    enduring_fibers_.insert(fiber);
+    try {
+        const auto report = xa_tm::run_one_shot(state_, statements, options);
+        outcome = report.outcome();
+        gtrid = report.commit().gtrid();
+    } catch (const Error&) {
+        // It was not let begin.
+    }
+    enduring_fibers_.erase(fiber);
+    end_flow_of_dead_process();
+    environment_.listener->noted(
+        gtrid, fmt::format("one-shot transaction {} is told {}", number, to_string(outcome)));
+    environment_.oracle.told_one_shot(number, gtrid, outcome);
+    if (outcome != Outcome::committed) {
+        for (const auto* datasource : datasources) {
+            wake_recovery(datasource->name());
+        }
+    }
+}
+
+RunOptions SimulatedProcess::draw_run_options(std::size_t key) {
+    auto& random = environment_.network.random();
+    RunOptions options;
+    if (random.chance(1, 5)) {
+        return options;
+    }
+    options.conflict_keys = {fmt::format("hot:{}", key)};
+    if (random.chance(1, 8)) {
+        options.conflict_keys.push_back(fmt::format("hot:{}", random.below(kHotKeys)));
+    }
+    if (random.chance(3, 4)) {
+        options.combine = CombineOptions{.members_max = 1 + random.below(8)};
+        if (random.chance(1, 10)) {
+            options.combine->time_max = std::chrono::milliseconds{1 + random.below(3)};
+        }
+    }
+    if (random.chance(1, 6)) {
+        options.timeout = std::chrono::milliseconds{1 + random.below(20)};
+    }
+    if (random.chance(1, 6)) {
+        options.lock_wait_timeout = std::chrono::milliseconds{1 + random.below(20)};
+    }
+    if (random.chance(1, 8)) {
+        std::stop_source source;
+        options.cancel = source.get_token();
+        environment_.network.machine().after(random.between(10us, 5ms),
+                                             [source]() mutable { source.request_stop(); });
+    }
+    return options;
+}
+
+/// The same for the same key, so that those who want it can be combined.
+std::vector<SimulatedDatasource*> SimulatedProcess::hot_datasources(std::size_t key) const {
+    std::vector<SimulatedDatasource*> hot;
+    bool has_last_resource = false;
+    const auto wanted = std::min<std::size_t>(datasources_.size(), 2 + key % 2);
+    for (std::size_t i = 0; i < datasources_.size() && hot.size() < wanted; ++i) {
+        auto* datasource = datasources_[(key + i) % datasources_.size()];
+        const bool is_last = datasource->options().is_last_resource;
+        if (!is_last || !std::exchange(has_last_resource, true)) {
+            hot.push_back(datasource);
+        }
+    }
+    return hot;
+}
+
+/// A row in each branch, and perhaps something that fails behind it.
+std::vector<Statement> SimulatedProcess::draw_statements(
+    const std::vector<SimulatedDatasource*>& datasources, TransactionNumber number) {
+    auto& random = environment_.network.random();
+    std::vector<Statement> statements;
+    for (auto* datasource : datasources) {
+        if (random.chance(1, 4)) {
+            statements.push_back(datasource->statement("select"));
+        }
+        if (random.chance(1, 12)) {
+            statements.push_back(datasource->statement("update 2", number).expect_rows(1));
+        } else {
+            statements.push_back(datasource->statement("insert", number).expect_rows(1));
+        }
+        if (random.chance(1, 12)) {
+            statements.push_back(datasource->statement("insert"));
+        } else if (random.chance(1, 50)) {
+            statements.push_back(datasource->statement("delete deadlock"));
+        }
+    }
+    return statements;
+}
+
+/// As the thread of DeadlineKeeper.
+void SimulatedProcess::keep_deadlines() {
+    for (;;) {
+        state_.deadline_keeper->expire();
+        sleep(2ms);
     }
 }
 
@@ -435,8 +559,8 @@ void SimulatedProcess::tell(const OpenTransaction& transaction, Outcome outcome,
 std::vector<SimulatedDatasource*> SimulatedProcess::draw_datasources() {
     auto& random = environment_.network.random();
     std::vector<SimulatedDatasource*> drawn;
-    for (const auto& datasource : datasources_) {
-        drawn.push_back(datasource.get());
+    for (auto* datasource : datasources_) {
+        drawn.push_back(datasource);
         std::swap(drawn.back(), drawn[random.below(drawn.size())]);
     }
     const std::size_t wanted = random.chance(1, 8) ? 1 : 2 + random.below(3);
@@ -464,14 +588,14 @@ void SimulatedProcess::work_in(Enlistments& enlistments, TransactionNumber numbe
     }
     for (std::size_t i = 0; i < datasources.size(); ++i) {
         if (random.chance(1, 50)) {
-            std::ignore = enlistments.execute(indices[i], random.chance(1, 2) ? "fail" : "deadlock",
-                                              random.chance(1, 2));
+            const std::string statement = random.chance(1, 2) ? "fail" : "deadlock";
+            std::ignore = enlistments.execute(work_of(indices[i], statement, random.chance(1, 2)));
         }
         const bool is_last = random.chance(1, 3);
         if (random.chance(1, 10)) {
-            std::ignore = enlistments.execute(indices[i], "read", is_last);
+            std::ignore = enlistments.execute(work_of(indices[i], "read", is_last));
         } else {
-            std::ignore = enlistments.execute(indices[i], std::to_string(number), is_last);
+            std::ignore = enlistments.execute(work_of(indices[i], std::to_string(number), is_last));
             environment_.oracle.wrote(number, datasources[i]->name());
         }
         if (random.chance(1, 10)) {
@@ -511,6 +635,10 @@ void SimulatedProcess::die(std::string_view where) {
         environment_.network.machine().wake(*fiber);
     }
     environment_.on_death(where);
+}
+
+bool SimulatedProcess::ends_running_flow() const {
+    return is_dead() && !enduring_fibers_.contains(environment_.network.machine().running());
 }
 
 bool SimulatedProcess::is_settled() const {

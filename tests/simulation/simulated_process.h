@@ -17,6 +17,7 @@
 #include "recovery.h"
 #include "simulated_log.h"
 #include "simulated_network.h"
+#include "transaction_manager_state.h"
 #include "transaction_table.h"
 
 namespace xa_tm::simulation {
@@ -38,6 +39,7 @@ enum class Breakage {
     notes_no_last_resource,     ///< law 3: the log is not told where decisions may lie as rows
     takes_rows_for_read,        ///< law 3: a restart presumes abort before it has read the rows
     reads_rows_too_early,       ///< law 7: the rows are read before the sessions have ended
+    keeps_failed_members,       ///< law 11: what a failed member has done is not undone
     loses_rows,                 ///< law 6: a server comes back without its rows, and keeps quiet
 };
 
@@ -81,6 +83,9 @@ public:
     /// Kills it at this moment.
     void die(std::string_view where);
     [[nodiscard]] bool is_dead() const noexcept { return life_->is_over; }
+    /// Whether the running flow has to stop at once: it is dead, and the flow is not in code that
+    /// nothing may be thrown through, which comes to its end by itself.
+    [[nodiscard]] bool ends_running_flow() const;
     /// No flow of it runs or will run any more.
     [[nodiscard]] bool has_ended() const noexcept { return flows_ == 0; }
     /// The application begins nothing any more, and everything that it had begun has an end.
@@ -122,6 +127,12 @@ private:
     void recover(RecoveryWorker& worker);
     void application();
     void transact();
+    void run_one_shot();
+    void keep_deadlines();
+    [[nodiscard]] std::vector<SimulatedDatasource*> hot_datasources(std::size_t key) const;
+    [[nodiscard]] std::vector<Statement> draw_statements(
+        const std::vector<SimulatedDatasource*>& datasources, TransactionNumber number);
+    [[nodiscard]] RunOptions draw_run_options(std::size_t key);
     void commit(std::shared_ptr<OpenTransaction> transaction);
     void drive(CommitRun& run, Return until);
     void complete(OpenTransaction& transaction);
@@ -135,18 +146,18 @@ private:
 
     Environment environment_;
     std::shared_ptr<ProcessLife> life_ = std::make_shared<ProcessLife>();
-    SimulatedLog* simulated_log_;  ///< log_'s
-    DecisionLog log_;
-    TransactionTable table_;
-    SessionMark mark_;
-    std::vector<std::unique_ptr<SimulatedDatasource>> datasources_;
+    SimulatedLog* simulated_log_ = nullptr;  ///< state_'s
+    TransactionManagerState state_;
+    DecisionLog& log_;
+    TransactionTable& table_;
+    std::vector<SimulatedDatasource*> datasources_;  ///< state_'s
     Coordinator coordinator_;
     std::vector<std::unique_ptr<RecoveryWorker>> recoveries_;
     std::vector<Fiber*> fibers_;
+    std::set<const Fiber*> enduring_fibers_;  ///< see ends_running_flow()
     std::size_t flows_ = 0;
     std::size_t workers_ = 0;
     bool is_started_ = false;
-    std::uint64_t sequence_ = 0;
 };
 
 /// The log identity that foreign branches of the same node carry.

@@ -105,39 +105,85 @@ Answer SimulatedServer::start(ServerSession& session, const Xid& xid) {
     return {};
 }
 
+/// What a statement does is its text:
+/// - `fail` and `deadlock` do that;
+/// - `read` and `select` read;
+/// - `insert` writes a row, which is its argument, and `update N` another one, as N rows;
+/// - `savepoint` and `rollback to savepoint` are SQL's;
+/// - whatever else there is is a row itself, which is written.
 Answer SimulatedServer::execute(ServerSession& session, const Request& request) {
-    const auto& statement = request.statement;
+    constexpr std::string_view kGoBack = "rollback to savepoint ";
+    constexpr std::string_view kSavepoint = "savepoint ";
+    constexpr std::string_view kUpdate = "update ";
     if (!session.active) {
         return wrong_state();
     }
     auto& branch = *session.active;
+    const std::string_view statement{request.statement};
+    if (statement.starts_with(kGoBack)) {
+        return go_back(branch, statement.substr(kGoBack.size()));
+    }
     if (branch.rollback_only) {
         return {.code = XaCode::rmerr, .message = "the transaction is aborted", .native_error = 1};
     }
-    if (statement.starts_with("fail") || !request.arguments.empty()) {  // it has no placeholders
-        if (kind_ == ServerKind::postgres) {
-            branch.rollback_only = XaCode::rbrollback;
-        }
-        return {.code = XaCode::rmerr, .message = "the statement can't be run", .native_error = 1};
+    if (statement.starts_with(kSavepoint)) {
+        branch.savepoints.emplace_back(statement.substr(kSavepoint.size()), branch.rows.size());
+        return {};
     }
-    if (statement.starts_with("deadlock")) {
+    const bool is_insert = statement == "insert";
+    const bool is_update = statement.starts_with(kUpdate);
+    const bool takes_too_many = request.arguments.size() > (is_insert || is_update ? 1 : 0);
+    if (statement == "fail" || (is_insert && request.arguments.empty()) || takes_too_many) {
+        return fail(branch);
+    }
+    if (statement.starts_with("deadlock") || statement == "delete deadlock") {
         branch.rollback_only = XaCode::rbdeadlock;
         return {.code = kind_ == ServerKind::postgres ? XaCode::rmerr : XaCode::rbdeadlock,
                 .message = "deadlock found",
-                .native_error = 1};
+                .native_error = 1,
+                .is_conflict = true};
     }
-    if (statement.starts_with("read")) {
+    if (statement.starts_with("read") || statement.starts_with("select")) {
         return {.rows = 1};
     }
-    if (constexpr std::string_view kUpdate = "update "; statement.starts_with(kUpdate)) {
-        return {.rows = std::stoull(statement.substr(kUpdate.size()))};
+    for (const auto& argument : request.arguments) {
+        write(branch, std::to_string(std::get<std::uint64_t>(argument)));
     }
-    branch.rows.push_back(statement);
+    if (is_update) {
+        return {.rows = std::stoull(request.statement.substr(kUpdate.size()))};
+    }
+    if (request.arguments.empty()) {
+        write(branch, request.statement);
+    }
+    return {.rows = 1};
+}
+
+Answer SimulatedServer::go_back(ServerSession::Branch& branch, std::string_view savepoint) const {
+    const auto found = std::find_if(branch.savepoints.rbegin(), branch.savepoints.rend(),
+                                    [&](const auto& one) { return one.first == savepoint; });
+    const bool is_beyond_repair = branch.rollback_only && kind_ != ServerKind::postgres;
+    if (is_beyond_repair || found == branch.savepoints.rend()) {
+        return fail(branch);
+    }
+    branch.rows.resize(found->second);
+    branch.savepoints.erase(found.base(), branch.savepoints.end());
+    branch.rollback_only.reset();
+    return {};
+}
+
+Answer SimulatedServer::fail(ServerSession::Branch& branch) const {
+    if (kind_ == ServerKind::postgres) {
+        branch.rollback_only = branch.rollback_only.value_or(XaCode::rbrollback);
+    }
+    return {.code = XaCode::rmerr, .message = "the statement can't be run", .native_error = 1};
+}
+
+void SimulatedServer::write(ServerSession::Branch& branch, std::string row) {
+    branch.rows.push_back(std::move(row));
     if (kind_ == ServerKind::postgres && branch.transaction_id == 0) {
         branch.transaction_id = fates_.size();
         fates_.push_back(Fate::in_progress);
     }
-    return {.rows = 1};
 }
 
 std::optional<Answer> SimulatedServer::refusal_of_end(ServerSession& session, const Xid& xid) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "random.h"
@@ -55,7 +56,9 @@ struct ServerSession {
     struct Branch {
         Xid xid;
         std::vector<std::string> rows = {};
-        /// Set once it can only be rolled back.
+        /// Names, with how many rows there were.
+        std::vector<std::pair<std::string, std::size_t>> savepoints = {};
+        /// Set once it can only be rolled back, PostgreSQL's also to a savepoint.
         std::optional<XaCode> rollback_only = std::nullopt;
         std::uint64_t transaction_id = 0;
     };
@@ -154,6 +157,9 @@ private:
 
     [[nodiscard]] Answer start(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer execute(ServerSession& session, const Request& request);
+    [[nodiscard]] Answer go_back(ServerSession::Branch& branch, std::string_view savepoint) const;
+    [[nodiscard]] Answer fail(ServerSession::Branch& branch) const;
+    void write(ServerSession::Branch& branch, std::string row);
     /// Why the branch can be neither prepared nor committed; what can only be rolled back is.
     [[nodiscard]] std::optional<Answer> refusal_of_end(ServerSession& session, const Xid& xid);
     [[nodiscard]] Answer prepare(ServerSession& session, const Xid& xid);

@@ -29,6 +29,7 @@ public:
                 .keeps_prepared_branch_in_session = server_.kind() == ServerKind::mariadb,
                 .vote_after_failed_statement = is_postgres ? XaCode::rbrollback : XaCode::ok,
                 .takes_statements = true,
+                .has_savepoints = true,
                 .is_server = true,
                 .has_locks = true,
                 .keeps_decisions = true,

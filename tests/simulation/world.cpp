@@ -396,6 +396,9 @@ void World::heard(Event event, const SimulatedServer& server, std::uint64_t sess
     mix(static_cast<std::uint64_t>(machine_.now().count()));
     mix((session << 16U) ^ (static_cast<std::uint64_t>(event) << 8U) ^
         static_cast<std::uint64_t>(request.verb));
+    if (event == Event::sent && !request.arguments.empty()) {
+        oracle_.sends(request.xid.gtrid, std::get<std::uint64_t>(request.arguments.front()));
+    }
     mix(answer == nullptr ? 99 : static_cast<std::uint64_t>(answer->code));
     report_.cuts += event == Event::cut ? 1 : 0;
     report_.lost_answers += event == Event::lost ? 1 : 0;
@@ -418,7 +421,7 @@ void World::noted(const std::string& gtrid, std::string_view words) {
 
 bool World::is_traced(const std::string& gtrid) const {
     return options_.is_everything_traced ||
-           (options_.traced && oracle_.number_of(gtrid) == options_.traced);
+           (options_.traced && oracle_.is_part(*options_.traced, gtrid));
 }
 
 void World::note(const std::string& text) {

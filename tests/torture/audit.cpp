@@ -162,12 +162,18 @@ std::vector<std::string> Audit::judge(const std::vector<BankBooks>& books, std::
 
 BankTally Audit::tally() const {
     BankTally tally;
+    std::map<std::string, std::size_t> by_gtrid;
     for (const auto& [id, known] : transfers_) {
         const auto& way = known.transfer.way;
         tally.with_last_resource += way.last_resource ? 1U : 0U;
         tally.early += way.is_early ? 1U : 0U;
         tally.async += way.is_async ? 1U : 0U;
         tally.with_timeout += way.timeout_ms > 0 ? 1U : 0U;
+        tally.by_keys += way.call == BankCall::by_keys ? 1U : 0U;
+        tally.combinable += way.call == BankCall::combined ? 1U : 0U;
+        if (known.told && known.told->outcome == Outcome::committed) {
+            ++by_gtrid[known.told->gtrid];
+        }
         if (known.told) {
             tally.timed_out += known.told->is_timed_out ? 1U : 0U;
             ++tally.told[known.told->outcome];
@@ -177,6 +183,9 @@ BankTally Audit::tally() const {
         } else {
             ++tally.untold_absent;
         }
+    }
+    for (const auto& [gtrid, transfers] : by_gtrid) {
+        tally.combined += transfers > 1 ? transfers : 0;
     }
     return tally;
 }

@@ -45,10 +45,15 @@ struct BankTally {
     std::size_t early = 0;
     std::size_t async = 0;
     std::size_t with_timeout = 0;
+    std::size_t by_keys = 0;
+    std::size_t combinable = 0;
+    /// Of those, told committed by one commit with others.
+    std::size_t combined = 0;
     /// Of all, those whose time was over before they were decided.
     std::size_t timed_out = 0;
     std::map<Outcome, std::size_t> told = {};
-    /// Of those told rolled back: not even begun, because the log refused.
+    /// Of those told rolled back: not even begun, because the log refused, or their turn
+    /// did not come.
     std::size_t not_begun = 0;
     /// Begun by a process that died before it had an answer.
     std::size_t untold_written = 0;

@@ -179,10 +179,12 @@ TEST_F(TortureAudit, CountsAnEarlyAnswerOnce) {
 }
 
 TEST(TortureBank, WritesLinesThatAreReadBack) {
-    for (const auto intent : {BankIntent::commit, BankIntent::refuse, BankIntent::roll_back}) {
+    for (const auto intent : {BankIntent::commit, BankIntent::refuse, BankIntent::roll_back,
+                              BankIntent::overdraw, BankIntent::repeat}) {
         auto transfer = kTransfer;
         transfer.intent = intent;
-        transfer.way = {.last_resource = 1, .is_async = true, .timeout_ms = 7};
+        transfer.way = {
+            .last_resource = 1, .is_async = true, .timeout_ms = 7, .call = BankCall::combined};
         auto line = to_line(transfer);
         line.pop_back();
         EXPECT_EQ(std::get<BankTransfer>(parse_line(line).value()), transfer);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <initializer_list>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -24,27 +25,49 @@ std::string_view word_of(BankIntent intent) {
         case BankIntent::commit: return "commit";
         case BankIntent::refuse: return "refuse";
         case BankIntent::roll_back: return "roll_back";
+        case BankIntent::overdraw: return "overdraw";
+        case BankIntent::repeat: return "repeat";
     }
     return {};
 }
 
+std::string_view word_of(BankCall call) {
+    switch (call) {
+        case BankCall::branches: return "branches";
+        case BankCall::by_keys: return "by_keys";
+        case BankCall::combined: return "combined";
+    }
+    return {};
+}
+
+template <class Enum>
+std::optional<Enum> find(std::string_view word, std::initializer_list<Enum> all) {
+    const auto* const found =
+        std::ranges::find_if(all, [word](Enum one) { return word_of(one) == word; });
+    return found == all.end() ? std::nullopt : std::optional{*found};
+}
+
 std::optional<BankTransfer> parse_transfer(std::istream& words) {
     BankTransfer transfer;
-    std::string intent;
+    std::string intent_word;
+    std::string call_word;
     int last_resource = kNone;
     auto& way = transfer.way;
-    words >> transfer.id >> transfer.account >> transfer.amount >> transfer.parties >> intent >>
-        last_resource >> way.is_early >> way.is_async >> way.timeout_ms;
+    words >> transfer.id >> transfer.account >> transfer.amount >> transfer.parties >>
+        intent_word >> last_resource >> way.is_early >> way.is_async >> way.timeout_ms >> call_word;
     if (last_resource != kNone) {
         way.last_resource = static_cast<std::size_t>(last_resource);
     }
-    for (const auto known : {BankIntent::commit, BankIntent::refuse, BankIntent::roll_back}) {
-        if (words && intent == word_of(known)) {
-            transfer.intent = known;
-            return transfer;
-        }
+    const auto intent =
+        find(intent_word, {BankIntent::commit, BankIntent::refuse, BankIntent::roll_back,
+                           BankIntent::overdraw, BankIntent::repeat});
+    const auto call = find(call_word, {BankCall::branches, BankCall::by_keys, BankCall::combined});
+    if (!words || !intent || !call) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    transfer.intent = *intent;
+    way.call = *call;
+    return transfer;
 }
 
 std::optional<BankOutcome> parse_outcome(std::istream& words) {
@@ -75,10 +98,11 @@ std::int64_t share_of(const BankTransfer& transfer, std::size_t database) noexce
 
 std::string to_line(const BankTransfer& transfer) {
     const auto& way = transfer.way;
-    return fmt::format("{} {} {} {} {} {} {} {:d} {:d} {}\n", kBegun, transfer.id, transfer.account,
-                       transfer.amount, transfer.parties, word_of(transfer.intent),
+    return fmt::format("{} {} {} {} {} {} {} {:d} {:d} {} {}\n", kBegun, transfer.id,
+                       transfer.account, transfer.amount, transfer.parties,
+                       word_of(transfer.intent),
                        way.last_resource ? static_cast<int>(*way.last_resource) : kNone,
-                       way.is_early, way.is_async, way.timeout_ms);
+                       way.is_early, way.is_async, way.timeout_ms, word_of(way.call));
 }
 
 std::string to_line(const BankOutcome& outcome) {
@@ -107,6 +131,12 @@ std::string change_account(const BankTransfer& transfer, std::size_t database) {
 std::string write_down(const BankTransfer& transfer, std::size_t database) {
     return fmt::format("insert into bank_ledger values ({}, {}, {})", transfer.id, transfer.account,
                        share_of(transfer, database));
+}
+
+std::string overdraw_account(const BankTransfer& transfer) {
+    return fmt::format(
+        "update bank_accounts set balance = 0 where id = {} and balance > 1000000000000000",
+        transfer.account);
 }
 
 }  // namespace xa_tm::test

@@ -21,6 +21,15 @@ enum class BankIntent {
     commit,
     refuse,     ///< a branch at a PostgreSQL that takes part votes no
     roll_back,  ///< by the application itself
+    overdraw,   ///< by rows that are expected, and are not there
+    repeat,     ///< by a statement that is refused: its line is in the ledger already
+};
+
+/// How a transfer's statements are given to the transaction manager.
+enum class BankCall {
+    branches,  ///< one after another, to branches of a transaction that was begun
+    by_keys,   ///< all at once, in its turn among those with the same conflict key
+    combined,  ///< likewise, and whoever is in front may carry it
 };
 
 /// By what road a transfer goes to its end; a part of the mix each.
@@ -33,6 +42,7 @@ struct BankWay {
     bool is_async = false;
     /// Of the whole transaction; 0: the manager's own.
     int timeout_ms = 0;
+    BankCall call = BankCall::branches;
 
     friend bool operator==(const BankWay&, const BankWay&) = default;
 };
@@ -81,6 +91,8 @@ struct BankOutcome {
 /// The statements of a transfer at one database.
 [[nodiscard]] std::string change_account(const BankTransfer& transfer, std::size_t database);
 [[nodiscard]] std::string write_down(const BankTransfer& transfer, std::size_t database);
+/// As change_account(), of no row: nobody has so much.
+[[nodiscard]] std::string overdraw_account(const BankTransfer& transfer);
 
 /// How the application has ended, as its exit code.
 enum BankExit : int {

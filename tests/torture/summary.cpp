@@ -49,7 +49,7 @@ std::string to_string(const Summary& summary) {
     for (const auto& [outcome, count] : transactions.told) {
         add(fmt::format("told \"{}\"", to_string(outcome)), count);
     }
-    add("  of them not begun, as the log refused", transactions.not_begun);
+    add("  of them not begun: the log refused, or no turn", transactions.not_begun);
     add("  of them because their time was over", transactions.timed_out);
     add("untold, as the application died; found everywhere", transactions.untold_written);
     add("untold; found nowhere", transactions.untold_absent);
@@ -57,6 +57,9 @@ std::string to_string(const Summary& summary) {
     add("answered early", transactions.early);
     add("asynchronous", transactions.async);
     add("with a short timeout", transactions.with_timeout);
+    add("one-shot, by conflict keys", transactions.by_keys);
+    add("one-shot, to be combined", transactions.combinable);
+    add("  of them committed together with others", transactions.combined);
     text += fmt::format("cleared up: longest {} ms\n", summary.longest_clearing.count());
     for (const auto& [clearing, count] : summary.clearings) {
         add(fmt::format("by {}", to_string(clearing)), count);

@@ -56,6 +56,12 @@ constexpr std::uint64_t kTimeoutMaxMs = 25;
 /// Of a last resource, of an early answer and of an asynchronous commit, each by itself.
 constexpr std::uint64_t kTransfersPerWay = 4;
 constexpr std::size_t kLoopThreads = 2;
+/// Of two, one runs by conflict keys, and the other one may be combined.
+constexpr std::uint64_t kTransfersPerCall = 5;
+/// One for each of them, so that they meet.
+constexpr int kHotAccount = 0;
+constexpr int kHotAccountOfCombined = 1;
+constexpr milliseconds kLockWaitTimeout{500};
 /// How long a thread stays away after a failure, so that the others' work goes on.
 constexpr milliseconds kBackOff{10};
 
@@ -183,11 +189,27 @@ private:
             transfer.parties = static_cast<unsigned>(random()) & everyone;
         } while (std::popcount(transfer.parties) < 2);
         transfer.way = draw_way(random, transfer);
-        if (random() % kTransfersPerRollback == 0) {
+        if (transfer.way.call != BankCall::branches) {
+            make_hot(transfer, random);
+        } else if (random() % kTransfersPerRollback == 0) {
             transfer.intent = random() % 2 == 0 && can_refuse(transfer) ? BankIntent::refuse
                                                                         : BankIntent::roll_back;
         }
         return transfer;
+    }
+
+    /// Only those at the same databases are combined.
+    void make_hot(BankTransfer& transfer, std::mt19937_64& random) const {
+        transfer.account = kHotAccount;
+        if (transfer.way.call == BankCall::combined) {
+            transfer.account = kHotAccountOfCombined;
+            transfer.parties = (1U << accounts_.size()) - 1;
+            transfer.way.last_resource.reset();
+        }
+        transfer.way.is_async = false;
+        if (random() % kTransfersPerRollback == 0) {
+            transfer.intent = random() % 2 == 0 ? BankIntent::overdraw : BankIntent::repeat;
+        }
     }
 
     [[nodiscard]] BankWay draw_way(std::mt19937_64& random, const BankTransfer& transfer) const {
@@ -200,6 +222,11 @@ private:
         }
         if (random() % kTransfersPerTimeout == 0) {
             way.timeout_ms = 1 + static_cast<int>(random() % kTimeoutMaxMs);
+        }
+        switch (random() % kTransfersPerCall) {
+            case 0: way.call = BankCall::by_keys; break;
+            case 1: way.call = BankCall::combined; break;
+            default: break;
         }
         return way;
     }
@@ -221,6 +248,14 @@ private:
 
     void carry_out(const BankTransfer& transfer, std::uint64_t style) {
         tell(to_line(transfer));
+        const bool is_one_shot = transfer.way.call != BankCall::branches;
+        if (!(is_one_shot ? run(transfer, style) : run_in_branches(transfer, style))) {
+            std::this_thread::sleep_for(kBackOff);
+        }
+    }
+
+    /// False when something has failed that was not meant to.
+    [[nodiscard]] bool run_in_branches(const BankTransfer& transfer, std::uint64_t style) {
         bool has_failed = true;
         try {
             TransactionOptions options;
@@ -234,13 +269,62 @@ private:
             }
             end(transfer, transaction, style);
         } catch (const Error& error) {  // of begin(): the log has no space, or is poisoned
-            tell(to_line(BankOutcome{.id = transfer.id,
-                                     .outcome = Outcome::rolled_back,
-                                     .gtrid = std::string{kNotBegun}}));
+            tell_not_begun(transfer);
         }
-        if (has_failed) {
-            std::this_thread::sleep_for(kBackOff);
+        return !has_failed;
+    }
+
+    [[nodiscard]] bool run(const BankTransfer& transfer, std::uint64_t style) {
+        RunOptions options{
+            .lock_wait_timeout = kLockWaitTimeout,
+            .conflict_keys = {fmt::format("account:{}", transfer.account)},
+            .until = transfer.way.is_early ? Return::when_decided : Return::when_finished};
+        if (transfer.way.timeout_ms > 0) {
+            options.timeout = milliseconds{transfer.way.timeout_ms};
         }
+        if (transfer.way.call == BankCall::combined) {
+            options.combine.emplace();
+        }
+        try {
+            const auto report = manager_.run(statements_of(transfer), options);
+            if (report.commit().gtrid().empty()) {
+                tell_not_begun(transfer);
+                return report.outcome() == Outcome::rolled_back;
+            }
+            tell_both(transfer, report.commit(), style);
+            if (report.error() && transfer.intent == BankIntent::commit) {
+                BOOST_LOG_TRIVIAL(info)
+                    << "transfer " << transfer.id << ": " << report.error()->what();
+                return false;
+            }
+            return true;
+        } catch (const Error& error) {  // the log has no space, or is poisoned
+            tell_not_begun(transfer);
+            return false;
+        }
+    }
+
+    /// One that is to fail does so at the last of its databases.
+    [[nodiscard]] std::vector<Statement> statements_of(const BankTransfer& transfer) const {
+        std::vector<Statement> statements;
+        std::size_t last = 0;
+        const auto add = [&](std::string text) {
+            statements.push_back(
+                resource_of(transfer, last).datasource().statement(std::move(text)).expect_rows(1));
+        };
+        for (std::size_t i = 0; i < accounts_.size(); ++i) {
+            if (takes_part(transfer, i)) {
+                last = i;
+                add(change_account(transfer, i));
+                add(write_down(transfer, i));
+            }
+        }
+        if (transfer.intent == BankIntent::overdraw) {
+            add(overdraw_account(transfer));
+        } else if (transfer.intent == BankIntent::repeat) {
+            add(write_down(transfer, last));
+        }
+        return statements;
     }
 
     void end(const BankTransfer& transfer, Transaction& transaction, std::uint64_t style) {
@@ -253,7 +337,12 @@ private:
                          until);
             return;
         }
-        const auto report = transaction.commit(until);
+        tell_both(transfer, transaction.commit(until), style);
+    }
+
+    /// Of an early answer the end, too, if this thread waits for that.
+    void tell_both(const BankTransfer& transfer, const CommitReport& report,
+                   std::uint64_t style) const {
         tell(transfer.id, report);
         const bool is_waited_for = style % 2 == 0;
         if (transfer.way.is_early && is_waited_for) {
@@ -308,6 +397,11 @@ private:
         } else {
             branch.execute_last(write_down(transfer, index));
         }
+    }
+
+    void tell_not_begun(const BankTransfer& transfer) const {
+        tell(to_line(BankOutcome{
+            .id = transfer.id, .outcome = Outcome::rolled_back, .gtrid = std::string{kNotBegun}}));
     }
 
     void tell(std::int64_t id, const CommitReport& report) const {
@@ -408,6 +502,7 @@ BankExit exit_after(const Error& error) {
         case ErrorCode::two_phase_unavailable:
         case ErrorCode::resource_refused:
         case ErrorCode::statement_failed:
+        case ErrorCode::unexpected_rows:
         case ErrorCode::conflict:
         case ErrorCode::timed_out:
         case ErrorCode::pool_exhausted:

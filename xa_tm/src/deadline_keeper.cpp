@@ -11,8 +11,13 @@
 
 namespace xa_tm {
 
-DeadlineKeeper::DeadlineKeeper(TransactionTable& table, WakeRecovery wake_recovery)
-    : table_{table}, wake_recovery_{std::move(wake_recovery)}, thread_{[this] { run(); }} {}
+DeadlineKeeper::DeadlineKeeper(TransactionTable& table, WakeRecovery wake_recovery,
+                               DrivenBy driven_by)
+    : table_{table}, wake_recovery_{std::move(wake_recovery)} {
+    if (driven_by == DrivenBy::own_thread) {
+        thread_ = std::thread{[this] { run(); }};
+    }
+}
 
 DeadlineKeeper::~DeadlineKeeper() {
     {
@@ -21,7 +26,9 @@ DeadlineKeeper::~DeadlineKeeper() {
         is_stopping_ = true;
     }
     changed_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
 }
 
 void DeadlineKeeper::add(TimeLimit& limit) {
@@ -56,15 +63,7 @@ void DeadlineKeeper::end_at_servers(const std::string& gtrid,
 void DeadlineKeeper::run() {
     std::unique_lock lock{mutex_};
     while (!is_stopping_) {
-        const auto expired = expire_due();
-        if (!expired.empty()) {
-            lock.unlock();
-            for (const auto& gtrid : expired) {
-                log_message(LogChannel::coordinator, LogLevel::warning,
-                            "Transaction timed out; recovery ends its sessions at their servers.",
-                            {.gtrid = gtrid});
-            }
-            lock.lock();
+        if (expire(lock)) {
             continue;
         }
         wakes_at_ = limits_.empty() ? Clock::time_point::max() : limits_.begin()->first;
@@ -74,6 +73,26 @@ void DeadlineKeeper::run() {
             changed_.wait_until(lock, wakes_at_);
         }
     }
+}
+
+bool DeadlineKeeper::expire() {
+    std::unique_lock lock{mutex_};
+    return expire(lock);
+}
+
+bool DeadlineKeeper::expire(std::unique_lock<std::mutex>& lock) {
+    const auto expired = expire_due();
+    if (expired.empty()) {
+        return false;
+    }
+    lock.unlock();
+    for (const auto& gtrid : expired) {
+        log_message(LogChannel::coordinator, LogLevel::warning,
+                    "Transaction timed out; recovery ends its sessions at their servers.",
+                    {.gtrid = gtrid});
+    }
+    lock.lock();
+    return true;
 }
 
 /// Gives the transactions that are expired by this.

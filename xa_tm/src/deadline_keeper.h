@@ -19,7 +19,8 @@ namespace xa_tm {
 /// server, or be gone.
 ///
 /// A transaction costs no system call here and wakes nobody: the thread is woken only by a deadline
-/// that is earlier than the one for which it sleeps.
+/// that is earlier than the one for which it sleeps. Where there is no such thread, whoever made
+/// the keeper drives it.
 ///
 /// Ownership: borrows the table, and the limits until they are removed.
 /// Thread safety: all members may be called from several threads at once.
@@ -28,8 +29,11 @@ public:
     /// Called with the name of a resource at which sessions are to be ended.
     using WakeRecovery = std::function<void(std::string_view resource)>;
 
+    enum class DrivenBy { own_thread, caller };
+
     /// Throws std::system_error when the system has no thread left.
-    DeadlineKeeper(TransactionTable& table, WakeRecovery wake_recovery);
+    DeadlineKeeper(TransactionTable& table, WakeRecovery wake_recovery,
+                   DrivenBy driven_by = DrivenBy::own_thread);
     DeadlineKeeper(const DeadlineKeeper&) = delete;
     DeadlineKeeper& operator=(const DeadlineKeeper&) = delete;
     /// All limits have been removed.
@@ -38,6 +42,9 @@ public:
     void add(TimeLimit& limit);
     /// The keeper has nothing to do with it any more when this returns.
     void remove(TimeLimit& limit) noexcept;
+    /// Ends the transactions whose time is over by now; false when there are none. Who drives the
+    /// keeper calls it now and then.
+    bool expire();
     /// Has recovery end these sessions at their servers, and roll back what they have left
     /// prepared. Waits for no server.
     void end_at_servers(const std::string& gtrid, std::span<const TimeLimit::Session> sessions);
@@ -46,6 +53,7 @@ private:
     using Clock = TimeLimit::Clock;
 
     void run();
+    bool expire(std::unique_lock<std::mutex>& lock);
     [[nodiscard]] std::set<std::string> expire_due();
 
     TransactionTable& table_;
