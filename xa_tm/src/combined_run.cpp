@@ -54,7 +54,7 @@ std::optional<RunReport> CombinedRun::run(TimeLimit::Clock::time_point deadline,
         return std::nullopt;
     }
     if (combined_.state() == CombinedWork::State::empty) {
-        transaction_.set_rollback_only("every transaction of the batch has failed");
+        transaction_.roll_back_because("every transaction of the batch has failed");
     }
     const auto report = transaction_.commit(until(), std::move(on_votes));
     if (combined_.is_in_vain(report.outcome())) {

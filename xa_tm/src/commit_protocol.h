@@ -70,6 +70,12 @@ public:
     [[nodiscard]] bool is_finished() const noexcept { return phase_ == Phase::finished; }
     /// True while votes are waited for and none has been a no.
     [[nodiscard]] bool is_voting() const noexcept { return phase_ == Phase::voting; }
+    /// True from when every branch has voted yes, or has decided for itself, until it is finished:
+    /// all have all their locks, and what releases them is about to leave, or has left.
+    [[nodiscard]] bool has_all_votes() const noexcept {
+        return phase_ == Phase::one_phase || phase_ == Phase::deciding ||
+               phase_ == Phase::deciding_at_last_resource || phase_ == Phase::completing;
+    }
     [[nodiscard]] Outcome outcome() const;
     [[nodiscard]] Ending ending() const;
     [[nodiscard]] BranchState state(std::size_t branch) const { return branches_.at(branch).state; }

@@ -222,7 +222,7 @@ void CommitRun::follow(CommitProtocol::Step step) {
         answer_deadline_ = std::chrono::steady_clock::now() + environment_.answer_timeout;
     }
     has_to_force_ = step.force_decision;
-    if (options_.on_votes && !protocol_.is_voting()) {
+    if (options_.on_votes && protocol_.has_all_votes()) {
         std::exchange(options_.on_votes, {})();
     }
     if (protocol_.is_finished()) {

@@ -28,8 +28,7 @@ struct CommitOptions {
     std::optional<Deadline> vote_deadline = std::nullopt;
     /// How long await_row() waits.
     std::chrono::milliseconds row_patience{0};
-    /// Called once, when no vote is outstanding any more: all branches hold all their locks, and
-    /// what ends them is about to leave. Must not throw.
+    /// Called once, when all have voted yes (CommitProtocol::has_all_votes()). Must not throw.
     std::function<void()> on_votes = {};
 };
 

@@ -21,6 +21,7 @@ ConflictQueue::Turn::~Turn() {
     if (waiter_ == nullptr) {
         return;
     }
+    dismiss();
     end();
     const std::lock_guard lock{queue_->mutex_};
     for (auto* taken : taken_) {
@@ -51,6 +52,22 @@ std::vector<ConflictQueue::Passenger*> ConflictQueue::Turn::take_along(std::size
     return passengers;
 }
 
+void ConflictQueue::Turn::dismiss() noexcept {
+    const std::lock_guard lock{queue_->mutex_};
+    for (auto* taken : std::exchange(taken_, {})) {
+        if (taken->passenger->report) {
+            taken_.push_back(taken);
+            continue;
+        }
+        taken->passenger = nullptr;
+        taken->state = State::waiting;
+        if (has_ended_) {
+            queue_->join(*taken);
+        }
+        taken->changed.notify_all();
+    }
+}
+
 void ConflictQueue::Turn::end() noexcept {
     if (std::exchange(has_ended_, true)) {
         return;
@@ -73,24 +90,20 @@ ConflictQueue::enter(std::vector<std::string> keys, Passenger* passenger,
     XA_TM_CHECK(!keys.empty(), "what has no keys waits for nobody");
     auto waiter = std::make_unique<Waiter>(std::move(keys), passenger);
     std::unique_lock lock{mutex_};
-    for (const auto& key : waiter->keys) {
-        queues_[key].push_back(waiter.get());
+    join(*waiter);
+    while (waiter->state == State::waiting) {
+        const auto is_chosen = [&] { return waiter->state != State::waiting; };
+        if (!waiter->changed.wait_until(lock, cancel, deadline, is_chosen)) {
+            remove(*waiter);
+            grant(waiter->keys);
+            return Left{};
+        }
+        waiter->changed.wait(lock, [&] { return waiter->state != State::taken; });
     }
-    ++size_;
-    if (is_first(*waiter)) {
-        waiter->state = State::has_turn;
+    if (waiter->state == State::told) {
+        return WasTaken{};
     }
-    const auto is_over = [&] { return waiter->state != State::waiting; };
-    if (!waiter->changed.wait_until(lock, cancel, deadline, is_over)) {
-        remove(*waiter);
-        grant(waiter->keys);
-        return Left{};
-    }
-    if (waiter->state == State::has_turn) {
-        return Turn{*this, std::move(waiter)};
-    }
-    waiter->changed.wait(lock, [&] { return waiter->state == State::told; });
-    return WasTaken{};
+    return Turn{*this, std::move(waiter)};
 }
 
 std::size_t ConflictQueue::size() const {
@@ -109,6 +122,17 @@ bool ConflictQueue::is_next_behind(const Waiter& waiter, std::size_t taken) cons
         const auto& line = queues_.at(key);
         return line.size() > taken + 1 && line[taken + 1] == &waiter;
     });
+}
+
+/// Behind all others, and it has its turn if there are none.
+void ConflictQueue::join(Waiter& waiter) {
+    for (const auto& key : waiter.keys) {
+        queues_[key].push_back(&waiter);
+    }
+    ++size_;
+    if (is_first(waiter)) {
+        waiter.state = State::has_turn;
+    }
 }
 
 void ConflictQueue::remove(const Waiter& waiter) noexcept {

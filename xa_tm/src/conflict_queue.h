@@ -36,7 +36,7 @@ public:
         std::string datasources;
         std::span<const Statement> statements;
         Return until = Return::when_finished;
-        /// Written by who takes it along; nothing: it has to run by itself.
+        /// Written by who takes it along.
         std::optional<RunReport> report = std::nullopt;
     };
 
@@ -53,8 +53,12 @@ public:
 
         /// Takes along those directly behind, in each queue of theirs, that are like this one: with
         /// the same keys and for the same datasources. At most that many; once. They wait for what
-        /// this one reports to them, until the end of its scope.
+        /// this one reports to them, until the end of its scope; it dismisses who has no report.
         [[nodiscard]] std::vector<Passenger*> take_along(std::size_t max);
+        /// Those that were taken along and have no report wait again, to run by themselves: where
+        /// they stood, or behind all others once the turn has ended.
+        void dismiss() noexcept;
+        [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
         /// Lets the next ones have their turns. Those that were taken along wait on.
         void end() noexcept;
 
@@ -78,8 +82,9 @@ public:
     ConflictQueue& operator=(const ConflictQueue&) = delete;
     ~ConflictQueue();
 
-    /// Waits for its turn. `keys` are sorted, without doubles, and at least one; `passenger`, if
-    /// there is one, is what may be taken along, and outlives the call.
+    /// Waits for its turn, or until it was taken along and told. `keys` are sorted, without
+    /// doubles, and at least one; `passenger`, if there is one, is what may be taken along, and
+    /// outlives the call.
     [[nodiscard]] std::variant<Turn, WasTaken, Left> enter(std::vector<std::string> keys,
                                                            Passenger* passenger,
                                                            Clock::time_point deadline,
@@ -99,6 +104,7 @@ private:
 
     [[nodiscard]] bool is_first(const Waiter& waiter) const;
     [[nodiscard]] bool is_next_behind(const Waiter& waiter, std::size_t taken) const;
+    void join(Waiter& waiter);
     void remove(const Waiter& waiter) noexcept;
     void grant(const std::vector<std::string>& keys) noexcept;
 

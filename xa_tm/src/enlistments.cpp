@@ -331,6 +331,10 @@ void Enlistments::carry_out(std::span<Work> works, TimeLimit::Clock::time_point 
     trips.reserve(works.size());
     for (auto& work : works) {
         trips.push_back(trip_for(work));
+        if (trips.back().batch.empty()) {
+            trips.pop_back();  // a last resource without statements
+            continue;
+        }
         try {
             depart(trips.back());
         } catch (const Error& error) {

@@ -26,11 +26,6 @@ Clock::time_point deadline_after(std::chrono::milliseconds timeout) {
     return timeout.count() == 0 ? Clock::time_point::max() : Clock::now() + timeout;
 }
 
-bool is_done(const Work& work) {
-    return std::ranges::all_of(work.answers,
-                               [](const Answer& answer) { return answer.code == XaCode::ok; });
-}
-
 /// The statements that a transaction ends with.
 class LastStatements {
 public:
@@ -54,13 +49,21 @@ public:
     void run(const LastRun& options) {
         lock_wait_timeout_ = options.lock_wait_timeout;
         deadline_ = deadline_after(lock_wait_timeout_);
-        const auto works = std::span{works_};
-        const auto leading =
-            options.sends_all_at_once ? works.size() : std::min<std::size_t>(1, works.size());
-        transaction_.carry_out(works.first(leading), deadline_);
-        if (leading < works.size() && is_done(works.front())) {
-            transaction_.carry_out(works.subspan(leading), deadline_);
+        if (options.sends_all_at_once || works_.size() < 2) {
+            transaction_.carry_out(works_, deadline_);
+            return;
         }
+        auto& first = works_.front();
+        first.is_last = false;
+        transaction_.carry_out({&first, 1}, deadline_);
+        take(shares_.front(), first);
+        if (tally_.fault()) {
+            return;
+        }
+        // Its prepare goes with the others' work, so that what it has locked is held for one force
+        // less.
+        first = {.branch = first.branch, .statements = {}, .is_last = true};
+        transaction_.carry_out(works_, deadline_);
     }
 
     /// What the answers tell. They are used up.
@@ -91,7 +94,7 @@ private:
             auto& answer = work.answers[i];
             const auto statement = share.statements[i];
             if (answer.code == XaCode::ok) {
-                tally_.take_done(statement, std::move(answer));
+                std::ignore = tally_.take_done(statement, std::move(answer));
                 continue;
             }
             tally_.take_failed(statement, explained(transaction_.error_of(work.branch, answer)));
@@ -145,14 +148,13 @@ public:
         if (keys_.empty()) {
             return run_alone({});
         }
-        if (is_combinable()) {
-            if (auto report = run_combined()) {
-                return *std::move(report);
-            }
+        ConflictQueue::Passenger passenger{datasources(), statements_, options_.until};
+        auto entered = enter(is_combinable() ? &passenger : nullptr);
+        if (std::holds_alternative<ConflictQueue::Left>(entered)) {
+            return never_begun();
         }
-        auto entered = enter(nullptr);
         auto* turn = std::get_if<ConflictQueue::Turn>(&entered);
-        return turn != nullptr ? run_in_turn(*turn) : never_begun();
+        return turn == nullptr ? *std::move(passenger.report) : run_in_turn(*turn, passenger);
     }
 
 private:
@@ -177,23 +179,16 @@ private:
         return state_.conflict_queue.enter(keys_, passenger, deadline_, options_.cancel);
     }
 
-    /// Nothing when it has to run alone, as all others of its batch then.
-    std::optional<RunReport> run_combined() {
-        ConflictQueue::Passenger passenger{datasources(), statements_, options_.until};
-        auto entered = enter(&passenger);
-        if (std::holds_alternative<ConflictQueue::Left>(entered)) {
-            return never_begun();
+    RunReport run_in_turn(ConflictQueue::Turn& turn, ConflictQueue::Passenger& own) {
+        if (is_combinable()) {
+            const auto others = turn.take_along(options_.combine->members_max - 1);
+            if (auto report = others.empty() ? std::nullopt : carry(turn, own, others)) {
+                return *std::move(report);
+            }
+            turn.dismiss();
         }
-        auto* turn = std::get_if<ConflictQueue::Turn>(&entered);
-        if (turn == nullptr) {
-            return std::move(passenger.report);
-        }
-        const auto others = turn->take_along(options_.combine->members_max - 1);
-        return others.empty() ? run_in_turn(*turn) : carry(*turn, passenger, others);
-    }
-
-    RunReport run_in_turn(ConflictQueue::Turn& turn) {
-        return run_alone({.sends_all_at_once = true, .on_votes = [&turn] { turn.end(); }});
+        return run_alone(
+            {.sends_all_at_once = !turn.has_ended(), .on_votes = [&turn] { turn.end(); }});
     }
 
     RunReport run_alone(LastRun how) {
@@ -206,7 +201,7 @@ private:
         return run_last(*transaction, statements_, how);
     }
 
-    /// Nothing when each has to run alone.
+    /// Nothing when each has to run alone; the turn may have ended then, if all had voted yes.
     std::optional<RunReport> carry(ConflictQueue::Turn& turn, ConflictQueue::Passenger& own,
                                    const std::vector<ConflictQueue::Passenger*>& others) {
         const ScopedTransaction transaction{state_, begin_options()};
@@ -268,7 +263,7 @@ RunReport run_last(OpenTransaction& transaction, std::span<const Statement> stat
     auto& tally = last.tally();
     error = error ? error : tally.fault();
     if (error) {
-        transaction.set_rollback_only(error->what());
+        transaction.roll_back_because(error->what());
     }
     return {transaction.commit(options.until, options.on_votes), tally.take_results(),
             std::move(error)};

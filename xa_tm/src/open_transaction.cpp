@@ -88,7 +88,7 @@ void OpenTransaction::set_rollback_only(std::string reason) {
     if (report_ && report_->outcome() != Outcome::rolled_back) {
         check_is_open();
     }
-    keep_reason(std::move(reason));
+    roll_back_because(std::move(reason));
 }
 
 bool OpenTransaction::is_rollback_only() {
@@ -225,7 +225,7 @@ void OpenTransaction::check_is_open() {
     }
 }
 
-void OpenTransaction::keep_reason(std::string reason) {
+void OpenTransaction::roll_back_because(std::string reason) {
     if (!rollback_only_) {
         rollback_only_ = std::move(reason);
     }
@@ -258,9 +258,9 @@ void OpenTransaction::run_before_prepare() {
             callback();
         }
     } catch (const std::exception& error) {
-        keep_reason(error.what());
+        roll_back_because(error.what());
     } catch (...) {
-        keep_reason("before_prepare threw what is no std::exception");
+        roll_back_because("before_prepare threw what is no std::exception");
     }
 }
 

@@ -62,10 +62,12 @@ public:
     void after_completion(std::function<void(const CommitReport&)> callback);
 
     void set_rollback_only(std::string reason);
+    /// The same, also of one that has ended already, which changes nothing then.
+    void roll_back_because(std::string reason);
 
     [[nodiscard]] bool is_rollback_only();
 
-    /// `on_votes` is called once no vote is outstanding any more, before the decision is made.
+    /// `on_votes` is called once all have voted yes, before the decision is made.
     CommitReport commit(Return until, std::function<void()> on_votes = {}) noexcept;
 
     [[nodiscard]] CommitOperation start_commit(Return until, std::function<void()> on_log_answer);
@@ -95,8 +97,6 @@ private:
     void check_is_not_ending() const;
 
     void check_is_open();
-
-    void keep_reason(std::string reason);
 
     /// Uses a branch. Whatever fails once the time is over has failed because of that; and what has
     /// succeeded then, perhaps because another branch's locks were released, is in vain.

@@ -58,6 +58,12 @@ protected:
     }
     void cancel_last() { cancels_.back().request_stop(); }
 
+    static void report_to(Passenger& passenger) {
+        passenger.report.emplace(CommitReport{"batch", Outcome::committed, "", {}},
+                                 std::vector<StatementResult>{});
+        std::ignore = passenger.report->outcome();
+    }
+
     void note(const std::string& event) {
         const std::lock_guard lock{mutex_};
         events_.push_back(event);
@@ -222,6 +228,8 @@ TEST_F(ConflictQueue, TakesAlongThoseDirectlyBehindThatAreAlike) {
         EXPECT_TRUE(has_come("3"));
         EXPECT_THAT(events(), ElementsAre("3"));
         EXPECT_EQ(queue_.size(), 1U);
+        report_to(passengers[1]);
+        report_to(passengers[2]);
     }
     EXPECT_TRUE(has_come("1 taken"));
     EXPECT_TRUE(has_come("2 taken"));
@@ -238,9 +246,56 @@ TEST_F(ConflictQueue, HasThoseThatWereTakenAlongStayWhateverTheirTime) {
         cancel_last();
         EXPECT_EQ(queue_.size(), 2U);
         EXPECT_THAT(events(), IsEmpty());
+        report_to(passenger);
     }
     EXPECT_TRUE(has_come("taken taken"));
     EXPECT_EQ(queue_.size(), 0U);
+}
+
+TEST_F(ConflictQueue, SendsThoseWithoutAReportBackToTheirPlaces) {
+    std::vector<Passenger> passengers(3, Passenger{"users ", {}});
+    {
+        auto first = turn({"a"}, &passengers[0]);
+        add("1", {"a"}, &passengers[1]);
+        add("2", {"a"}, &passengers[2]);
+        EXPECT_THAT(first.take_along(9), SizeIs(2));
+        add("late", {"a"});
+        report_to(passengers[1]);
+    }
+    EXPECT_TRUE(has_come("1 taken"));
+    EXPECT_TRUE(has_come("2"));
+    EXPECT_EQ(queue_.size(), 2U) << "the late one still waits";
+    release("2");
+    EXPECT_TRUE(has_come("late"));
+    release("late");
+}
+
+TEST_F(ConflictQueue, HasWhoIsDismissedAfterTheTurnWaitBehindAllOthers) {
+    Passenger own{"users ", {}};
+    Passenger passenger{"users ", {}};
+    auto first = turn({"a"}, &own);
+    add("taken", {"a"}, &passenger);
+    EXPECT_THAT(first.take_along(9), SizeIs(1));
+    add("late", {"a"});
+    first.end();
+    EXPECT_TRUE(has_come("late"));
+    first.dismiss();
+    EXPECT_EQ(queue_.size(), 2U);
+    release("late");
+    EXPECT_TRUE(has_come("taken"));
+    release("taken");
+}
+
+TEST_F(ConflictQueue, HasWhoIsDismissedLeaveInTime) {
+    Passenger own{"users ", {}};
+    Passenger passenger{"users ", {}};
+    auto first = turn({"a"}, &own);
+    add("taken", {"a"}, &passenger);
+    EXPECT_THAT(first.take_along(9), SizeIs(1));
+    cancel_last();
+    first.dismiss();
+    EXPECT_TRUE(has_come("taken left"));
+    EXPECT_EQ(queue_.size(), 1U);
 }
 
 TEST_F(ConflictQueue, TakesNobodyAlongBehindOneThatIsNotAlike) {

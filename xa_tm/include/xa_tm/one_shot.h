@@ -25,7 +25,8 @@ struct CombineOptions {
 
 /// How one one-shot transaction differs from others.
 struct RunOptions {
-    /// In place of Config::transaction_timeout, from the call on; 0: no limit.
+    /// In place of Config::transaction_timeout, from the call on; 0: no limit. One that another one
+    /// carries ends with that.
     std::optional<std::chrono::milliseconds> timeout = std::nullopt;
     /// How long its statements may take from when they are sent; what takes longer waits for locks
     /// of others, perhaps in a deadlock across servers, which none of them sees. It is rolled back

@@ -114,12 +114,11 @@ public:
     /// the report's completion() tells.
     CommitReport commit(Return until = Return::when_finished) noexcept;
 
-    /// Runs these statements as the last ones and commits: each branch that has some is prepared in
-    /// the same round trip as they are. The first of these branches, in the order in which the
-    /// datasources were added to the manager, goes first, the others all at once behind its answer,
-    /// so that two transactions that meet in its rows don't wait for each other elsewhere. What
-    /// fails rolls back everywhere and is in the report. Throws Error: the transaction has ended,
-    /// or a datasource can't take part (see enlist()).
+    /// Runs these statements as the last ones and commits. The first of their branches, in the
+    /// order in which the datasources were added to the manager, goes first, and behind its answer
+    /// all others at once, together with its prepare: so two transactions that meet in its rows
+    /// don't wait for each other elsewhere. What fails rolls back everywhere and is in the report.
+    /// Throws Error: the transaction has ended, or a datasource can't take part (see enlist()).
     RunReport finish_with(std::vector<Statement> statements, Return until = Return::when_finished);
 
     /// Begins a commit that the caller advances instead of waiting for it, and sends the first

@@ -103,14 +103,15 @@ public:
     /// invalid_configuration for an unfit option.
     [[nodiscard]] Transaction begin(const TransactionOptions& options = {});
 
-    /// Runs a transaction whose statements are all known, and commits it everywhere or nowhere:
-    /// each branch is opened, worked in and prepared in one round trip. Without conflict keys the
-    /// first branch, in the order in which the datasources were added, goes first, and the others
-    /// all at once behind its answer; with conflict keys all go at once when its turn has come.
+    /// Runs a transaction whose statements are all known, and commits it everywhere or nowhere.
+    /// With conflict keys, once its turn has come, all branches go at once, each opened, worked in
+    /// and prepared in one round trip. Without, the first branch, in the order in which the
+    /// datasources were added, goes first, and behind its answer all others at once, together with
+    /// its prepare.
     ///
     /// Never throws once it has begun: whatever happens is in the report. A statement that fails,
-    /// or has other rows than expected, rolls everything back. Throws Error: what begin() throws;
-    /// invalid_configuration for an unfit option or no statements.
+    /// or has other rows than expected, rolls everything back. Throws Error: what begin() and
+    /// enlist() throw; invalid_configuration for an unfit option or no statements.
     ///
     /// Statements that may be combined (RunOptions::combine) begin with SELECT, INSERT, UPDATE,
     /// DELETE, REPLACE, MERGE, VALUES or WITH, where there are savepoints, and change nothing but
