@@ -68,7 +68,7 @@ TEST(Simulation, IsTheSameForTheSameSeedAlsoWhenItIsTraced) {
 
 TEST(Simulation, MeetsFaultsOfEveryKind) {
     WorldReport all;
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         const auto report = simulate({.seed = seed, .transactions = 1000});
         all.counts.unknown += report.counts.unknown;
         all.counts.never_told += report.counts.never_told;

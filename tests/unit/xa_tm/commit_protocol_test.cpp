@@ -372,6 +372,34 @@ TEST(CommitProtocol, RollsBackWhoeverVotedYesAsSoonAsOneVotesNo) {
     EXPECT_EQ(protocol.state(2), BranchState::rolled_back);
 }
 
+TEST(CommitProtocol, HasAllVotesFromTheLastYesOnAndNeverWhenOneVotesNo) {
+    CommitProtocol agreed{2};
+    EXPECT_FALSE(agreed.has_all_votes());
+    std::ignore = agreed.commit();
+    std::ignore = agreed.answer(0, XaCode::ok);
+    EXPECT_FALSE(agreed.has_all_votes());
+    std::ignore = agreed.answer(1, XaCode::ok);
+    EXPECT_TRUE(agreed.has_all_votes()) << "the decision is about to be forced";
+    std::ignore = agreed.decision(ForceResult::durable);
+    EXPECT_TRUE(agreed.has_all_votes());
+
+    CommitProtocol refused{2};
+    std::ignore = refused.commit();
+    std::ignore = refused.answer(0, XaCode::ok);
+    std::ignore = refused.answer(1, XaCode::rbrollback);
+    EXPECT_FALSE(refused.has_all_votes());
+
+    CommitProtocol single{1};
+    std::ignore = single.commit();
+    EXPECT_TRUE(single.has_all_votes()) << "it decides for itself";
+
+    CommitProtocol with_last_resource{2, 1};
+    std::ignore = with_last_resource.commit();
+    EXPECT_FALSE(with_last_resource.has_all_votes());
+    std::ignore = with_last_resource.answer(0, XaCode::ok);
+    EXPECT_TRUE(with_last_resource.has_all_votes()) << "the last resource decides";
+}
+
 TEST(CommitProtocol, LeavesEveryBranchPreparedWhenTheForceMayHaveFailed) {
     CommitProtocol protocol{2};
     std::ignore = protocol.commit();
