@@ -132,6 +132,12 @@ std::vector<std::string> sorted(std::vector<std::string> keys) {
     return keys;
 }
 
+bool may_combine(std::span<const Statement> statements) {
+    return std::ranges::all_of(statements, [](const Statement& statement) {
+        return statement.datasource().has_savepoints() && is_combinable(statement.text());
+    });
+}
+
 /// One call of TransactionManager::run().
 class OneShot {
 public:
@@ -142,14 +148,16 @@ public:
           options_{options},
           keys_{sorted(options.conflict_keys)},
           timeout_{options.timeout.value_or(state.config.transaction_timeout)},
-          deadline_{deadline_after(timeout_)} {}
+          deadline_{deadline_after(timeout_)},
+          is_combinable_{options.combine && may_combine(statements)} {}
 
     RunReport run() {
         if (keys_.empty()) {
             return run_alone({});
         }
-        ConflictQueue::Passenger passenger{datasources(), statements_, options_.until};
-        auto entered = enter(is_combinable() ? &passenger : nullptr);
+        ConflictQueue::Passenger passenger{is_combinable_ ? datasources() : "", statements_,
+                                           options_.until};
+        auto entered = enter(is_combinable_ ? &passenger : nullptr);
         if (std::holds_alternative<ConflictQueue::Left>(entered)) {
             return never_begun();
         }
@@ -159,13 +167,6 @@ public:
 
 private:
     using Entered = decltype(std::declval<ConflictQueue&>().enter({}, nullptr, {}, {}));
-
-    [[nodiscard]] bool is_combinable() const {
-        return options_.combine && std::ranges::all_of(statements_, [](const Statement& statement) {
-                   return statement.datasource().has_savepoints() &&
-                          xa_tm::is_combinable(statement.text());
-               });
-    }
 
     [[nodiscard]] std::string datasources() const {
         std::string names;
@@ -180,7 +181,7 @@ private:
     }
 
     RunReport run_in_turn(ConflictQueue::Turn& turn, ConflictQueue::Passenger& own) {
-        if (is_combinable()) {
+        if (is_combinable_) {
             const auto others = turn.take_along(options_.combine->members_max - 1);
             if (auto report = others.empty() ? std::nullopt : carry(turn, own, others)) {
                 return *std::move(report);
@@ -244,6 +245,7 @@ private:
     std::vector<std::string> keys_;
     std::chrono::milliseconds timeout_;
     Clock::time_point deadline_;
+    bool is_combinable_;
 };
 
 }  // namespace

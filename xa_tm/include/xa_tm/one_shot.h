@@ -65,7 +65,7 @@ public:
     /// One for each statement, in their order; valid while *this is.
     [[nodiscard]] std::span<const StatementResult> results() const noexcept { return results_; }
     /// Why it was rolled back, where that was not at the servers' prepare: the first statement that
-    /// failed or had an unexpected number of rows (statement_failed), what kept a branch from being
+    /// failed (statement_failed) or had other rows (unexpected_rows), what kept a branch from being
     /// opened, or what Error::is_retryable() says of running it again.
     [[nodiscard]] const std::optional<Error>& error() const noexcept {
         if (error_) {
