@@ -265,5 +265,37 @@ TEST_F(OneShot, EndsADeadlockWithAStrangerByTheLockWaitTimeoutAndTheQueueGoesOn)
     expect_balances(1, 101);
 }
 
+// The one in front gives up, the two behind it are combined, and wait for the stranger in vain.
+TEST_F(OneShot, DissolvesABatchThatWaitsForAStrangerAndRunsEachAlone) {
+    open();
+    points_database_.execute("start transaction");
+    points_database_.execute("update account set balance = balance where id = 1");
+    const auto run = [this](std::chrono::milliseconds lock_wait_timeout) {
+        return std::async(std::launch::async, [this, lock_wait_timeout] {
+            return manager_->run(deposit(1), {.lock_wait_timeout = lock_wait_timeout,
+                                              .conflict_keys = {"account:1"},
+                                              .combine = CombineOptions{.time_max = 300ms}});
+        });
+    };
+    auto front = run(1s);
+    ASSERT_TRUE(eventually([this] { return !users_database_.prepared().empty(); }));
+    auto second = run(20s);
+    auto third = run(20s);
+    const auto refused = front.get();
+    EXPECT_EQ(refused.outcome(), Outcome::rolled_back) << to_string(refused.commit());
+    // A batch is prepared behind all its statements only, so this is one that runs alone.
+    EXPECT_TRUE(eventually([this] { return !users_database_.prepared().empty(); }));
+    points_database_.execute("commit");
+
+    const auto one = second.get();
+    const auto other = third.get();
+    EXPECT_EQ(one.outcome(), Outcome::committed) << to_string(one.commit());
+    EXPECT_EQ(other.outcome(), Outcome::committed) << to_string(other.commit());
+    EXPECT_NE(one.commit().gtrid(), other.commit().gtrid());
+    EXPECT_TRUE(manager_->drain(std::chrono::seconds{30}).is_drained);
+    EXPECT_EQ(count_prepared(), 0U);
+    expect_balances(1, 2);
+}
+
 }  // namespace
 }  // namespace xa_tm::test
